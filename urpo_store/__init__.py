@@ -1,0 +1,1 @@
+"""urpo_store: an embedded storage engine for OpenTelemetry metrics."""

@@ -1,0 +1,54 @@
+# Epochs: how memory that others may still read is given back.
+#
+# A thread *enters* before it reads shared structures without a lock and *leaves* after. What has
+# been unlinked is *retired*: it is freed once every thread that was inside at that moment has left.
+#
+# Invariants
+# (1) A slot's epoch is 0 when free, else the global epoch its holder saw on entering.
+# (2) An item retired at epoch e (the global epoch is then raised to e + 1) may be freed once no
+#     slot holds an epoch in 1..e.
+# (3) Whoever entered after the raise can no longer reach the item: it was unlinked before.
+#
+# Entering takes no lock: a compare-and-swap on a slot of its own. When all slots are held (more
+# than EPOCH_SLOTS calls at once) the caller yields until one is free.
+from libc.stdint cimport uint64_t
+
+from urpo_store.engine.alloc cimport Account
+from urpo_store.engine.atomics cimport pthread_mutex_t
+
+cdef enum:
+    EPOCH_SLOTS = 64
+
+ctypedef void (*release_fn)(void *context, void *item) noexcept nogil
+
+cdef struct EpochSlot:
+    uint64_t epoch              # atomic; written by the thread that holds the slot
+    uint64_t padding[7]         # a cache line each, so that threads do not share one
+
+cdef struct Retired:
+    uint64_t epoch
+    uint64_t position           # a ring position that the drain must have passed too; 0 none
+    release_fn release
+    void *context
+    void *item
+
+cdef struct Epochs:
+    uint64_t current            # atomic, starts at 1; raised by epoch_retire
+    uint64_t drained            # atomic: ring position below which all is drained; written by the drain
+    EpochSlot slots[EPOCH_SLOTS]
+    pthread_mutex_t lock        # guards what follows
+    Retired *limbo
+    size_t limbo_count
+    size_t limbo_capacity
+    Account *account
+
+cdef int epochs_init(Epochs *epochs, Account *account) noexcept nogil      # 0, or -1: no memory
+cdef void epochs_destroy(Epochs *epochs) noexcept nogil                    # frees all that waits
+cdef int epoch_enter(Epochs *epochs) noexcept nogil                        # the slot's number
+cdef void epoch_leave(Epochs *epochs, int slot) noexcept nogil
+# `release(context, item)` is called later, by whoever reclaims. `position`: see Retired.
+# 0, or -1 when there is no memory to remember the item: it is then leaked, and counted as owned.
+cdef int epoch_retire(Epochs *epochs, release_fn release, void *context, void *item, uint64_t position) noexcept nogil
+# Frees what can be freed; cheap when nothing waits. Call it with no epoch-protected pointer in hand
+# that was read before entering. Returns how many were freed.
+cdef size_t epoch_reclaim(Epochs *epochs) noexcept nogil

@@ -1,0 +1,135 @@
+# The OTLP scanner: protobuf bytes of an ExportMetricsServiceRequest to points, without objects.
+#
+# Identity comes after the values in every producer's byte order, so each message is scanned twice:
+# first its fields are indexed, then its sub-messages are entered, identity first.
+#
+# The scanner decides exactly as protobuf's reference decoder (upb) does: what upb refuses makes the
+# whole request WIRE_MALFORMED; what it accepts (any field order, merged and split sub-messages,
+# packed and unpacked, unknown fields and groups, last scalar wins, last oneof member wins) is read
+# as it reads it. Fragments of a message that is sent in several pieces are concatenated in the arena,
+# which is what merging means in protobuf.
+#
+# One thing is deferred: the inside of attributes (KeyValue). The raw bytes of an attribute set, a
+# resource or a scope that are already known as an alias have been checked when they first came;
+# whoever does not know them calls wire_check_* before believing them.
+#
+# Nothing here takes a lock, the GIL, or recurses on input. Everything found points into the request
+# or into the scan's arena and is valid until the next wire_scan with the same Scan.
+from libc.stdint cimport int64_t, int32_t, uint8_t, uint32_t, uint64_t
+
+from urpo_store.engine.alloc cimport Account
+from urpo_store.engine.points cimport Point
+
+cdef enum:
+    WIRE_OK = 0
+    WIRE_MALFORMED = 1          # Scan.error says why (a WIRE_E_* code), Scan.error_offset about where
+    WIRE_NO_MEMORY = 2
+    WIRE_STOPPED = 3            # on_batch asked to stop; Scan.stop_code is its answer
+
+    # Why a point was rejected (WirePoint.reason, and the refusals that identity adds).
+    REJECT_NONE = 0
+    REJECT_TIME_ZERO = 1
+    REJECT_TIME_RANGE = 2       # time or start >= 2^63
+    REJECT_NO_VALUE = 3
+    REJECT_TEMPORALITY = 4      # unspecified, or a number that OTLP does not have
+    REJECT_BUCKET_COUNT = 5     # counts and bounds disagree in number
+    REJECT_BUCKET_SUM = 6       # the buckets do not add up to the count
+    REJECT_BOUNDS = 7           # bounds not strictly increasing, or NaN
+    REJECT_BUCKET_RANGE = 8     # exponential bucket indexes or scale out of range
+    REJECT_TOO_LARGE = 9        # more payload than the store takes in one point
+    REJECT_NO_NAME = 10         # the metric has no name
+    REJECT_NO_DATA = 11         # (not a point) unused: a metric without data has no points
+    REJECT_ATTRIBUTES = 12      # too many attributes
+    REJECT_STRING = 13          # a string longer than the limit
+    REJECT_TOO_OLD = 14         # older than the retention
+    REJECT_MEMORY = 15          # no memory for a new series
+    REJECT_KINDS = 16           # number of codes
+
+cdef struct Span:
+    const uint8_t *p
+    size_t n
+
+cdef struct WireResource:
+    Span body                   # the Resource message, merged
+    Span schema_url
+
+cdef struct WireScope:
+    uint32_t resource           # index in Scan.resources
+    Span body                   # the InstrumentationScope message, merged
+    Span schema_url             # of the ScopeMetrics
+
+cdef struct WireMetric:
+    uint32_t scope              # index in Scan.scopes
+    Span name, unit, description
+    uint32_t kind               # KIND_*
+    uint32_t temporality        # as sent; 0 for gauges and summaries
+    uint32_t monotonic
+
+cdef struct WirePoint:
+    uint32_t metric             # index in Scan.metrics
+    uint32_t reason             # REJECT_*; a rejected point still counts
+    Span attributes             # its KeyValue fields, tags included, contiguous and in order
+    uint32_t attribute_count
+    uint32_t slot               # index of its Point in Scan.slots (none if rejected)
+    uint32_t series             # for the caller; 0
+    uint32_t bad_exemplars      # exemplars dropped (no value, bad id length)
+
+# Called when `batch` points are gathered and more follow; the arrays points and slots are emptied
+# after it. Returns 0 to go on.
+cdef struct Scan
+ctypedef int (*batch_fn)(void *context, Scan *scan) noexcept nogil
+
+cdef struct Scan:
+    Account *account
+    # options, constant during a scan
+    size_t batch                # points per call of on_batch; also slots are bounded to 8 * batch
+    batch_fn on_batch           # NULL: the arrays grow as needed
+    void *context
+    uint32_t max_payload        # words; a point with more is REJECT_TOO_LARGE
+    # results
+    WireResource *resources
+    size_t resource_count, resource_capacity
+    WireScope *scopes
+    size_t scope_count, scope_capacity
+    WireMetric *metrics
+    size_t metric_count, metric_capacity
+    WirePoint *points
+    size_t point_count, point_capacity
+    # Slots as points.pxd describes them, ready for the ring: a START slot first, a new one whenever
+    # the start time changes; Point.series is 0 (the caller fills it). Rejected points have none.
+    Point *slots
+    size_t slot_count, slot_capacity
+    uint64_t total_points       # of the whole request, rejected ones included
+    uint32_t error
+    size_t error_offset
+    int stop_code
+    # memory reused between requests
+    uint8_t *arena
+    size_t arena_used, arena_capacity
+    void *scratch
+    size_t scratch_capacity
+
+cdef struct Attribute:
+    Span key                    # UTF-8
+    Span value                  # the AnyValue message, merged (empty: no value)
+
+cdef int scan_init(Scan *scan, Account *account) noexcept nogil
+cdef void scan_destroy(Scan *scan) noexcept nogil
+cdef int wire_scan(Scan *scan, const uint8_t *data, size_t length) noexcept nogil
+cdef const char *wire_error_text(uint32_t error) noexcept nogil
+
+# Full check of deferred parts, as upb would. `depth` is fixed by where they stand in a request.
+# WIRE_OK, WIRE_MALFORMED, or a limit: -REJECT_ATTRIBUTES, -REJECT_STRING.
+cdef int wire_check_attributes(Span attributes, uint32_t max_attributes, uint32_t max_string) noexcept nogil
+cdef int wire_check_resource(Span body, uint32_t max_attributes, uint32_t max_string) noexcept nogil
+cdef int wire_check_scope(Span body, uint32_t max_attributes, uint32_t max_string) noexcept nogil
+
+# Iterates the attributes of a checked span. `field` is the KeyValue field's number in it (1 in a
+# resource, 3 in a scope), 0 in WirePoint.attributes where every field is one. Moves *at; returns 1,
+# 0 at the end. A KeyValue whose value comes in pieces is merged in the arena (-1: no memory).
+cdef int wire_next_attribute(Scan *scan, const uint8_t **at, const uint8_t *end, uint32_t field, Attribute *out) noexcept nogil
+# A field of a checked message as a string: its last occurrence (empty if none).
+cdef Span wire_string_field(Span body, uint32_t field) noexcept nogil
+# Appends the canonical bytes (values.pxd) of a checked AnyValue to the arena and returns them;
+# p is NULL when there is no memory. `arena_mark`/reset is the caller's: arena_used.
+cdef Span wire_canonical_value(Scan *scan, Span value) noexcept nogil
