@@ -158,9 +158,7 @@ class Summary:
 
 
 #: Any of the value types above.
-MetricType: TypeAlias = (
-    Counter | UpDownCounter | Gauge | Histogram | ExponentialHistogram | Summary
-)
+MetricType: TypeAlias = Counter | UpDownCounter | Gauge | Histogram | ExponentialHistogram | Summary
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from urpo_store.engine.alloc cimport Account
 from urpo_store.engine.atomics cimport pthread_mutex_t
 
 cdef enum:
-    EPOCH_SLOTS = 64
+    EPOCH_SLOTS = 128
 
 ctypedef void (*release_fn)(void *context, void *item) noexcept nogil
 
