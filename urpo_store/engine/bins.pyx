@@ -1,0 +1,252 @@
+"""Binned, entropy-coded streams; see bins.pxd for the contract and the bytes."""
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from urpo_store.engine.bits cimport (
+    BitWriter,
+    bit_length,
+    end_bits,
+    load_bits,
+    load_word,
+    low_bits,
+    put_bits,
+)
+from urpo_store.engine.huffman cimport (
+    CODE_TABLE,
+    MAX_SYMBOLS,
+    HuffmanCode,
+    assign_codes,
+    build_code,
+    code_cost,
+    decode_table,
+    information,
+    read_code,
+    write_code,
+)
+
+cdef enum:
+    FINEST = 3                  # the largest m
+    LINEAR_BITS = 7             # linear bins start at no more than 2^7 of them
+
+
+cdef inline uint32_t log_symbol(uint64_t value, uint32_t m) noexcept nogil:
+    cdef uint32_t rest
+    if value >> m == 0:
+        return <uint32_t>value
+    rest = bit_length(value) - 1 - m
+    return (rest << m) + <uint32_t>(value >> rest)
+
+
+cdef inline uint32_t rest_bits(uint32_t bins, uint32_t symbol) noexcept nogil:
+    """How many bits tell the place within the bin."""
+    cdef uint32_t m
+    if bins >= BINS_LINEAR:
+        return bins - BINS_LINEAR
+    m = bins - BINS_LOG
+    return (symbol >> m) - 1 if symbol >> m > 1 else 0
+
+
+cdef inline uint64_t bin_base(uint32_t bins, uint32_t symbol, uint32_t rest) noexcept nogil:
+    """The lowest number of the bin; a linear bin of 2^64 has base 0."""
+    cdef uint32_t m
+    if bins >= BINS_LINEAR:
+        return <uint64_t>symbol << rest if rest < 64 else 0
+    m = bins - BINS_LOG
+    if symbol >> m <= 1:
+        return symbol
+    return <uint64_t>((1 << m) | (symbol & ((1 << m) - 1))) << rest
+
+
+cdef uint64_t log_cost(uint32_t m, const uint32_t *counts, uint32_t first, uint32_t last, uint32_t total) noexcept nogil:
+    cdef uint64_t rests = 0
+    cdef uint32_t symbol
+    for symbol in range(first, last + 1):
+        rests += <uint64_t>counts[symbol] * rest_bits(BINS_LOG + m, symbol)
+    return code_cost(counts, first, last, total) + 256 * rests
+
+
+cdef BinChoice choose_bins(
+    const uint64_t *values, size_t count, uint64_t most, uint64_t *rare
+) noexcept nogil:
+    cdef uint32_t[MAX_SYMBOLS] counts
+    cdef uint32_t symbol, first, last, m, width, merged, some
+    cdef uint64_t cost
+    cdef size_t i
+    cdef BinChoice best
+    # Logarithmic bins, counted at the finest and merged in pairs.
+    memset(counts, 0, sizeof(counts))
+    for i in range(count):
+        counts[log_symbol(values[i], FINEST)] += 1
+    first = 0
+    while counts[first] == 0:
+        first += 1
+    last = log_symbol(most, FINEST)
+    best.cost = log_cost(FINEST, counts, first, last, count)
+    best.bins = BINS_LOG + FINEST
+    for m in range(FINEST, 0, -1):
+        for symbol in range(first, last + 1):
+            if symbol >> m:
+                some = counts[symbol]
+                counts[symbol] = 0
+                counts[(symbol >> 1) + (1 << (m - 1))] += some
+        if first >> m:
+            first = (first >> 1) + (1 << (m - 1))
+        if last >> m:
+            last = (last >> 1) + (1 << (m - 1))
+        cost = log_cost(m - 1, counts, first, last, count)
+        if cost < best.cost:
+            best.cost = cost
+            best.bins = BINS_LOG + m - 1
+    if rare != NULL:
+        # Here counts[0] are the zeros; the others are coded as if they were alone.
+        some = count - counts[0]
+        rare[0] = information(some)
+        for symbol in range(1, last + 1):
+            rare[0] += 256 * <uint64_t>counts[symbol] * rest_bits(BINS_LOG, symbol)
+            rare[0] -= information(counts[symbol])
+    # Linear bins, the same way.
+    width = bit_length(most)
+    width = width - LINEAR_BITS if width > LINEAR_BITS else 0
+    memset(counts, 0, (1 << LINEAR_BITS) * sizeof(uint32_t))
+    for i in range(count):
+        counts[values[i] >> width] += 1
+    last = <uint32_t>(most >> width)
+    while True:
+        first = 0
+        while counts[first] == 0:
+            first += 1
+        cost = code_cost(counts, first, last, count) + 256 * <uint64_t>count * width
+        if cost < best.cost:
+            best.cost = cost
+            best.bins = BINS_LINEAR + width
+        if last == 0:
+            return best
+        for symbol in range((last >> 1) + 1):
+            merged = counts[2 * symbol]
+            if 2 * symbol < last:
+                merged += counts[2 * symbol + 1]
+            counts[symbol] = merged
+        last >>= 1
+        width += 1
+
+
+cdef uint8_t *write_binned(
+    uint32_t bins, const uint64_t *values, size_t count, uint8_t *out, uint16_t *symbols
+) noexcept nogil:
+    cdef uint32_t[MAX_SYMBOLS] counts
+    cdef uint16_t[MAX_SYMBOLS] codes
+    cdef HuffmanCode code
+    cdef BitWriter writer
+    cdef uint32_t symbol, rest
+    cdef size_t i
+    memset(counts, 0, sizeof(counts))
+    code.first = MAX_SYMBOLS
+    code.last = 0
+    for i in range(count):
+        if bins < BINS_LINEAR:
+            symbol = log_symbol(values[i], bins - BINS_LOG)
+        else:
+            symbol = <uint32_t>(values[i] >> (bins - BINS_LINEAR)) if bins < BINS_LINEAR + 64 else 0
+        symbols[i] = symbol
+        counts[symbol] += 1
+        if symbol < code.first:
+            code.first = symbol
+        if symbol > code.last:
+            code.last = symbol
+    build_code(counts, &code)
+    out = write_code(&code, out)
+    assign_codes(&code, codes)
+    writer.out = out
+    writer.pending = 0
+    writer.held = 0
+    if code.first != code.last:
+        for i in range(count):
+            put_bits(&writer, codes[symbols[i]], code.lengths[symbols[i]])
+        end_bits(&writer)
+    for i in range(count):
+        rest = rest_bits(bins, symbols[i])
+        put_bits(&writer, values[i] & low_bits(rest), rest)
+    return end_bits(&writer)
+
+
+cdef const uint8_t *read_symbols(
+    const HuffmanCode *code, const uint8_t *bytes, const uint8_t *end, size_t count, uint16_t *symbols
+) noexcept nogil:
+    cdef uint16_t[CODE_TABLE] table
+    cdef uint32_t width = decode_table(code, table), entry, mask = (1 << width) - 1
+    cdef size_t bit = 0, i = 0, room = end - bytes
+    cdef uint64_t word
+    if width == 0:
+        for i in range(count):
+            symbols[i] = code.first
+        return bytes
+    # Fast path: one load holds four codes (at most 7 + 4 * 12 bits).
+    while i + 4 <= count and (bit >> 3) + 8 <= room:
+        word = load_word(bytes + (bit >> 3)) >> (bit & 7)
+        entry = table[word & mask]
+        symbols[i] = entry >> 4
+        word >>= entry & 15
+        bit += entry & 15
+        entry = table[word & mask]
+        symbols[i + 1] = entry >> 4
+        word >>= entry & 15
+        bit += entry & 15
+        entry = table[word & mask]
+        symbols[i + 2] = entry >> 4
+        word >>= entry & 15
+        bit += entry & 15
+        entry = table[word & mask]
+        symbols[i + 3] = entry >> 4
+        bit += entry & 15
+        i += 4
+    while i < count:
+        entry = table[load_bits(bytes, end, bit, width)]
+        symbols[i] = entry >> 4
+        bit += entry & 15
+        i += 1
+    if ((bit + 7) >> 3) > room:
+        return NULL
+    return bytes + ((bit + 7) >> 3)
+
+
+cdef const uint8_t *read_binned(
+    uint32_t bins, const uint8_t *bytes, const uint8_t *end, size_t count, uint64_t *values, uint16_t *symbols
+) noexcept nogil:
+    cdef HuffmanCode code
+    cdef uint64_t[MAX_SYMBOLS] base
+    cdef uint8_t[MAX_SYMBOLS] rests
+    cdef uint32_t symbol, rest, widest = 0
+    cdef size_t bit = 0, i = 0, room
+    bytes = read_code(bytes, end, &code)
+    if bytes == NULL:
+        return NULL
+    for symbol in range(code.first, code.last + 1):
+        rest = rest_bits(bins, symbol)
+        # Bins that would begin beyond 64 bits have no number in them.
+        if rest > 64 or (rest == 64 and symbol):
+            return NULL
+        rests[symbol] = rest
+        base[symbol] = bin_base(bins, symbol, rest)
+        if rest > widest:
+            widest = rest
+    bytes = read_symbols(&code, bytes, end, count, symbols)
+    if bytes == NULL:
+        return NULL
+    room = end - bytes
+    # Fast path: a rest of at most 57 bits lies in the 8 bytes from its first byte on.
+    if widest <= 57:
+        while i < count and (bit >> 3) + 8 <= room:
+            rest = rests[symbols[i]]
+            values[i] = base[symbols[i]] + (
+                (load_word(bytes + (bit >> 3)) >> (bit & 7)) & ((<uint64_t>1 << rest) - 1)
+            )
+            bit += rest
+            i += 1
+    while i < count:
+        rest = rests[symbols[i]]
+        values[i] = base[symbols[i]] + load_bits(bytes, end, bit, rest)
+        bit += rest
+        i += 1
+    if ((bit + 7) >> 3) > room:
+        return NULL
+    return bytes + ((bit + 7) >> 3)

@@ -1,0 +1,298 @@
+"""Integer columns; see integers.pxd for the contract and the bytes."""
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+cimport cython
+
+from urpo_store.engine.bits cimport bit_length, get_varint, put_varint, unzigzag, zigzag
+from urpo_store.engine.scratch cimport Scratch
+from urpo_store.engine.streams cimport Plan, plan_stream, read_stream, write_stream
+
+cdef enum:
+    NOTHING = 0
+    PREVIOUS = 1
+    SLOPE = 2
+    TREND = 3
+    CENTRED = 4
+    DIVIDED = 8
+
+    SAMPLE_RUNS = 4
+    SAMPLE_RUN = 16
+    SAMPLE = 64                 # SAMPLE_RUNS * SAMPLE_RUN
+    MEDIAN_OF = 31
+
+
+cdef inline uint8_t *put_svarint(uint8_t *out, uint64_t x) noexcept nogil:
+    return put_varint(out, zigzag(x))
+
+
+cdef inline const uint8_t *get_svarint(const uint8_t *bytes, const uint8_t *end, uint64_t *x) noexcept nogil:
+    bytes = get_varint(bytes, end, x)
+    x[0] = unzigzag(x[0])
+    return bytes
+
+
+@cython.cdivision(True)
+cdef uint64_t divisor_of(const uint64_t *v, size_t count) noexcept nogil:
+    """The greatest common divisor of all v[i] - v[0]; 1 if one of them does not fit an int64."""
+    cdef int64_t least = <int64_t>v[0], most = least
+    cdef uint64_t divisor = 0, other, rest
+    cdef size_t i
+    for i in range(count):
+        if <int64_t>v[i] < least:
+            least = <int64_t>v[i]
+        if <int64_t>v[i] > most:
+            most = <int64_t>v[i]
+    if <uint64_t>most - <uint64_t>least > <uint64_t>INT64_MAX:
+        return 1
+    for i in range(1, count):
+        other = v[i] - v[0]
+        if <int64_t>other < 0:
+            other = <uint64_t>0 - other
+        # Euclid, the larger one first: most often `other` is a multiple, and one division settles it.
+        while divisor:
+            rest = other % divisor
+            other = divisor
+            divisor = rest
+        divisor = other
+        if divisor == 1:
+            return 1
+    return divisor
+
+
+cdef uint64_t median(const uint64_t *values, size_t count, size_t most) noexcept nogil:
+    """The middle one, as int64, of at most `most` (<= 64) values evenly spread over the column."""
+    cdef int64_t[SAMPLE] sorted_
+    cdef size_t stride = (count + most - 1) // most, used = 0, i = 0, j
+    cdef int64_t value
+    while i < count:
+        value = <int64_t>values[i]
+        j = used
+        while j > 0 and sorted_[j - 1] > value:
+            sorted_[j] = sorted_[j - 1]
+            j -= 1
+        sorted_[j] = value
+        used += 1
+        i += stride
+    return <uint64_t>sorted_[used // 2]
+
+
+@cython.cdivision(True)
+cdef uint64_t trend_step(const uint64_t *v, size_t count) noexcept nogil:
+    """The mean step from the first half to the second: noise averages out. Any answer would be right."""
+    cdef size_t half = count // 2, i
+    cdef uint64_t total = 0
+    for i in range(half):
+        total += v[i + count - half] - v[i]
+    return <uint64_t>(<int64_t>total // <int64_t>(half * (count - half)))
+
+
+cdef uint32_t choose_prediction(const uint64_t *v, size_t count, uint64_t step) noexcept nogil:
+    """The prediction with the shortest rests, on runs of neighbours spread over the column."""
+    cdef uint64_t[4][SAMPLE] rests
+    cdef size_t used = 0, run, i, start, length
+    cdef uint64_t centre, bits, best_bits = 0
+    cdef uint32_t prediction, best = NOTHING
+    for run in range(SAMPLE_RUNS):
+        start = 2
+        length = count - 2
+        if length > SAMPLE:
+            start = 2 + run * (count - 2 - SAMPLE_RUN) // (SAMPLE_RUNS - 1)
+            length = SAMPLE_RUN
+        elif run:
+            break
+        for i in range(start, start + length):
+            rests[NOTHING][used] = v[i]
+            rests[PREVIOUS][used] = v[i] - v[i - 1]
+            rests[SLOPE][used] = v[i] - 2 * v[i - 1] + v[i - 2]
+            rests[TREND][used] = v[i] - i * step
+            used += 1
+    for prediction in range(4):
+        centre = median(rests[prediction], used, 16)
+        bits = 0
+        for i in range(used):
+            bits += bit_length(zigzag(rests[prediction][i] - centre))
+        if prediction == NOTHING or bits < best_bits:
+            best = prediction
+            best_bits = bits
+    return best
+
+
+cdef uint8_t *write_general(const uint64_t *v, size_t count, uint8_t *out, Scratch *scratch) noexcept nogil:
+    cdef uint8_t *flags = out
+    cdef uint64_t divisor = divisor_of(v, count), step, least, centre
+    cdef uint64_t *rests = scratch.residuals
+    cdef size_t i, left = count
+    cdef uint32_t prediction
+    cdef Plan plan, centred
+    out += 1
+    flags[0] = 0
+    if divisor > 1:
+        flags[0] = DIVIDED
+        out = put_svarint(out, v[0])
+        out = put_varint(out, divisor)
+        divide(v, count, divisor, scratch.column)
+        v = scratch.column
+    step = trend_step(v, count)
+    prediction = choose_prediction(v, count, step)
+    flags[0] |= prediction
+    if prediction == NOTHING:
+        memcpy(rests, v, 8 * count)
+    elif prediction == PREVIOUS:
+        out = put_svarint(out, v[0])
+        left = count - 1
+        for i in range(left):
+            rests[i] = v[i + 1] - v[i]
+    elif prediction == SLOPE:
+        out = put_svarint(out, v[0])
+        out = put_svarint(out, v[1] - v[0])
+        left = count - 2
+        for i in range(left):
+            rests[i] = v[i + 2] - 2 * v[i + 1] + v[i]
+    else:
+        out = put_svarint(out, step)
+        for i in range(count):
+            rests[i] = v[i] - i * step
+    # Less the minimum, or zigzag around the median: whatever the stream makes less of.
+    least = rests[0]
+    for i in range(left):
+        if <int64_t>rests[i] < <int64_t>least:
+            least = rests[i]
+    centre = median(rests, left, MEDIAN_OF)
+    for i in range(left):
+        scratch.centred[i] = zigzag(rests[i] - centre)
+        rests[i] -= least
+    plan = plan_stream(rests, left, True)
+    centred = plan_stream(scratch.centred, left, True)
+    if centred.cost < plan.cost:
+        flags[0] |= CENTRED
+        out = put_svarint(out, centre)
+        return write_stream(centred.tag, scratch.centred, left, out, scratch)
+    out = put_svarint(out, least)
+    return write_stream(plan.tag, rests, left, out, scratch)
+
+
+@cython.cdivision(True)
+cdef void divide(const uint64_t *v, size_t count, uint64_t divisor, uint64_t *column) noexcept nogil:
+    """(v[i] - v[0]) / divisor, which is exact and fits an int64."""
+    cdef size_t i
+    cdef uint64_t first = v[0]
+    for i in range(count):
+        column[i] = <uint64_t>(<int64_t>(v[i] - first) // <int64_t>divisor)
+
+
+cdef uint8_t *write_integers(const int64_t *values, size_t count, uint8_t *out, Scratch *scratch) noexcept nogil:
+    cdef const uint64_t *v = <const uint64_t *>values
+    cdef uint8_t *behind
+    cdef uint64_t step = v[1] - v[0] if count > 1 else 0
+    cdef size_t i = 2
+    # Fast path: most columns of most stores never change.
+    while i < count and v[i] - v[i - 1] == step:
+        i += 1
+    if i < count:
+        out[0] = COLUMN_INT
+        behind = write_general(v, count, out + 1, scratch)
+    elif step == 0:
+        out[0] = COLUMN_CONST
+        behind = put_svarint(out + 1, v[0])
+    else:
+        out[0] = COLUMN_LINE
+        behind = put_svarint(put_svarint(out + 1, v[0]), step)
+    if <size_t>(behind - out) < 1 + 8 * count:
+        return behind
+    out[0] = COLUMN_RAW
+    memcpy(out + 1, v, 8 * count)
+    return out + 1 + 8 * count
+
+
+cdef const uint8_t *read_general(
+    const uint8_t *bytes, const uint8_t *end, size_t count, uint64_t *v, Scratch *scratch
+) noexcept nogil:
+    cdef uint32_t flags, prediction
+    cdef uint64_t first = 0, divisor = 1, start = 0, step = 0, offset
+    cdef size_t i, head
+    if bytes >= end:
+        return NULL
+    flags = bytes[0]
+    bytes += 1
+    prediction = flags & 3
+    if flags > 15 or (prediction == SLOPE and count < 2):
+        return NULL
+    if flags & DIVIDED:
+        bytes = get_svarint(bytes, end, &first)
+        if bytes == NULL:
+            return NULL
+        bytes = get_varint(bytes, end, &divisor)
+        if bytes == NULL:
+            return NULL
+    if prediction == PREVIOUS or prediction == SLOPE:
+        bytes = get_svarint(bytes, end, &start)
+        if bytes == NULL:
+            return NULL
+    if prediction == SLOPE or prediction == TREND:
+        bytes = get_svarint(bytes, end, &step)
+        if bytes == NULL:
+            return NULL
+    bytes = get_svarint(bytes, end, &offset)
+    if bytes == NULL:
+        return NULL
+    head = prediction if prediction != TREND else 0
+    bytes = read_stream(bytes, end, count - head, v + head, scratch)
+    if bytes == NULL:
+        return NULL
+    if flags & CENTRED:
+        for i in range(head, count):
+            v[i] = unzigzag(v[i]) + offset
+    else:
+        for i in range(head, count):
+            v[i] += offset
+    if prediction == PREVIOUS:
+        v[0] = start
+        for i in range(1, count):
+            start += v[i]
+            v[i] = start
+    elif prediction == SLOPE:
+        v[0] = start
+        start += step
+        v[1] = start
+        for i in range(2, count):
+            step += v[i]
+            start += step
+            v[i] = start
+    elif prediction == TREND:
+        for i in range(count):
+            v[i] += i * step
+    if flags & DIVIDED:
+        for i in range(count):
+            v[i] = v[i] * divisor + first
+    return bytes
+
+
+cdef const uint8_t *read_integers(
+    const uint8_t *bytes, const uint8_t *end, size_t count, int64_t *values, Scratch *scratch
+) noexcept nogil:
+    cdef uint64_t *v = <uint64_t *>values
+    cdef uint64_t first, step = 0
+    cdef uint32_t tag
+    cdef size_t i
+    if bytes >= end:
+        return NULL
+    tag = bytes[0] & 15
+    bytes += 1
+    if tag == COLUMN_INT:
+        return read_general(bytes, end, count, v, scratch)
+    if tag == COLUMN_RAW:
+        if <size_t>(end - bytes) < 8 * count:
+            return NULL
+        memcpy(v, bytes, 8 * count)
+        return bytes + 8 * count
+    if tag != COLUMN_CONST and tag != COLUMN_LINE:
+        return NULL
+    bytes = get_svarint(bytes, end, &first)
+    if bytes != NULL and tag == COLUMN_LINE:
+        bytes = get_svarint(bytes, end, &step)
+    if bytes == NULL:
+        return NULL
+    for i in range(count):
+        v[i] = first + i * step
+    return bytes

@@ -1,0 +1,32 @@
+# Streams: any unsigned 64-bit numbers to bytes, small where the numbers are small, repeated or crowded.
+#
+# The first byte says how:
+#   0              all zero; nothing follows
+#   1              bit packing (bitpack.pxd)
+#   2              sparse: the numbers that are not 0 ("events"), and how many zeros are before each
+#   4..7, 64..128  binned (bins.pxd)
+#
+#   sparse:  +-----------------+---------------------+-----------------------------+
+#            | events varint   | stream of the gaps  | stream of the events less 1 |    neither is sparse
+#            +-----------------+---------------------+-----------------------------+
+#
+# Pure functions; any thread. `count` is at most CODEC_MAX_COUNT; it is known to the reader.
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+from urpo_store.engine.scratch cimport Scratch
+
+cdef enum:
+    STREAM_ZERO = 0
+    STREAM_PACKED = 1
+    STREAM_SPARSE = 2
+
+cdef struct Plan:
+    uint64_t cost               # estimated size in 1/256 bit
+    uint32_t tag                # the first byte
+
+# How to write the numbers best. Reads only the numbers.
+cdef Plan plan_stream(const uint64_t *values, size_t count, bint sparse) noexcept nogil
+# The byte behind; `tag` is one that plan_stream chose for these numbers.
+cdef uint8_t *write_stream(uint32_t tag, const uint64_t *values, size_t count, uint8_t *out, Scratch *scratch) noexcept nogil
+# The byte behind, or NULL if the bytes are no stream of `count` numbers. Uses scratch.sparse, .symbols.
+cdef const uint8_t *read_stream(const uint8_t *bytes, const uint8_t *end, size_t count, uint64_t *values, Scratch *scratch) noexcept nogil
