@@ -1,0 +1,261 @@
+"""The HTTP API under /api/urpo/v1/: the methods of a `MetricStorage` as JSON.
+
+`http_json` says how everything is written. Questions go by GET with parameters or, where a query
+is needed, also by POST with a JSON object; docs/receivers.md has examples.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import fields
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from .. import http_json
+from ..errors import ConfigError, DecodeError, QueryError, StoreClosedError, UrpoStoreError
+from ..interfaces import MetricStorage
+from ..model import IngestResult, MetricQuery
+from ..otlp import request_from_json
+from ..otlp.responses import Code, Status
+from .arrivals import Arrivals
+from .body import content_encoding, inflate, read_body
+from .export import RETRY_AFTER, logger
+from .http_errors import JSON, PROTOBUF, Refused, media_type
+from .limits import MIB, Limits
+from .questions import Questions
+
+PREFIX = "/api/urpo/v1"
+_QUERY_BYTES = MIB  # a query written as JSON
+
+
+class Api:
+    """The handlers; one object for one storage."""
+
+    def __init__(self, storage: MetricStorage, limits: Limits, arrivals: Arrivals) -> None:
+        self._storage = storage
+        self._limits = limits
+        self._arrivals = arrivals
+        self._questions = Questions(limits)
+
+    def routes(self) -> list[BaseRoute]:
+        both = ["GET", "POST"]
+        return [
+            Route(f"{PREFIX}/query", self.query, methods=both),
+            Route(f"{PREFIX}/series", self.series, methods=both),
+            Route(f"{PREFIX}/exemplars", self.exemplars, methods=both),
+            Route(f"{PREFIX}/health", self.health),
+            Route(f"{PREFIX}/services", self.services),
+            Route(f"{PREFIX}/metrics", self.metrics),
+            Route(f"{PREFIX}/rejections", self.rejections),
+            Route(f"{PREFIX}/stats", self.stats),
+            Route(f"{PREFIX}/receiver", self.receiver),
+            Route(f"{PREFIX}/ingest", self.ingest, methods=["POST"]),
+            Route(f"{PREFIX}/flush", self.flush, methods=["POST"]),
+            Route("/-/healthy", self.healthy),
+            Route("/-/ready", self.ready),
+        ]
+
+    async def query(self, request: Request) -> Response:
+        """{"series": [MetricSeries, ...]}"""
+        query = await self._query_of(request)
+
+        def work() -> bytes:
+            parts = self._parts(self._storage.query_metrics(query))
+            return b'{"series":' + parts + b"}"
+
+        return await self._answer(work)
+
+    async def series(self, request: Request) -> Response:
+        """[SeriesInfo, ...]"""
+        query = await self._query_of(request)
+        return await self._answer(lambda: self._parts(self._storage.series(query)))
+
+    async def exemplars(self, request: Request) -> Response:
+        """[SeriesExemplar, ...]"""
+        query = await self._query_of(request)
+        return await self._answer(lambda: self._parts(self._storage.exemplars(query)))
+
+    async def health(self, request: Request) -> Response:
+        """One ServiceHealthMetrics or null with `service`; without, a list of all."""
+        parameters = _parameters(request, "service", "window", "at")
+        window = _time(parameters, "window") or "5m"
+        at = _time(parameters, "at")
+        service = parameters.get("service")
+
+        def one() -> bytes:
+            found = self._storage.get_service_health(service or "", window, at)
+            return http_json.dumps(http_json.encode(found))
+
+        def every() -> bytes:
+            all_of_them = [
+                self._storage.get_service_health(name, window, at)
+                for name in self._storage.services()
+            ]
+            return self._parts([item for item in all_of_them if item is not None])
+
+        return await self._answer(every if service is None else one)
+
+    async def services(self, request: Request) -> Response:
+        """The names, a list of strings."""
+        _parameters(request)
+        return await self._answer(lambda: self._parts(self._storage.services()))
+
+    async def metrics(self, request: Request) -> Response:
+        """[MetricInfo, ...], with `service` those of one service."""
+        service = _parameters(request, "service").get("service")
+        return await self._answer(lambda: self._parts(self._storage.metrics(service)))
+
+    async def rejections(self, request: Request) -> Response:
+        """[Rejection, ...]"""
+        _parameters(request)
+        return await self._answer(lambda: self._parts(self._storage.rejections()))
+
+    async def stats(self, request: Request) -> Response:
+        """StoreStats"""
+        _parameters(request)
+        return await self._answer(lambda: http_json.dumps(http_json.encode(self._storage.stats())))
+
+    async def receiver(self, request: Request) -> Response:
+        """ReceiverStatus: where this server listens, and what came."""
+        _parameters(request)
+        return _json(http_json.dumps(http_json.encode(self._arrivals.status())))
+
+    async def ingest(self, request: Request) -> Response:
+        """OTLP as at /v1/metrics, answered by an IngestResult: it counts accepted points too."""
+        kind = media_type(request)
+        if kind != JSON and kind not in PROTOBUF:
+            raise Refused(_bad("Send application/x-protobuf or application/json."), 415)
+        encoding = content_encoding(request)
+        body = await read_body(request, self._limits)
+
+        def work() -> IngestResult:
+            plain = inflate(body, encoding, self._limits)
+            return self._storage.ingest(request_from_json(plain) if kind == JSON else plain)
+
+        try:
+            result = await run_in_threadpool(work)
+        except Refused:
+            raise
+        except Exception as error:
+            raise _refused(error) from error
+        self._arrivals.arrived("http", "metrics")
+        return _json(http_json.dumps(http_json.encode(result)))
+
+    async def flush(self, request: Request) -> Response:
+        _require_json(request)
+        await read_body(request, self._limits)
+
+        def work() -> bytes:
+            self._storage.flush()
+            return b"{}"
+
+        return await self._answer(work)
+
+    async def healthy(self, request: Request) -> Response:
+        """200 as long as the process answers."""
+        return Response("ok\n", media_type="text/plain")
+
+    async def ready(self, request: Request) -> Response:
+        """200 when the store answers, 503 when it is closed."""
+        await self._answer(lambda: http_json.dumps(self._storage.stats().points))
+        return Response("ready\n", media_type="text/plain")
+
+    async def _answer(self, work: Callable[[], bytes]) -> Response:
+        try:
+            return _json(await self._questions.ask(work))
+        except Refused:
+            raise
+        except Exception as error:
+            raise _refused(error) from error
+
+    def _parts(self, items: object) -> bytes:
+        return b"".join(http_json.encode_parts(items, self._limits.answer_bytes))  # type: ignore[arg-type]
+
+    async def _query_of(self, request: Request) -> MetricQuery:
+        try:
+            if request.method == "GET":
+                return http_json.decode_query(_query_tree(request))
+            _require_json(request)
+            body = await read_body(request, Limits(request_bytes=_QUERY_BYTES))
+            return http_json.decode_query(_loads(body, "The query"))
+        except (UrpoStoreError, RecursionError) as error:
+            raise _refused(error) from error
+
+
+def _json(body: bytes) -> Response:
+    return Response(
+        body,
+        media_type=JSON,
+        headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
+    )
+
+
+def _bad(message: str) -> Status:
+    return Status(Code.INVALID_ARGUMENT, message)
+
+
+def _require_json(request: Request) -> None:
+    # A form on any web page can send text/plain across origins; it cannot send JSON unasked.
+    if media_type(request) != JSON:
+        raise Refused(_bad("Send Content-Type: application/json."), 415, "QueryError")
+
+
+def _refused(error: Exception) -> Refused:
+    if isinstance(error, RecursionError):
+        return Refused(_bad("The JSON is nested too deeply."), error="QueryError")
+    if isinstance(error, StoreClosedError):
+        return Refused.because(Status(Code.UNAVAILABLE, str(error), RETRY_AFTER), error)
+    if isinstance(error, QueryError | ConfigError | DecodeError | http_json.JsonError):
+        return Refused.because(_bad(str(error)), error)
+    if isinstance(error, MemoryError):
+        status = Status(Code.UNAVAILABLE, "The server is out of memory.", RETRY_AFTER)
+        return Refused.because(status, error)
+    if isinstance(error, UrpoStoreError):
+        return Refused.because(Status(Code.INTERNAL, str(error)), error)
+    logger.error("a question failed", exc_info=error)
+    message = "Internal error; the log of the server says more."
+    return Refused.because(Status(Code.INTERNAL, message), error)
+
+
+def _loads(body: bytes | str, what: str) -> object:
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise QueryError(f"{what} is not JSON: {error}") from None
+
+
+def _parameters(request: Request, *known: str) -> dict[str, str]:
+    unknown = set(request.query_params) - set(known)
+    if unknown:
+        names = ", ".join(sorted(map(repr, unknown)))
+        expected = f"; it takes {', '.join(known)}" if known else ""
+        raise Refused(_bad(f"{request.url.path} takes no {names}{expected}."), error="QueryError")
+    return dict(request.query_params)
+
+
+def _time(parameters: dict[str, str], name: str) -> int | str | None:
+    try:
+        return http_json.decode_time(parameters[name]) if name in parameters else None
+    except http_json.JsonError as error:
+        raise Refused(_bad(f"{name}: {error}"), error="QueryError") from None
+
+
+def _query_tree(request: Request) -> dict[str, object]:
+    """A query from the parameters of a GET: the names of `MetricQuery`; `where` is JSON, `by` may
+    come several times, and an empty `by` merges all into one series."""
+    known = [item.name for item in fields(MetricQuery)]
+    tree: dict[str, object] = dict(_parameters(request, *known))
+    if "where" in tree:
+        tree["where"] = _loads(str(tree["where"]), "where")
+    if "by" in tree:
+        tree["by"] = [key for key in request.query_params.getlist("by") if key]
+    if "quantile" in tree:
+        try:
+            tree["quantile"] = float(str(tree["quantile"]))
+        except ValueError:
+            raise QueryError(f"quantile is {tree['quantile']!r}; give a number.") from None
+    return tree

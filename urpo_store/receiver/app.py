@@ -1,0 +1,107 @@
+"""The ASGI app: OTLP over HTTP and the HTTP API, in front of one storage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from ..interfaces import MetricStorage
+from ..otlp.responses import Code, Status
+from .api import Api
+from .arrivals import Arrivals
+from .guard import HostGuard, TokenGuard
+from .http_errors import Refused, error_response
+from .limits import Limits
+from .otlp_http import OtlpHttp
+
+
+def asgi_app(
+    storage: MetricStorage,
+    *,
+    token: str | None = None,
+    insecure: bool = False,
+    cors_origins: Sequence[str] = (),
+    other_signals: bool = False,
+    api: bool = True,
+    limits: Limits | None = None,
+    arrivals: Arrivals | None = None,
+) -> Starlette:
+    """An ASGI app that stores what is posted to /v1/metrics and answers questions.
+
+    Serve it with any ASGI server, or mount it: `app.mount("/", asgi_app(storage))` after your own
+    routes, in FastAPI or Starlette.
+
+    With `token` every request must carry "Authorization: Bearer <token>". Without one, only
+    requests to a loopback Host are answered, unless `insecure` says that whoever reaches the app
+    may use it, for instance because your own middleware has checked them. Browsers of other
+    origins are let in by name (`cors_origins`, such as "http://localhost:3000").
+
+    With `other_signals` /v1/traces and /v1/logs are answered too, and dropped. Without `api` there
+    is OTLP alone. `arrivals` counts what comes; share it with `add_metrics_service`.
+    """
+    limits = limits or Limits()
+    arrivals = arrivals or Arrivals()
+    otlp = OtlpHttp(storage, limits, arrivals)
+    routes: list[BaseRoute] = [Route("/v1/metrics", otlp.metrics, methods=["POST"])]
+    if other_signals:
+        routes.append(Route("/v1/traces", otlp.traces, methods=["POST"]))
+        routes.append(Route("/v1/logs", otlp.logs, methods=["POST"]))
+    if api:
+        routes += Api(storage, limits, arrivals).routes()
+
+    # The outermost first. A preflight carries no token, so that CORS comes before the token.
+    middleware: list[Middleware] = []
+    if token is None and not insecure:
+        middleware.append(Middleware(HostGuard, arrivals=arrivals))
+    if cors_origins:
+        middleware.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=list(cors_origins),
+                allow_methods=["GET", "POST"],
+                allow_headers=["*"],
+                expose_headers=["Retry-After"],
+            )
+        )
+    if token is not None:
+        middleware.append(Middleware(TokenGuard, token=token, arrivals=arrivals))
+
+    def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refused)
+        arrivals.refused("http", str(error.http_status), error.status.message)
+        return error_response(request, error)
+
+    def unrouted(request: Request, error: Exception) -> Response:
+        """404 and 405 as Starlette finds them, in the form of all other errors."""
+        assert isinstance(error, HTTPException)
+        codes = {404: Code.NOT_FOUND, 405: Code.UNIMPLEMENTED}
+        messages = {
+            404: f"There is nothing at {request.url.path}; OTLP goes to /v1/metrics.",
+            405: f"{request.url.path} does not take {request.method}.",
+        }
+        status = Status(
+            codes.get(error.status_code, Code.INVALID_ARGUMENT),
+            messages.get(error.status_code, error.detail),
+        )
+        headers = dict(error.headers or {})
+        return refused(request, Refused(status, error.status_code, headers=headers))
+
+    def disconnected(request: Request, error: Exception) -> Response:
+        return Response(status_code=400)  # nobody reads it
+
+    return Starlette(
+        routes=routes,
+        middleware=middleware,
+        exception_handlers={
+            Refused: refused,
+            HTTPException: unrouted,
+            ClientDisconnect: disconnected,
+        },
+    )

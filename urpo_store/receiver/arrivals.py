@@ -1,0 +1,66 @@
+"""What has come to the receivers, so that "nothing arrives" can be told from "nothing is there"."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverStatus:
+    """Where a receiver listens and what came.
+
+    `grpc` and `http` are addresses such as "127.0.0.1:4317"; `started` and `last_arrival` are Unix
+    nanoseconds. `requests` counts export requests by "transport signal" ("grpc metrics", "http
+    traces"): metrics were stored, of traces and logs nothing is kept. `refused` counts requests
+    that were answered with an error, by "transport status" ("http 415", "grpc INVALID_ARGUMENT").
+    """
+
+    started: int
+    grpc: str = ""
+    http: str = ""
+    last_arrival: int | None = None
+    last_refusal: str = ""
+    requests: Mapping[str, int] = field(default_factory=dict)
+    refused: Mapping[str, int] = field(default_factory=dict)
+
+
+class Arrivals:
+    """Counts what comes; shared by the receivers of one storage, used from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # guards everything below
+        self._started = time.time_ns()
+        self._last: int | None = None
+        self._last_refusal = ""
+        self._requests: Counter[str] = Counter()
+        self._refused: Counter[str] = Counter()
+        self._addresses = {"grpc": "", "http": ""}
+
+    def listening(self, transport: str, address: str) -> None:
+        with self._lock:
+            self._addresses[transport] = address
+
+    def arrived(self, transport: str, signal: str) -> None:
+        with self._lock:
+            self._last = time.time_ns()
+            self._requests[f"{transport} {signal}"] += 1
+
+    def refused(self, transport: str, status: str, reason: str) -> None:
+        with self._lock:
+            self._refused[f"{transport} {status}"] += 1
+            self._last_refusal = reason
+
+    def status(self) -> ReceiverStatus:
+        with self._lock:
+            return ReceiverStatus(
+                started=self._started,
+                last_arrival=self._last,
+                last_refusal=self._last_refusal,
+                requests=dict(self._requests),
+                refused=dict(self._refused),
+                **self._addresses,
+            )

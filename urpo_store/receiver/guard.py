@@ -1,0 +1,87 @@
+"""Who may speak to the HTTP port: the bearer token, or else the loopback Host.
+
+A page that a browser loads from anywhere can make its own name resolve to 127.0.0.1 (DNS rebinding)
+and would then be same-origin with this server. Its requests still carry its name in Host, so that
+without a token only loopback names are answered.
+"""
+
+from __future__ import annotations
+
+import hmac
+from ipaddress import ip_address
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..otlp.responses import Code, Status
+from .arrivals import Arrivals
+from .http_errors import Refused, error_response
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` (no port, no brackets) is this machine, by its name alone."""
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _host_name(header: str) -> str:
+    """The name in a Host header: without the port, without the brackets of IPv6."""
+    if header.startswith("["):
+        return header[1:].partition("]")[0]
+    return header.partition(":")[0]
+
+
+class HostGuard:
+    """Refuses requests whose Host is not loopback."""
+
+    def __init__(self, app: ASGIApp, arrivals: Arrivals) -> None:
+        self._app = app
+        self._arrivals = arrivals
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            request = Request(scope)
+            hosts = request.headers.getlist("host")
+            if len(hosts) != 1 or not is_loopback(_host_name(hosts[0])):
+                shown = hosts[0][:100] if hosts else ""
+                status = Status(
+                    Code.PERMISSION_DENIED,
+                    f"The Host {shown!r} is not this machine's loopback. Use http://127.0.0.1, or "
+                    "start the server with a token (--auth-token).",
+                )
+                self._arrivals.refused("http", "403", status.message)
+                await error_response(request, Refused(status, error="ConfigError"))(
+                    scope, receive, send
+                )
+                return
+        await self._app(scope, receive, send)
+
+
+class TokenGuard:
+    """Refuses requests without "Authorization: Bearer <token>"."""
+
+    def __init__(self, app: ASGIApp, token: str, arrivals: Arrivals) -> None:
+        self._app = app
+        self._expected = token.encode()
+        self._arrivals = arrivals
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            request = Request(scope)
+            scheme, _, found = request.headers.get("authorization", "").partition(" ")
+            # Both sides as bytes: compare_digest takes text only if it is ASCII.
+            same = hmac.compare_digest(found.strip().encode(), self._expected)
+            if scheme.lower() != "bearer" or not same:
+                status = Status(Code.UNAUTHENTICATED, "The bearer token is missing or wrong.")
+                self._arrivals.refused("http", "401", status.message)
+                refused = Refused(
+                    status, error="ConfigError", headers={"WWW-Authenticate": "Bearer"}
+                )
+                await error_response(request, refused)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)

@@ -1,0 +1,84 @@
+"""uvicorn's HTTP/1.1 protocol, with the time limits that it lacks.
+
+uvicorn closes idle connections after a response. It waits for ever for the first bytes of a
+connection, for the rest of a header, for a body that nobody reads any more (a request refused
+early), and for a client that does not take its answer. Each of these holds one of a limited number
+of connections, so each gets a timer here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from .limits import Limits
+
+# What an HTTP/2 client says first, such as a gRPC exporter that was given the HTTP port.
+_HTTP2_PREFACE = b"PRI * HTTP/2.0"
+
+
+def limited_protocol(limits: Limits) -> type[H11Protocol]:
+    """A protocol class with these limits, for uvicorn's option `http`."""
+
+    class LimitedProtocol(H11Protocol):
+        """All state belongs to the event loop's thread."""
+
+        _read_timer: asyncio.TimerHandle | None = None
+        _write_timer: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._watch_reading()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._read_timer = _cancel(self._read_timer)
+            self._write_timer = _cancel(self._write_timer)
+            super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            if self.cycle is None and data.startswith(_HTTP2_PREFACE):
+                self.logger.warning(
+                    "An HTTP/2 client, perhaps a gRPC exporter, came to the port for OTLP over "
+                    "HTTP; gRPC has a port of its own (4317 by default)."
+                )
+            super().data_received(data)
+            self._watch_reading()
+
+        def _watch_reading(self) -> None:
+            """A timer runs while a request is owed: its first byte, its head, or an unread rest."""
+            in_handler = self.cycle is not None and not self.cycle.response_complete
+            kept_alive = self.timeout_keep_alive_task is not None
+            if in_handler or kept_alive:
+                self._read_timer = _cancel(self._read_timer)
+            elif self._read_timer is None and not self.transport.is_closing():
+                self._read_timer = self.loop.call_later(limits.header_seconds, self._too_slow)
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            if self.conn.their_state is h11.SEND_BODY:
+                # The keep-alive timer would stop at the next byte of the unread body.
+                self._unset_keepalive_if_required()
+                self._watch_reading()
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            if self._write_timer is None:
+                self._write_timer = self.loop.call_later(limits.answer_seconds, self._too_slow)
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            self._write_timer = _cancel(self._write_timer)
+
+        def _too_slow(self) -> None:
+            self.transport.abort()
+
+    return LimitedProtocol
+
+
+def _cancel(timer: asyncio.TimerHandle | None) -> Any:
+    if timer is not None:
+        timer.cancel()
+    return None

@@ -1,0 +1,78 @@
+"""OTLP over HTTP: POST /v1/metrics, and an answer for /v1/traces and /v1/logs."""
+
+from __future__ import annotations
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..interfaces import MetricStorage
+from ..otlp.responses import Code, ExportResponse, Status
+from .arrivals import Arrivals
+from .body import content_encoding, inflate, read_body
+from .export import export_metrics, refusal
+from .http_errors import JSON, PROTOBUF, Refused, media_type
+from .limits import Limits
+
+#: Bodies up to this many bytes are stored on the event loop: handing one to a thread and back takes
+#: about 100 us, which is what the store needs for some 30 kB of protobuf. JSON takes far longer.
+INLINE_BYTES = 16 << 10
+
+
+class OtlpHttp:
+    """The handlers; one object for one storage."""
+
+    def __init__(self, storage: MetricStorage, limits: Limits, arrivals: Arrivals) -> None:
+        self._storage = storage
+        self._limits = limits
+        self._arrivals = arrivals
+
+    async def metrics(self, request: Request) -> Response:
+        kind = _otlp_media_type(request)
+        encoding = content_encoding(request)
+        body = await read_body(request, self._limits)
+
+        def work() -> ExportResponse | Status:
+            try:
+                plain = inflate(body, encoding, self._limits)
+            except Refused:
+                raise
+            except Exception as error:
+                return refusal(error)
+            return export_metrics(self._storage, plain, kind == JSON)
+
+        inline = kind != JSON and len(body) <= INLINE_BYTES
+        answer = work() if inline else await run_in_threadpool(work)
+        if isinstance(answer, Status):
+            raise Refused(answer)
+        self._arrivals.arrived("http", "metrics")
+        return _success(answer, kind)
+
+    async def traces(self, request: Request) -> Response:
+        return await self._ignore(request, "traces")
+
+    async def logs(self, request: Request) -> Response:
+        return await self._ignore(request, "logs")
+
+    async def _ignore(self, request: Request, signal: str) -> Response:
+        """Accept and drop: an SDK that sends everything to one port must not fill its log."""
+        kind = _otlp_media_type(request)
+        await read_body(request, self._limits)
+        self._arrivals.arrived("http", signal)
+        return _success(ExportResponse(signal=signal), kind)
+
+
+def _otlp_media_type(request: Request) -> str:
+    kind = media_type(request)
+    if kind != JSON and kind not in PROTOBUF:
+        message = (
+            f"Content-Type {kind[:50]!r} is not OTLP; send application/x-protobuf "
+            "or application/json."
+        )
+        raise Refused(Status(Code.INVALID_ARGUMENT, message), 415)
+    return kind
+
+
+def _success(answer: ExportResponse, kind: str) -> Response:
+    body = answer.to_json() if kind == JSON else answer.to_bytes()
+    return Response(body, media_type=kind)

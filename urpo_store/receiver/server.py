@@ -1,0 +1,328 @@
+"""Both receivers on ports of their own: what `urpo-store serve` runs.
+
+Threads: uvicorn's event loop has one; gRPC has its own poller and a small pool that stores what
+comes. Both only call the storage, from any of them at any time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import grpc
+import uvicorn
+
+from ..errors import ConfigError
+from ..interfaces import MetricStorage
+from .app import asgi_app
+from .arrivals import Arrivals, ReceiverStatus
+from .grpc_service import add_metrics_service
+from .http_protocol import limited_protocol
+from .limits import Limits
+from .listen import check_free, hosts_for, listen, resolves_to_loopback
+
+logger = logging.getLogger("urpo_store.receiver")
+
+_GRPC_THREADS = 8
+_START_SECONDS = 30.0
+_STOP_SECONDS = 5.0  # for requests that are being answered when the server stops
+
+
+class Server:
+    """The gRPC and the HTTP receiver of one storage.
+
+        with Server(storage) as server:
+            print(server.grpc_address, server.http_address)
+            ...
+
+    Ports: 0 takes any that is free; `grpc_port` and `http_port` say which one it became, and None
+    leaves that receiver out. The default host is loopback, both 127.0.0.1 and ::1. Any other host
+    needs a `token`, or `insecure=True` to say that everyone who reaches it may read and write.
+    `tls_cert` and `tls_key` are paths of PEM files, for both receivers.
+
+    Raises `ConfigError` for options that do not fit, and from `start` when a port is taken.
+    `stop` lets requests in progress finish; it does not close the storage.
+    """
+
+    def __init__(
+        self,
+        storage: MetricStorage,
+        *,
+        host: str = "127.0.0.1",
+        grpc_port: int | None = 4317,
+        http_port: int | None = 4318,
+        token: str | None = None,
+        insecure: bool = False,
+        tls_cert: str | Path | None = None,
+        tls_key: str | Path | None = None,
+        cors_origins: Sequence[str] = (),
+        limits: Limits | None = None,
+    ) -> None:
+        if token is not None and not token.strip():
+            raise ConfigError("the token is empty; give one, or none at all.")
+        if token is None and not insecure and not resolves_to_loopback(host):
+            raise ConfigError(
+                f"{host or 'every address'} can be reached from other machines. Guard it with "
+                "--auth-token, or say --insecure to let everyone in."
+            )
+        if (tls_cert is None) != (tls_key is None):
+            raise ConfigError("TLS needs both --tls-cert and --tls-key.")
+        if grpc_port is None and http_port is None:
+            raise ConfigError("neither a gRPC nor an HTTP port is given; there is nothing to run.")
+        self.arrivals = Arrivals()
+        self._storage = storage
+        self._hosts = hosts_for(host)
+        self._ports: dict[str, int | None] = {"grpc": grpc_port, "http": http_port}
+        self._token = token
+        self._insecure = insecure
+        self._tls = None if tls_cert is None or tls_key is None else (Path(tls_cert), Path(tls_key))
+        self._cors_origins = cors_origins
+        self._limits = limits or Limits()
+        self._grpc: grpc.Server | None = None
+        self._http: _HttpThread | None = None
+        # Guards start and stop against each other; they may be called from different threads.
+        self._lock = threading.Lock()
+
+    @property
+    def grpc_port(self) -> int | None:
+        return self._ports["grpc"]
+
+    @property
+    def http_port(self) -> int | None:
+        return self._ports["http"]
+
+    @property
+    def grpc_address(self) -> str:
+        """The first address of the gRPC receiver, such as "127.0.0.1:4317"; "" without it."""
+        return _address(self._hosts[0], self.grpc_port)
+
+    @property
+    def http_address(self) -> str:
+        return _address(self._hosts[0], self.http_port)
+
+    @property
+    def url(self) -> str:
+        """The URL of the HTTP API, for `urpo_store.client.HttpStorage`; "" without HTTP."""
+        scheme = "http" if self._tls is None else "https"
+        return f"{scheme}://{self.http_address}" if self.http_address else ""
+
+    def status(self) -> ReceiverStatus:
+        return self.arrivals.status()
+
+    def start(self) -> Self:
+        """Listen; returns when both receivers answer."""
+        with self._lock:
+            if self._grpc is not None or self._http is not None:
+                raise ConfigError("the server has been started already.")
+            try:
+                # Both ports are tried before anything answers on either.
+                sockets = self._listen_http()
+                try:
+                    self._start_grpc()
+                except BaseException:
+                    for listener in sockets:
+                        listener.close()
+                    raise
+                if sockets:
+                    self._start_http(sockets)
+            except BaseException:
+                self._stop()
+                raise
+        return self
+
+    def stop(self) -> None:
+        """Stop listening, answer what has come, return. Calling it again does nothing."""
+        with self._lock:
+            self._stop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _stop(self) -> None:
+        # Both stop accepting at once; each then waits for what it is still answering.
+        server, self._grpc = self._grpc, None
+        stopped = server.stop(_STOP_SECONDS) if server is not None else None
+        http, self._http = self._http, None
+        if http is not None:
+            http.stop()
+        if stopped is not None:
+            stopped.wait()
+
+    def _start_grpc(self) -> None:
+        port = self._ports["grpc"]
+        if port is None:
+            return
+        credentials = None
+        if self._tls is not None:
+            credentials = grpc.ssl_server_credentials([(_read(self._tls[1]), _read(self._tls[0]))])
+        # gRPC's errors of binding say little; ask the system first. Then bind, where port 0 may
+        # find one that is free on the first address only: such a server is thrown away.
+        for _ in range(16):
+            check_free(self._hosts, port, "--grpc-port")
+            server = self._grpc_server()
+            bound = port
+            try:
+                for host in self._hosts:
+                    address = _address(host, bound)
+                    if credentials is None:
+                        bound = server.add_insecure_port(address)
+                    else:
+                        bound = server.add_secure_port(address, credentials)
+                    if bound == 0:
+                        break
+            except RuntimeError as error:
+                logger.debug("binding gRPC: %s", error)
+                bound = 0
+            if bound != 0:
+                break
+        else:
+            raise ConfigError(f"gRPC cannot listen on {', '.join(self._hosts)} port {port}.")
+        server.start()
+        self._grpc = server
+        self._ports["grpc"] = bound
+        self.arrivals.listening("grpc", self.grpc_address)
+
+    def _grpc_server(self) -> grpc.Server:
+        server = grpc.server(
+            ThreadPoolExecutor(_GRPC_THREADS, thread_name_prefix="urpo-store-grpc"),
+            maximum_concurrent_rpcs=self._limits.connections,
+            options=[
+                ("grpc.max_receive_message_length", self._limits.request_bytes),
+                # Linux would let a second server share the port, each getting half of what comes.
+                ("grpc.so_reuseport", 0),
+                # SDKs and the Collector ping to keep connections open; do not call that abuse.
+                ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+                ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.max_concurrent_streams", 128),
+            ],
+        )
+        add_metrics_service(
+            server,
+            self._storage,
+            token=self._token,
+            other_signals=True,
+            limits=self._limits,
+            arrivals=self.arrivals,
+        )
+        return server
+
+    def _listen_http(self) -> list[socket.socket]:
+        port = self._ports["http"]
+        if port is None:
+            return []
+        sockets = listen(self._hosts, port, "--http-port")
+        self._ports["http"] = sockets[0].getsockname()[1]
+        return sockets
+
+    def _start_http(self, sockets: list[socket.socket]) -> None:
+        app = asgi_app(
+            self._storage,
+            token=self._token,
+            insecure=self._insecure,
+            cors_origins=self._cors_origins,
+            other_signals=True,
+            limits=self._limits,
+            arrivals=self.arrivals,
+        )
+        tls = {}
+        if self._tls is not None:
+            _read(self._tls[0]), _read(self._tls[1])
+            tls = {"ssl_certfile": str(self._tls[0]), "ssl_keyfile": str(self._tls[1])}
+        config = uvicorn.Config(
+            app,
+            http=limited_protocol(self._limits),
+            ws="none",
+            lifespan="off",
+            log_config=None,  # the program around this decides what is logged
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=self._limits.connections,
+            timeout_keep_alive=75,  # longer than the 60 s between exports of an SDK
+            timeout_graceful_shutdown=int(_STOP_SECONDS),
+            **tls,  # type: ignore[arg-type]
+        )
+        try:
+            config.load()
+        except OSError as error:  # ssl.SSLError is one
+            for listener in sockets:
+                listener.close()
+            raise ConfigError(f"TLS cannot use {tls}: {error}") from None
+        self._http = _HttpThread(config, sockets)
+        self._http.start()
+        self.arrivals.listening("http", self.http_address)
+
+
+class _HttpThread:
+    """uvicorn in a thread of its own."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        self._started = threading.Event()
+        self._error: BaseException | None = None
+        self._sockets = sockets
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, name="urpo-store-http", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+        if not self._started.wait(_START_SECONDS) or self._error is not None:
+            raise ConfigError(f"the HTTP receiver did not start: {self._error!r}")
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+
+    def _run(self) -> None:
+        async def serve() -> None:
+            serving = asyncio.ensure_future(self._server.serve(sockets=self._sockets))
+            while not (self._server.started or serving.done()):
+                await asyncio.sleep(0.001)
+            self._started.set()
+            await serving
+
+        try:
+            asyncio.run(serve())
+        except BaseException as error:
+            self._error = error
+            logger.error("the HTTP receiver failed", exc_info=error)
+        finally:
+            for listener in self._sockets:
+                listener.close()
+            self._started.set()
+
+
+def serve(
+    storage: MetricStorage, *, stop: threading.Event | None = None, **options: object
+) -> None:
+    """Run a `Server` with these options until `stop` is set (for ever without one)."""
+    with Server(storage, **options):  # type: ignore[arg-type]
+        (stop or threading.Event()).wait()
+
+
+def _address(host: str, port: int | None) -> str:
+    if port is None:
+        return ""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}.") from None
