@@ -30,3 +30,7 @@ class CorruptionError(UrpoStoreError):
 
 class ConfigError(UrpoStoreError, ValueError):
     """An option has a value that cannot be used, or is not built yet."""
+
+
+class UnreachableError(UrpoStoreError, ConnectionError):
+    """The server of a remote store cannot be reached, or does not answer as one."""
