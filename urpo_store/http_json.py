@@ -231,8 +231,9 @@ def _column(dtype: np.dtype[Any], dimensions: int) -> tuple[Encode, Decode]:
     def decode_column(tree: object) -> Any:
         if not isinstance(tree, list):
             raise JsonError(f"a column is a list, not {shown(tree)}.")
+        numbers = _map_nested(scalar, tree)
         try:
-            array = np.array(_map_nested(scalar, tree), dtype=dtype)
+            array = np.array(numbers, dtype=dtype)
         except (ValueError, OverflowError) as error:
             raise JsonError(f"a column of {dtype}: {error}") from None
         if dimensions == 2 and array.ndim == 1 and not array.size:

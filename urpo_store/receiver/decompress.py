@@ -11,7 +11,12 @@ import zlib
 
 from ..errors import DecodeError
 
-_PIECE = 1 << 18  # bytes inflated at a time: what is done in vain for a body over the limit
+# zlib copies the input that it has not used and the output that it makes, each time it is called:
+# both are handed over in small pieces, else a large body would be copied over and over.
+_INPUT = 16 << 10
+_OUTPUT = 256 << 10
+# A member of a few bytes costs as much as a piece of input. Real senders make one member.
+_MAX_MEMBERS = 10_000
 
 #: What is understood, by the names of the Content-Encoding header.
 ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
@@ -26,28 +31,34 @@ def decompress(body: bytes, encoding: str, limit: int) -> bytes:
     if encoding in ("", "identity"):
         return body
     bits = zlib.MAX_WBITS | 16 if "gzip" in encoding else _deflate_bits(body)
+    view = memoryview(body)
+    at = 0  # what lies before has been given to zlib
     pieces: list[bytes] = []
     total = 0
-    rest = body
     try:
-        while True:
+        for _ in range(_MAX_MEMBERS):
             member = zlib.decompressobj(bits)
             while not member.eof:
-                piece = member.decompress(rest, _PIECE)
-                if not piece and not member.eof and not member.unconsumed_tail:
+                given: bytes | memoryview = member.unconsumed_tail
+                if not given:
+                    given = view[at : at + _INPUT]
+                    at += len(given)
+                piece = member.decompress(given, _OUTPUT)
+                # Without input there may still be output that did not fit before.
+                if not given and not piece and not member.eof:
                     raise DecodeError(f"The {encoding} body breaks off.")
                 total += len(piece)
                 if total > limit:
                     raise TooLargeError
                 pieces.append(piece)
-                rest = member.unconsumed_tail
-            rest = member.unused_data
-            if not rest:
+            at -= len(member.unused_data)
+            if at == len(view):
                 return b"".join(pieces)
             if "gzip" not in encoding:
-                raise DecodeError(f"{len(rest)} bytes follow the end of the {encoding} body.")
+                raise DecodeError(f"{len(view) - at} bytes follow the {encoding} body.")
     except zlib.error as error:
         raise DecodeError(f"The body is not {encoding}: {error}") from None
+    raise DecodeError(f"The {encoding} body has more than {_MAX_MEMBERS} members.")
 
 
 def _deflate_bits(body: bytes) -> int:

@@ -74,8 +74,8 @@ class TokenGuard:
         if scope["type"] == "http":
             request = Request(scope)
             scheme, _, found = request.headers.get("authorization", "").partition(" ")
-            # Both sides as bytes: compare_digest takes text only if it is ASCII.
-            same = hmac.compare_digest(found.strip().encode(), self._expected)
+            # As bytes, which is what came: compare_digest takes text only if it is ASCII.
+            same = hmac.compare_digest(found.strip().encode("latin-1"), self._expected)
             if scheme.lower() != "bearer" or not same:
                 status = Status(Code.UNAUTHENTICATED, "The bearer token is missing or wrong.")
                 self._arrivals.refused("http", "401", status.message)
