@@ -29,6 +29,11 @@ def limited_protocol(limits: Limits) -> type[H11Protocol]:
         _read_timer: asyncio.TimerHandle | None = None
         _write_timer: asyncio.TimerHandle | None = None
 
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            # uvicorn's own option would silence every other uvicorn server in the process too.
+            self.access_log = False
+
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             self._watch_reading()

@@ -77,8 +77,6 @@ def _listen_one(host: str, port: int, flag: str) -> socket.socket:
         )[0]
     except socket.gaierror as error:
         raise ConfigError(f"the host {host!r} is not known: {error.strerror}.") from None
-    except OverflowError:
-        raise ConfigError(f"{flag} is {port}; a port is a number from 0 to 65535.") from None
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -76,6 +77,9 @@ class Server:
             raise ConfigError("TLS needs both --tls-cert and --tls-key.")
         if grpc_port is None and http_port is None:
             raise ConfigError("neither a gRPC nor an HTTP port is given; there is nothing to run.")
+        for flag, port in (("--grpc-port", grpc_port), ("--http-port", http_port)):
+            if port is not None and not 0 <= port <= 65535:
+                raise ConfigError(f"{flag} is {port}; a port is a number from 0 to 65535.")
         self.arrivals = Arrivals()
         self._storage = storage
         self._hosts = hosts_for(host)
@@ -121,6 +125,8 @@ class Server:
         with self._lock:
             if self._grpc is not None or self._http is not None:
                 raise ConfigError("the server has been started already.")
+            if self._tls is not None:
+                _check_certificate(*self._tls)
             try:
                 # Both ports are tried before anything answers on either.
                 sockets = self._listen_http()
@@ -169,7 +175,8 @@ class Server:
             return
         credentials = None
         if self._tls is not None:
-            credentials = grpc.ssl_server_credentials([(_read(self._tls[1]), _read(self._tls[0]))])
+            cert, key = self._tls
+            credentials = grpc.ssl_server_credentials([(key.read_bytes(), cert.read_bytes())])
         # gRPC's errors of binding say little; ask the system first. Then bind, where port 0 may
         # find one that is free on the first address only: such a server is thrown away.
         for _ in range(16):
@@ -242,7 +249,6 @@ class Server:
         )
         tls = {}
         if self._tls is not None:
-            _read(self._tls[0]), _read(self._tls[1])
             tls = {"ssl_certfile": str(self._tls[0]), "ssl_keyfile": str(self._tls[1])}
         config = uvicorn.Config(
             app,
@@ -250,7 +256,6 @@ class Server:
             ws="none",
             lifespan="off",
             log_config=None,  # the program around this decides what is logged
-            access_log=False,
             server_header=False,
             proxy_headers=False,
             limit_concurrency=self._limits.connections,
@@ -258,12 +263,6 @@ class Server:
             timeout_graceful_shutdown=int(_STOP_SECONDS),
             **tls,  # type: ignore[arg-type]
         )
-        try:
-            config.load()
-        except OSError as error:  # ssl.SSLError is one
-            for listener in sockets:
-                listener.close()
-            raise ConfigError(f"TLS cannot use {tls}: {error}") from None
         self._http = _HttpThread(config, sockets)
         self._http.start()
         self.arrivals.listening("http", self.http_address)
@@ -321,8 +320,21 @@ def _address(host: str, port: int | None) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _read(path: Path) -> bytes:
+def _check_certificate(cert: Path, key: Path) -> None:
+    """Say here what is wrong; gRPC says it on standard error and only fails to listen."""
+    for path in (cert, key):
+        try:
+            path.read_bytes()
+        except OSError as error:
+            raise ConfigError(f"cannot read {path}: {error.strerror}.") from None
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}.") from None
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password=_no_password)
+    except (ssl.SSLError, ValueError) as error:
+        raise ConfigError(
+            f"TLS cannot use the certificate {cert} with the key {key}: {error}. Both are PEM "
+            "files, the key without a password."
+        ) from None
+
+
+def _no_password() -> str:
+    raise ValueError("the key has a password")  # instead of asking at the terminal

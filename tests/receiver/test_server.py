@@ -1,0 +1,415 @@
+"""Both receivers on real sockets: ports, addresses, TLS, slow and hostile clients, shutdown."""
+
+import contextlib
+import json
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from helpers.fake_storage import FakeStorage
+from helpers.requests import GAUGE_JSON, gauge_request
+
+from urpo_store.client import HttpStorage
+from urpo_store.errors import ConfigError, UnreachableError
+from urpo_store.receiver import Limits, Server
+from urpo_store.receiver.listen import hosts_for
+
+METRICS = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+HAS_IPV6 = "::1" in hosts_for("127.0.0.1")
+needs_ipv6 = pytest.mark.skipif(not HAS_IPV6, reason="this machine has no IPv6 loopback")
+
+
+@contextlib.contextmanager
+def taken(host: str = "127.0.0.1") -> Iterator[int]:
+    """A port on which someone else listens."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.bind((host, 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def http(port: int, request: bytes, host: str = "127.0.0.1", finish: bool = True) -> bytes:
+    """Send bytes, read until the server closes."""
+    with socket.create_connection((host, port), timeout=10) as connection:
+        connection.sendall(request)
+        answer = b""
+        with contextlib.suppress(ConnectionResetError):
+            while piece := connection.recv(65536):
+                answer += piece
+        return answer
+
+
+def post(body: bytes, *headers: str, path: str = "/v1/metrics") -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: localhost", "Connection: close", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def test_ports_are_reported_and_both_receivers_answer() -> None:
+    storage = FakeStorage()
+    with Server(storage, grpc_port=0, http_port=0) as server:
+        assert server.grpc_port and server.http_port and server.grpc_port != server.http_port
+        assert server.grpc_address == f"127.0.0.1:{server.grpc_port}"
+        assert server.url == f"http://127.0.0.1:{server.http_port}"
+        with grpc.insecure_channel(server.grpc_address) as channel:
+            channel.unary_unary(METRICS)(gauge_request(), timeout=10)
+        with HttpStorage(server.url) as client:
+            client.ingest(gauge_request())
+            assert client.receiver().grpc == server.grpc_address
+    assert len(storage.requests) == 2 and not storage.closed
+
+
+@needs_ipv6
+def test_the_default_host_is_both_loopbacks() -> None:
+    """SEMANTICS, HTTP API: "Listen on ::1 as well as 127.0.0.1 for the default host"."""
+    storage = FakeStorage()
+    with Server(storage, grpc_port=0, http_port=0) as server:
+        for host in ("127.0.0.1", "[::1]", "localhost"):
+            with grpc.insecure_channel(f"{host}:{server.grpc_port}") as channel:
+                channel.unary_unary(METRICS)(gauge_request(), timeout=10)
+            with HttpStorage(f"http://{host}:{server.http_port}") as client:
+                client.ingest(gauge_request())
+    assert len(storage.requests) == 6
+
+
+@pytest.mark.parametrize("flag", ["--grpc-port", "--http-port"])
+@pytest.mark.parametrize("host", ["127.0.0.1", pytest.param("::1", marks=needs_ipv6)])
+def test_a_taken_port_is_named_with_the_remedy(flag: str, host: str) -> None:
+    with taken(host) as port:
+        ports = {"grpc_port": 0, "http_port": 0}
+        ports[flag[2:].replace("-", "_")] = port
+        with pytest.raises(ConfigError) as caught:
+            Server(FakeStorage(), **ports).start()  # type: ignore[arg-type]
+    other = port + 10 if port + 10 <= 65535 else port - 10
+    assert str(caught.value) == (
+        f"port {port} is in use by another process. Stop it, or choose another: "
+        f"urpo-store serve {flag} {other}"
+    )
+
+
+def test_two_servers_do_not_share_a_port() -> None:
+    """Linux would let them, each getting half of what is sent."""
+    with Server(FakeStorage(), grpc_port=0, http_port=0) as one:
+        for ports in ((one.grpc_port, None), (None, one.http_port)):
+            with pytest.raises(ConfigError, match="in use"):
+                Server(FakeStorage(), grpc_port=ports[0], http_port=ports[1]).start()
+
+
+def test_nothing_stays_open_when_one_port_is_taken() -> None:
+    with taken() as port:
+        server = Server(FakeStorage(), grpc_port=port, http_port=0)
+        with pytest.raises(ConfigError):
+            server.start()
+        with pytest.raises(UnreachableError):
+            HttpStorage(f"http://127.0.0.1:{server.http_port}").stats()
+
+
+def test_a_port_can_be_used_again_at_once() -> None:
+    with Server(FakeStorage(), grpc_port=0, http_port=0) as one, HttpStorage(one.url) as client:
+        client.stats()
+    with Server(FakeStorage(), grpc_port=one.grpc_port, http_port=one.http_port) as two:
+        assert two.http_port == one.http_port
+
+
+def test_start_and_stop_again() -> None:
+    server = Server(FakeStorage(), grpc_port=0, http_port=0)
+    server.start()
+    with pytest.raises(ConfigError, match="already"):
+        server.start()
+    server.stop()
+    server.stop()
+    with server, HttpStorage(server.url) as client:
+        assert client.services()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"host": "0.0.0.0"}, "--auth-token"),
+        ({"host": ""}, "every address"),
+        ({"host": "::"}, "--insecure"),
+        ({"host": "192.0.2.1"}, "192.0.2.1 can be reached"),
+        ({"token": " "}, "token is empty"),
+        ({"tls_cert": "x"}, "both"),
+        ({"http_port": 70000}, "--http-port is 70000"),
+        ({"grpc_port": -1}, "0 to 65535"),
+        ({"grpc_port": None, "http_port": None}, "neither"),
+    ],
+)
+def test_options_that_do_not_fit(options: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        Server(FakeStorage(), **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"host": "192.0.2.1", "token": "x"}, "not an address of this machine"),
+        ({"host": "does-not-exist.invalid", "token": "x"}, "not known"),
+        ({"tls_cert": "/none/c.pem", "tls_key": "/none/k.pem"}, "cannot read /none"),
+    ],
+)
+def test_options_that_the_system_refuses(options: dict[str, object], words: str) -> None:
+    ports = {"grpc_port": 0, "http_port": 0}
+    with pytest.raises(ConfigError, match=words):
+        Server(FakeStorage(), **{**ports, **options}).start()  # type: ignore[arg-type]
+
+
+def test_other_hosts_with_a_token_or_insecure() -> None:
+    for options in ({"token": "x"}, {"insecure": True}):
+        with Server(FakeStorage(), host="0.0.0.0", grpc_port=0, http_port=0, **options) as server:  # type: ignore[arg-type]
+            with HttpStorage(f"http://127.0.0.1:{server.http_port}", token="x") as client:
+                assert client.services()
+            status = http(
+                server.http_port or 0,
+                b"GET /-/healthy HTTP/1.1\r\nHost: metrics.example\r\nConnection: close\r\n\r\n",
+            ).split()[1]
+            assert status == (b"401" if "token" in options else b"200")
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    directory = tmp_path_factory.mktemp("tls")
+    cert, key = directory / "cert.pem", directory / "key.pem"
+    try:
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+             "-nodes", "-days", "2", "-subj", "/CN=localhost",
+             "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+             "-keyout", key, "-out", cert],
+            check=True, capture_output=True,
+        )  # fmt: skip
+    except FileNotFoundError:
+        pytest.skip("needs openssl to make a certificate")
+    return cert, key
+
+
+def test_tls(certificate: tuple[Path, Path]) -> None:
+    cert, key = certificate
+    storage = FakeStorage()
+    with Server(storage, grpc_port=0, http_port=0, tls_cert=cert, tls_key=key) as server:
+        assert server.url.startswith("https://")
+        with HttpStorage(server.url, tls_ca=str(cert)) as client:
+            client.ingest(gauge_request())
+        with pytest.raises(UnreachableError, match="not trusted"):
+            HttpStorage(server.url).stats()
+        with pytest.raises(UnreachableError):
+            HttpStorage(server.url.replace("https", "http")).stats()
+        credentials = grpc.ssl_channel_credentials(cert.read_bytes())
+        with grpc.secure_channel(server.grpc_address, credentials) as channel:
+            channel.unary_unary(METRICS)(gauge_request(), timeout=10)
+    assert len(storage.requests) == 2
+
+
+def test_a_certificate_that_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "x.pem"
+    path.write_text("nonsense")
+    for ports in ((None, 0), (0, None)):
+        with pytest.raises(ConfigError, match="TLS cannot use"):
+            Server(
+                FakeStorage(), grpc_port=ports[0], http_port=ports[1], tls_cert=path, tls_key=path
+            ).start()
+
+
+def test_the_http_client_on_the_grpc_port() -> None:
+    with (
+        Server(FakeStorage(), grpc_port=0, http_port=None) as server,
+        pytest.raises(UnreachableError, match=r"HTTP port|cannot be reached"),
+    ):
+        HttpStorage(f"http://{server.grpc_address}", timeout=5).stats()
+
+
+def test_a_chunked_json_body_as_the_javascript_sdk_sends_it() -> None:
+    storage = FakeStorage()
+    body = json.dumps(GAUGE_JSON).encode()
+    chunks = b"".join(
+        b"%x\r\n%s\r\n" % (len(body[at : at + 50]), body[at : at + 50])
+        for at in range(0, len(body), 50)
+    )
+    with Server(storage, grpc_port=None, http_port=0) as server:
+        answer = http(
+            server.http_port or 0,
+            post(
+                chunks + b"0\r\n\r\n",
+                "Transfer-Encoding: chunked",
+                "Content-Type: application/json",
+            ),
+        )
+    assert answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"\r\n\r\n{}")
+    assert storage.metric_names == ["queue.depth"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("Content-Length: 3", "Content-Length: 4"),
+        ("Content-Length: 3", "Transfer-Encoding: chunked"),
+        ("Transfer-Encoding: chunked, gzip",),
+        ("Content-Length: +3",),
+    ],
+)
+def test_ambiguous_lengths_are_refused(headers: tuple[str, ...]) -> None:
+    """Two readers could take them for different requests (smuggling)."""
+    storage = FakeStorage()
+    kind = "Content-Type: application/x-protobuf"
+    with Server(storage, grpc_port=None, http_port=0) as server:
+        answer = http(server.http_port or 0, post(b"0\r\n\r\n", kind, *headers))
+        status = int(answer.split()[1])
+    # RFC 9112, 6.3: a Transfer-Encoding may override a Content-Length, if the connection closes.
+    if headers == ("Content-Length: 3", "Transfer-Encoding: chunked"):
+        assert status in (200, 400) and len(storage.requests) <= 1
+    else:
+        assert status in (400, 501) and not storage.requests
+
+
+FAST = Limits(header_seconds=0.2, body_seconds=0.2, answer_seconds=0.2, request_bytes=100_000)
+
+
+@pytest.fixture(scope="module")
+def impatient() -> Iterator[tuple[FakeStorage, int]]:
+    storage = FakeStorage()
+    with Server(storage, grpc_port=None, http_port=0, limits=FAST) as server:
+        yield storage, server.http_port or 0
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"",
+        b"POST /v1/met",
+        b"POST /v1/metrics HTTP/1.1\r\nHost: localhost\r\nX-A: ",
+        b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\nGET /-/heal",
+    ],
+)
+def test_slow_heads_are_cut_off(impatient: tuple[FakeStorage, int], start: bytes) -> None:
+    """A drop of the head now and then keeps nothing open."""
+    with socket.create_connection(("127.0.0.1", impatient[1]), timeout=10) as connection:
+        connection.sendall(start)
+        connection.settimeout(0.05)
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            try:
+                if start:
+                    connection.sendall(b"x")
+                if connection.recv(65536) == b"":
+                    return
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                return
+    pytest.fail("the connection was not closed")
+
+
+def test_slow_bodies_are_408(impatient: tuple[FakeStorage, int]) -> None:
+    kind = "Content-Type: application/x-protobuf"
+    answer = http(impatient[1], post(b"half", kind, "Content-Length: 1000"))
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_body_that_is_refused_early_does_not_hold_the_connection(
+    impatient: tuple[FakeStorage, int],
+) -> None:
+    head = b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", impatient[1]), timeout=10) as connection:
+        connection.sendall(head)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 404 ")
+        connection.settimeout(0.05)
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            try:
+                connection.sendall(b"x")
+                if connection.recv(65536) == b"":
+                    return
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                return
+    pytest.fail("the connection was not closed")
+
+
+def test_a_client_that_does_not_read_is_cut_off(impatient: tuple[FakeStorage, int]) -> None:
+    storage, port = impatient
+    storage.answers["services"] = ["x" * 1000] * 20_000
+    request = b"GET /api/urpo/v1/services HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    try:
+        with socket.socket() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.settimeout(10)
+            connection.connect(("127.0.0.1", port))
+            connection.sendall(request)
+            connection.recv(1)
+            # The server gives up although we never close; then the rest breaks off.
+            time.sleep(0.5)
+            received = 1
+            with pytest.raises(ConnectionError):
+                while piece := connection.recv(1 << 20):
+                    received += len(piece)
+                raise ConnectionError("closed")
+            assert received < 20_000_000
+    finally:
+        del storage.answers["services"]
+
+
+def test_too_large_a_body_is_answered_while_it_is_sent(impatient: tuple[FakeStorage, int]) -> None:
+    kind = "Content-Type: application/x-protobuf"
+    answer = http(impatient[1], post(bytes(200_000), kind, "Content-Length: 200000"))
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_more_connections_than_allowed_are_told_to_come_back() -> None:
+    limits = Limits(connections=5)
+    with Server(FakeStorage(), grpc_port=None, http_port=0, limits=limits) as server:
+        port = server.http_port or 0
+        with contextlib.ExitStack() as stack:
+            for _ in range(5):
+                stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            answer = http(
+                port, b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+            )
+            assert answer.startswith(b"HTTP/1.1 503 ")
+
+
+def test_stop_lets_a_request_in_progress_finish() -> None:
+    storage = FakeStorage()
+    entered, go_on = threading.Event(), threading.Event()
+
+    def wait(name: str) -> None:
+        if name == "ingest":
+            entered.set()
+            go_on.wait(10)
+
+    storage.before = wait
+    server = Server(storage, grpc_port=0, http_port=0).start()
+    answers: list[object] = []
+
+    def over_http() -> None:
+        with HttpStorage(server.url) as client:
+            answers.append(client.ingest(gauge_request()).accepted)
+
+    def over_grpc() -> None:
+        with grpc.insecure_channel(server.grpc_address) as channel:
+            answers.append(channel.unary_unary(METRICS)(gauge_request(), timeout=10))
+
+    for send in (over_http, over_grpc):
+        entered.clear()
+        threads = [threading.Thread(target=send)]
+        threads[0].start()
+        assert entered.wait(10)
+        if send is over_grpc:
+            break
+        go_on.set()
+        threads[0].join()
+        go_on.clear()
+    stopping = threading.Thread(target=server.stop)
+    stopping.start()
+    stopping.join(0.2)
+    assert stopping.is_alive()
+    go_on.set()
+    stopping.join(10)
+    threads[0].join(10)
+    assert answers == [1, b""]
