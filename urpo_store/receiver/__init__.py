@@ -45,10 +45,11 @@ def __getattr__(name: str) -> object:
     try:
         module = import_module(_HOMES[name], __name__)
     except ModuleNotFoundError as error:
-        if error.name in ("grpc", "starlette", "uvicorn", "h11"):
-            raise ModuleNotFoundError(
-                f"urpo_store.receiver.{name} needs {error.name}: pip install 'urpo-store[server]'",
-                name=error.name,
-            ) from None
-        raise
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("grpc", "starlette", "uvicorn", "h11"):
+            raise
+        raise ModuleNotFoundError(
+            f"urpo_store.receiver.{name} needs {missing}: pip install 'urpo-store[server]'",
+            name=missing,
+        ) from None
     return getattr(module, name)
