@@ -1,0 +1,692 @@
+"""The health record of one service; the contract is in health_record.pxd."""
+cimport cython
+from libc.math cimport INFINITY
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy, memmove, memset
+
+from urpo_store.engine.alloc cimport Account, mem_alloc, mem_calloc, mem_free, mem_realloc
+from urpo_store.engine.atomics cimport bits_to_double, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock
+from urpo_store.engine.health_sources cimport Meaning
+from urpo_store.engine.points cimport (
+    FLAG_INT, FLAG_MAX, FLAG_STALE, KIND_EXPONENTIAL, KIND_HISTOGRAM, KIND_SUM, Point, ROW_EXPONENTIAL,
+    ROW_HISTOGRAM, TEMPORALITY_CUMULATIVE, payload_layout_words, payload_row_words,
+)
+from urpo_store.engine.quantile cimport fold_exponential, fold_index
+
+cdef enum:
+    # Vector.scale of explicit buckets; no exponential scale comes near it.
+    EXPLICIT_SCALE = 0x7FFFFFFF
+
+
+# Exponential counts on their way into a slot or a series: at most BUCKETS positive ones.
+cdef struct Exponential:
+    int32_t scale, offset
+    uint32_t size
+    uint64_t zero
+    uint64_t counts[BUCKETS]
+
+
+cdef uint64_t *vector_counts(Vector *vector) noexcept nogil:
+    return <uint64_t *>(vector + 1)
+
+
+# --- making and freeing ---
+
+cdef char *copy_text(Account *account, const uint8_t *text, uint32_t length) noexcept nogil:
+    cdef char *copy = <char *>mem_alloc(account, length + 1)
+    if copy != NULL:
+        memcpy(copy, text, length)
+        copy[length] = 0
+    return copy
+
+
+cdef HealthService *health_service_new(Account *account, const uint8_t *name, uint32_t length, uint32_t id) noexcept nogil:
+    cdef HealthService *service = <HealthService *>mem_calloc(account, sizeof(HealthService))
+    if service == NULL:
+        return NULL
+    service.name = copy_text(account, name, length)
+    if service.name == NULL or pthread_mutex_init(&service.lock, NULL) != 0:
+        mem_free(account, service.name)
+        mem_free(account, service)
+        return NULL
+    service.account = account
+    service.name_length = length
+    service.id = id
+    service.first_seen = INT64_MAX
+    service.last_seen = INT64_MIN
+    return service
+
+
+cdef void vectors_free(Account *account, Slot *slot) noexcept nogil:
+    cdef Vector *vector
+    while slot.vectors != NULL:
+        vector = slot.vectors
+        slot.vectors = vector.next
+        mem_free(account, vector)
+
+
+cdef void slot_free(Account *account, Slot *slot) noexcept nogil:
+    if slot != NULL:
+        vectors_free(account, slot)
+        mem_free(account, slot)
+
+
+cdef void source_free(Account *account, Source *source) noexcept nogil:
+    cdef uint32_t i
+    cdef int place
+    for place in range(SECONDS):
+        slot_free(account, source.seconds[place])
+    for place in range(TENS):
+        slot_free(account, source.tens[place])
+    for i in range(source.first_count):
+        slot_free(account, source.firsts[i])
+    for i in range(source.layout_count):
+        mem_free(account, source.layouts[i].bounds)
+    mem_free(account, source.name)
+    mem_free(account, source)
+
+
+cdef void health_service_free(HealthService *service) noexcept nogil:
+    cdef Account *account = service.account
+    cdef uint32_t i
+    for i in range(service.source_count):
+        source_free(account, service.sources[i])
+    pthread_mutex_destroy(&service.lock)
+    mem_free(account, service.name)
+    mem_free(account, service)
+
+
+cdef Source *source_for(HealthService *service, const Meaning *meaning, const uint8_t *name, uint32_t length) noexcept nogil:
+    cdef Source *source
+    cdef uint32_t i
+    for i in range(service.source_count):
+        source = service.sources[i]
+        if (source.meaning.protocol == meaning.protocol and source.meaning.role == meaning.role
+                and source.meaning.preference == meaning.preference
+                and source.name_length == length and memcmp(source.name, name, length) == 0):
+            return source
+    if service.source_count == SOURCES:
+        return NULL
+    source = <Source *>mem_calloc(service.account, sizeof(Source))
+    if source == NULL:
+        return NULL
+    source.name = copy_text(service.account, name, length)
+    if source.name == NULL:
+        mem_free(service.account, source)
+        return NULL
+    source.name_length = length
+    source.meaning = meaning[0]
+    source.latest = INT64_MIN
+    source.before = INT64_MIN
+    service.sources[service.source_count] = source
+    service.source_count += 1
+    return source
+
+
+cdef HealthSeries *health_series_new(HealthService *service, const Meaning *meaning, const uint8_t *name, uint32_t length, uint32_t kind, uint32_t temporality, bint collapsed) noexcept nogil:
+    cdef HealthSeries *series = <HealthSeries *>mem_calloc(service.account, sizeof(HealthSeries))
+    if series == NULL:
+        return NULL
+    pthread_mutex_lock(&service.lock)
+    series.source = source_for(service, meaning, name, length)
+    pthread_mutex_unlock(&service.lock)
+    if series.source == NULL:
+        mem_free(service.account, series)
+        return NULL
+    series.service = service
+    series.kind = kind
+    series.cumulative = temporality == TEMPORALITY_CUMULATIVE
+    series.is_error = meaning.is_error
+    series.collapsed = collapsed
+    series.multiplier = meaning.multiplier
+    series.divisor = meaning.divisor
+    series.layout = -1
+    return series
+
+
+cdef void health_series_free(HealthSeries *series) noexcept nogil:
+    cdef Account *account = series.service.account
+    mem_free(account, series.counts)
+    mem_free(account, series)
+
+
+# --- slots ---
+
+cdef Slot *slot_new(HealthService *service) noexcept nogil:
+    cdef Slot *slot = <Slot *>mem_calloc(service.account, sizeof(Slot))
+    if slot != NULL:
+        slot.first = INT64_MAX
+        slot.last = INT64_MIN
+        slot.covered = INT64_MAX
+    return slot
+
+
+# Adds `old` to `slot`, and gives `old` back. What has no memory loses its buckets, not its count.
+cdef void slot_merge(HealthService *service, Slot *slot, Slot *old) noexcept nogil:
+    cdef Vector *vector
+    cdef uint64_t *counts
+    slot.first = min(slot.first, old.first)
+    slot.last = max(slot.last, old.last)
+    slot.covered = min(slot.covered, old.covered)
+    slot.count += old.count
+    slot.errors += old.errors
+    while old.vectors != NULL:
+        vector = old.vectors
+        old.vectors = vector.next
+        if vector_of(slot, vector.layout) == NULL:
+            vector.next = slot.vectors
+            slot.vectors = vector
+            continue
+        counts = vector_counts(vector)
+        if vector.scale == EXPLICIT_SCALE:
+            vector_add(service, slot, vector.layout, counts, NULL, vector.size, vector.maximum)
+        else:
+            vector_add_exponential(service, slot, vector.layout, vector.scale, vector.offset, counts, vector.size,
+                                   vector.zero, vector.zero_threshold, vector.maximum)
+        mem_free(service.account, vector)
+    slot_free(service.account, old)
+
+
+# The ten-second slot of a time takes `old` in.
+@cython.cdivision(True)
+cdef void slot_fold(HealthService *service, Source *source, Slot *old) noexcept nogil:
+    cdef int64_t index = old.last // (10 * <int64_t>SECOND)
+    cdef Slot **place = &source.tens[index % TENS]
+    if place[0] == NULL or place[0].index < index:
+        if place[0] != NULL:
+            slot_free(service.account, place[0])
+        old.index = index
+        place[0] = old
+    elif place[0].index == index:
+        slot_merge(service, place[0], old)
+    else:
+        slot_free(service.account, old)
+
+
+# The slot of a point's time, made if need be. NULL: older than the slots, or no memory.
+@cython.cdivision(True)
+cdef Slot *slot_at(HealthService *service, Source *source, int64_t time) noexcept nogil:
+    cdef int64_t index = time // SECOND
+    cdef Slot **place = &source.seconds[index % SECONDS]
+    cdef Slot *slot = place[0]
+    if slot != NULL and slot.index == index:
+        return slot
+    if slot == NULL or slot.index < index:
+        if slot != NULL:
+            place[0] = NULL
+            slot_fold(service, source, slot)
+        slot = slot_new(service)
+        if slot != NULL:
+            slot.index = index
+            place[0] = slot
+        return slot
+    # A newer second stands there: this one is more than five minutes behind it.
+    index = time // (10 * <int64_t>SECOND)
+    place = &source.tens[index % TENS]
+    slot = place[0]
+    if slot != NULL and slot.index >= index:
+        return slot if slot.index == index else NULL
+    if slot != NULL:
+        place[0] = NULL
+        slot_free(service.account, slot)
+    slot = slot_new(service)
+    if slot != NULL:
+        slot.index = index
+        place[0] = slot
+    return slot
+
+
+# The slot of first points with this start and time, made if need be. NULL: no memory.
+cdef Slot *slot_first(HealthService *service, Source *source, int64_t time, int64_t start) noexcept nogil:
+    cdef Slot *slot
+    cdef uint32_t i = 0
+    # Those that no window ending at the newest point reaches any more are given back here.
+    while i < source.first_count:
+        slot = source.firsts[i]
+        if slot.start == start and slot.last == time:
+            return slot
+        if slot.start < service.last_seen - (3600 + FUTURE_SECONDS) * <int64_t>SECOND:
+            source.first_count -= 1
+            source.firsts[i] = source.firsts[source.first_count]
+            slot_free(service.account, slot)
+        else:
+            i += 1
+    if source.first_count == FIRSTS:
+        # Merge into the one that needs the least change: the nearest start among those of about the same time.
+        slot = source.firsts[0]
+        for i in range(source.first_count):
+            if distance(source.firsts[i], time, start) < distance(slot, time, start):
+                slot = source.firsts[i]
+        slot.start = min(slot.start, start)
+        return slot
+    slot = slot_new(service)
+    if slot != NULL:
+        slot.start = start
+        source.firsts[source.first_count] = slot
+        source.first_count += 1
+    return slot
+
+
+cdef int64_t distance(const Slot *slot, int64_t time, int64_t start) noexcept nogil:
+    cdef int64_t between = slot.last - time if slot.last > time else time - slot.last
+    return between + (slot.start - start if slot.start > start else start - slot.start)
+
+
+# --- vectors ---
+
+cdef Vector *vector_of(Slot *slot, uint32_t layout) noexcept nogil:
+    cdef Vector *vector = slot.vectors
+    while vector != NULL and vector.layout != layout:
+        vector = vector.next
+    return vector
+
+
+cdef Vector *vector_new(HealthService *service, Slot *slot, uint32_t layout, uint32_t capacity) noexcept nogil:
+    cdef Vector *vector = <Vector *>mem_calloc(service.account, sizeof(Vector) + 8 * <size_t>capacity)
+    if vector != NULL:
+        vector.layout = layout
+        vector.capacity = capacity
+        vector.maximum = -INFINITY
+        vector.next = slot.vectors
+        slot.vectors = vector
+    return vector
+
+
+# Adds new - old (old NULL: new) in explicit buckets.
+cdef void vector_add(HealthService *service, Slot *slot, uint32_t layout, const uint64_t *new, const uint64_t *old, uint32_t size, double maximum) noexcept nogil:
+    cdef Vector *vector = vector_of(slot, layout)
+    cdef uint64_t *counts
+    cdef uint32_t i
+    if vector == NULL:
+        vector = vector_new(service, slot, layout, size)
+        if vector == NULL:
+            return
+        vector.size = size
+        vector.scale = EXPLICIT_SCALE
+    counts = vector_counts(vector)
+    if old != NULL:
+        for i in range(size):
+            counts[i] += new[i] - old[i]
+    else:
+        for i in range(size):
+            counts[i] += new[i]
+    if maximum > vector.maximum:
+        vector.maximum = maximum
+
+
+# Makes room for bucket indexes [low, high] of `scale`, downscaling to BUCKETS at most. Returns the
+# vector (it may move in its slot's list), or NULL: no memory, nothing changed.
+cdef Vector *vector_widen(HealthService *service, Slot *slot, uint32_t layout, int32_t scale, int32_t low, int32_t high) noexcept nogil:
+    cdef Vector *vector = vector_of(slot, layout)
+    cdef Vector *grown
+    cdef Vector **link
+    cdef uint64_t folded[BUCKETS]
+    cdef uint64_t *counts
+    cdef int32_t target = scale
+    cdef int32_t first = low
+    cdef int32_t last = high
+    cdef int64_t shift
+    cdef uint32_t size, capacity
+    if vector != NULL and vector.size != 0:
+        target = min(scale, vector.scale)
+        first = fold_index(low, <int64_t>scale - target)
+        last = fold_index(high, <int64_t>scale - target)
+        shift = <int64_t>vector.scale - target
+        first = min(first, fold_index(vector.offset, shift))
+        last = max(last, fold_index(<int32_t>(vector.offset + <int64_t>vector.size - 1), shift))
+    while <int64_t>last - first >= BUCKETS:
+        first = first >> 1
+        last = last >> 1
+        target -= 1
+    size = <uint32_t>(<int64_t>last - first + 1)
+    if vector != NULL and vector.size != 0 and vector.scale == target and vector.offset == first and vector.size == size:
+        return vector
+    memset(folded, 0, 8 * size)
+    if vector != NULL and vector.size != 0:
+        fold_exponential(vector_counts(vector), vector.size, vector.offset, <int64_t>vector.scale - target, folded, first)
+    if vector == NULL or vector.capacity < size:
+        capacity = (size + 15) & ~15u
+        grown = <Vector *>mem_alloc(service.account, sizeof(Vector) + 8 * <size_t>capacity)
+        if grown == NULL:
+            return NULL
+        if vector == NULL:
+            memset(grown, 0, sizeof(Vector))
+            grown.layout = layout
+            grown.maximum = -INFINITY
+            grown.next = slot.vectors
+            slot.vectors = grown
+        else:
+            grown[0] = vector[0]
+            link = &slot.vectors
+            while link[0] != vector:
+                link = &link[0].next
+            link[0] = grown
+            mem_free(service.account, vector)
+        grown.capacity = capacity
+        vector = grown
+    counts = vector_counts(vector)
+    memcpy(counts, folded, 8 * size)
+    vector.scale = target
+    vector.offset = first
+    vector.size = size
+    return vector
+
+
+cdef void vector_add_exponential(HealthService *service, Slot *slot, uint32_t layout, int32_t scale, int32_t offset, const uint64_t *counts, uint32_t size, uint64_t zero, double zero_threshold, double maximum) noexcept nogil:
+    cdef Vector *vector
+    if size != 0:
+        vector = vector_widen(service, slot, layout, scale, offset, <int32_t>(offset + <int64_t>size - 1))
+        if vector == NULL:
+            return
+        fold_exponential(counts, size, offset, <int64_t>scale - vector.scale, vector_counts(vector), vector.offset)
+    else:
+        vector = vector_of(slot, layout)
+        if vector == NULL:
+            vector = vector_new(service, slot, layout, 0)
+            if vector == NULL:
+                return
+    vector.zero += zero
+    if zero_threshold > vector.zero_threshold:
+        vector.zero_threshold = zero_threshold
+    if maximum > vector.maximum:
+        vector.maximum = maximum
+
+
+# --- layouts ---
+
+cdef inline bint same_bounds(const Layout *layout, const double *bounds) noexcept nogil:
+    return layout.size == 0 or memcmp(layout.bounds, bounds, 8 * <size_t>layout.size) == 0
+
+
+# The layout of a histogram point, made if need be. -1: too many layouts, or no memory.
+cdef int32_t layout_for(HealthService *service, HealthSeries *series, bint exponential, const double *bounds, uint32_t size) noexcept nogil:
+    cdef Source *source = series.source
+    cdef Layout *layout
+    cdef uint32_t i
+    cdef int32_t known = series.layout
+    if known >= 0:
+        layout = &source.layouts[known]
+        if layout.exponential == exponential and layout.size == size and same_bounds(layout, bounds):
+            return known
+    for i in range(source.layout_count):
+        layout = &source.layouts[i]
+        if (layout.exponential == exponential and layout.size == size and layout.multiplier == series.multiplier
+                and layout.divisor == series.divisor and same_bounds(layout, bounds)):
+            return <int32_t>i
+    if source.layout_count == LAYOUTS:
+        return -1
+    layout = &source.layouts[source.layout_count]
+    layout.bounds = <double *>mem_alloc(service.account, 16 * <size_t>size)
+    if layout.bounds == NULL:
+        return -1
+    layout.exponential = exponential
+    layout.size = size
+    layout.multiplier = series.multiplier
+    layout.divisor = series.divisor
+    layout.seconds = layout.bounds + size
+    for i in range(size):
+        layout.bounds[i] = bounds[i]
+        layout.seconds[i] = bounds[i] * series.multiplier / series.divisor
+    source.layout_count += 1
+    return <int32_t>(source.layout_count - 1)
+
+
+# --- filing ---
+
+# The series remembers these counts as its last ones. Without memory it remembers none.
+cdef void remember(HealthSeries *series, int32_t layout, const uint64_t *counts, uint32_t size) noexcept nogil:
+    cdef void *moved
+    if layout >= 0 and size > series.capacity:
+        moved = mem_realloc(series.service.account, series.counts, 8 * <size_t>size)
+        if moved == NULL:
+            series.layout = -1
+            return
+        series.counts = <uint64_t *>moved
+        series.capacity = size
+    series.layout = layout
+    if layout >= 0:
+        series.size = size
+        memcpy(series.counts, counts, 8 * <size_t>size)
+
+
+# Reads the exponential counts of a payload, downscaled to BUCKETS. Negative values count as zeros:
+# durations have none.
+cdef void read_exponential(const uint64_t *payload, Exponential *out) noexcept nogil:
+    cdef const uint64_t *layout = payload + 1
+    cdef uint32_t row_words = payload_row_words(payload[0])
+    cdef const uint64_t *row = layout + payload_layout_words(payload[0])
+    cdef uint32_t positive = <uint32_t>(layout[0] >> 32)
+    cdef uint32_t i
+    cdef int64_t shift = 0
+    cdef int32_t first, last
+    out.scale = <int32_t>layout[0]
+    out.offset = <int32_t>layout[1]
+    out.zero = row[3]
+    out.size = 0
+    for i in range(ROW_EXPONENTIAL + positive, row_words):
+        out.zero += row[i]
+    if positive == 0:
+        return
+    first = out.offset
+    last = <int32_t>(out.offset + <int64_t>positive - 1)
+    while <int64_t>last - first >= BUCKETS:
+        first = first >> 1
+        last = last >> 1
+        shift += 1
+    out.size = <uint32_t>(<int64_t>last - first + 1)
+    memset(out.counts, 0, 8 * <size_t>out.size)
+    fold_exponential(row + ROW_EXPONENTIAL, positive, out.offset, shift, out.counts, first)
+    out.scale -= <int32_t>shift
+    out.offset = first
+
+
+# *out = sent - what the series had last, at the coarser of both scales. 0: some bucket fell.
+cdef bint subtract_exponential(const HealthSeries *last, const Exponential *sent, Exponential *out) noexcept nogil:
+    cdef int32_t index
+    cdef int64_t shift
+    cdef uint32_t i
+    if sent.zero < last.zero or (sent.size == 0 and last.size != 0):
+        return False
+    out.zero = sent.zero - last.zero
+    out.scale = sent.scale
+    out.offset = sent.offset
+    out.size = sent.size
+    if sent.size == 0:
+        return True
+    if last.size != 0 and last.scale < sent.scale:
+        shift = <int64_t>sent.scale - last.scale
+        out.scale = last.scale
+        out.offset = fold_index(sent.offset, shift)
+        index = fold_index(<int32_t>(sent.offset + <int64_t>sent.size - 1), shift)
+        out.size = <uint32_t>(<int64_t>index - out.offset + 1)
+    memset(out.counts, 0, 8 * <size_t>out.size)
+    fold_exponential(sent.counts, sent.size, sent.offset, <int64_t>sent.scale - out.scale, out.counts, out.offset)
+    shift = <int64_t>last.scale - out.scale
+    for i in range(last.size):
+        if last.counts[i] == 0:
+            continue
+        index = fold_index(<int32_t>(last.offset + <int64_t>i), shift)
+        if index < out.offset or <int64_t>index - out.offset >= out.size or out.counts[index - out.offset] < last.counts[i]:
+            return False
+        out.counts[index - out.offset] -= last.counts[i]
+    # What did not grow is cut off at both ends, so that a slot is only as wide as what happened in it.
+    while out.size != 0 and out.counts[out.size - 1] == 0:
+        out.size -= 1
+    i = 0
+    while i < out.size and out.counts[i] == 0:
+        i += 1
+    if i != 0:
+        memmove(out.counts, &out.counts[i], 8 * <size_t>(out.size - i))
+        out.offset += <int32_t>i
+        out.size -= i
+    return True
+
+
+cdef inline bint any_fell(const uint64_t *new, const uint64_t *old, uint32_t size) noexcept nogil:
+    cdef uint32_t fell = 0
+    cdef uint32_t i
+    for i in range(size):
+        fell |= new[i] < old[i]
+    return fell != 0
+
+
+cdef inline double number(uint64_t value, uint32_t flags) noexcept nogil:
+    return <double><int64_t>value if flags & FLAG_INT else bits_to_double(value)
+
+
+@cython.cdivision(True)
+cdef bint sent_before(HealthSeries *series, int64_t start, int64_t time) noexcept nogil:
+    cdef int i
+    for i in range(RECENT):
+        if series.recent_time[i] == time and series.recent_start[i] == start:
+            return True
+    series.recent_start[series.recent_next] = start
+    series.recent_time[series.recent_next] = time
+    series.recent_next = (series.recent_next + 1) % RECENT
+    return False
+
+
+# A point of a series that counts requests or errors. `start` is 0 where unknown.
+cdef void file_point(HealthService *service, HealthSeries *series, const Point *point, int64_t start, const uint64_t *payload) noexcept nogil:
+    cdef int64_t time = point.timestamp
+    cdef Source *source = series.source
+    cdef Slot *slot = NULL
+    cdef bint first = series.cumulative and not series.primed
+    cdef bint baseline = first and start == 0
+    cdef bint reset = False
+    cdef bint since_last = False        # the increment is against the last point
+    cdef bint placed = True             # it is known into which buckets the increment fell
+    cdef int64_t covered, heard
+    cdef double count
+    cdef double maximum = -INFINITY
+    cdef const uint64_t *row = NULL
+    cdef const uint64_t *counts = NULL
+    cdef uint32_t size = 0
+    cdef int32_t layout = -1
+    cdef Exponential sent, grown
+
+    # What the point holds.
+    if series.kind == KIND_SUM:
+        count = number(point.value, point.flags)
+        if not count >= 0:
+            return                      # negative or NaN: no count of anything
+    else:
+        count = <double>point.value
+        if payload != NULL and series.multiplier != 0:
+            size = payload_layout_words(payload[0])
+            row = payload + 1 + size
+            if series.kind == KIND_EXPONENTIAL:
+                layout = layout_for(service, series, True, <const double *>(payload + 1), 0)
+                read_exponential(payload, &sent)
+                counts = sent.counts
+                size = sent.size
+            elif size != 0 and payload_row_words(payload[0]) == ROW_HISTOGRAM + size + 1:
+                layout = layout_for(service, series, False, <const double *>(payload + 1), size)
+                counts = row + ROW_HISTOGRAM
+                size += 1
+            if point.flags & FLAG_MAX:
+                maximum = bits_to_double(row[2]) * series.multiplier / series.divisor
+
+    heard = source.latest if source.latest < time else source.before
+    if time > source.latest:
+        source.before = source.latest
+        source.latest = time
+
+    # Against which values, and since when, does it count?
+    if not series.cumulative:
+        covered = start
+        if start == 0:
+            covered = series.time if series.primed and series.time < time else time
+    elif first:
+        covered = start if start < service.first_seen else max(start, heard)
+    else:
+        if start > series.start and series.start != 0:
+            reset = True
+        elif series.kind != KIND_SUM:
+            reset = point.value < series.value
+        elif point.flags & series.flags & FLAG_INT:
+            reset = <int64_t>point.value < <int64_t>series.value
+        else:
+            reset = count < number(series.value, series.flags)
+        placed = layout == series.layout
+        if not reset and placed and layout >= 0:
+            if series.kind == KIND_EXPONENTIAL:
+                reset = not subtract_exponential(series, &sent, &grown)
+            else:
+                reset = any_fell(counts, series.counts, size)
+        since_last = not reset
+        placed = placed or reset or series.value == 0
+        covered = max(series.time, start) if reset else series.time
+        if since_last:
+            # Unsigned, so that integers beyond 2**53 lose nothing before the difference is taken.
+            if series.kind != KIND_SUM or point.flags & series.flags & FLAG_INT:
+                count = <double>(point.value - series.value)
+            else:
+                count -= number(series.value, series.flags)
+
+    # Where does it go?
+    if baseline:
+        pass
+    elif first and start < service.first_seen:
+        if start >= time - 3600 * <int64_t>SECOND:
+            slot = slot_first(service, source, time, start)
+    else:
+        slot = slot_at(service, source, time)
+        if slot == NULL:
+            service.dropped += 1
+    if slot != NULL:
+        if time < slot.first:
+            slot.first = time
+        if time > slot.last:
+            slot.last = time
+        if covered < slot.covered:
+            slot.covered = covered
+        slot.count += count
+        if series.is_error:
+            slot.errors += count
+        if layout >= 0 and placed and count > 0:
+            if series.kind == KIND_EXPONENTIAL:
+                if not (since_last and layout == series.layout):
+                    vector_add_exponential(service, slot, layout, sent.scale, sent.offset, sent.counts, sent.size,
+                                           sent.zero, bits_to_double(row[4]), maximum)
+                else:
+                    vector_add_exponential(service, slot, layout, grown.scale, grown.offset, grown.counts, grown.size,
+                                           grown.zero, bits_to_double(row[4]), maximum)
+            else:
+                vector_add(service, slot, layout, counts,
+                           series.counts if since_last and layout == series.layout else NULL, size, maximum)
+
+    # The series' last point. Deltas that come late do not move it back.
+    if series.cumulative:
+        if layout >= 0 or series.layout >= 0:
+            remember(series, layout, counts, size)
+            if series.kind == KIND_EXPONENTIAL and layout >= 0:
+                series.scale = sent.scale
+                series.offset = sent.offset
+                series.zero = sent.zero
+        series.start = start
+        series.value = point.value
+        series.flags = point.flags
+    if time > series.time or not series.primed:
+        series.time = time
+    series.primed = True
+
+
+cdef void health_file(HealthService *service, HealthSeries *series, const Point *point, int64_t start, const uint64_t *payload, int64_t now) noexcept nogil:
+    cdef int64_t time = point.timestamp
+    if time > now + FUTURE_SECONDS * <int64_t>SECOND:
+        return
+    if time > service.last_seen:
+        service.last_seen = time
+    if time < service.first_seen:
+        service.first_seen = time
+    if series == NULL or point.flags & FLAG_STALE:
+        return
+    if start >= time or start < 0:
+        start = 0               # a start at the point itself says nothing about what came before
+    if series.cumulative:
+        if series.primed and (time < series.time or (time == series.time and not series.collapsed)):
+            return
+    elif not series.collapsed and sent_before(series, start, time):
+        return
+    file_point(service, series, point, start, payload)

@@ -1,0 +1,80 @@
+"""Health over a window, as Python may ask for it; see health_report.pxd."""
+
+from collections.abc import Mapping, Sequence
+from typing import final
+
+from urpo_store.model import AttributeValue
+
+@final
+class HealthBook:
+    """The health of one service from points given in Python.
+
+    The store answers with it for windows outside its slots (`replay`); tests drive the arithmetic
+    through it. Kinds, temporalities and flags are the numbers of points.pxd; times are Unix
+    nanoseconds.
+    """
+
+    def __new__(
+        cls, service: str = "service", first_seen: int = -1, fail_at: int = 0
+    ) -> HealthBook: ...
+    def bind(
+        self,
+        metric: str,
+        unit: str,
+        kind: int,
+        temporality: int,
+        monotonic: bool,
+        attributes: Mapping[str, AttributeValue],
+        collapsed: bool = False,
+    ) -> int:
+        """A handle for the points of one series. `attributes`: those of point, scope and resource together."""
+
+    def unbind(self, handle: int) -> None:
+        """Forget the series; what it counted stays."""
+
+    def feeds(self, handle: int) -> bool:
+        """Whether the points of this series count as requests or errors."""
+
+    def observe(
+        self,
+        handle: int,
+        time: int,
+        start: int,
+        value: int | float,
+        layout: Sequence[int] = (),
+        row: Sequence[int] = (),
+        flags: int = 0,
+        now: int | None = None,
+    ) -> None:
+        """File one point; `layout` and `row` are its payload words (points.pxd). `now` None: the clock's."""
+
+    def report(
+        self, window: int, at: int | None = None, now: int | None = None
+    ) -> (
+        tuple[
+            str,
+            float | None,
+            float | None,
+            int | None,
+            int | None,
+            float | None,
+            float | None,
+            float | None,
+            str | None,
+            int | None,
+        ]
+        | None
+    ):
+        """The fields of ServiceHealthMetrics as a tuple; None: the window reaches beyond the slots."""
+
+    @property
+    def memory(self) -> int:
+        """Bytes held."""
+
+    @property
+    def allocations(self) -> int:
+        """Allocations asked for so far."""
+
+    @property
+    def dropped(self) -> int:
+        """Increments not counted: older than the slots, or no memory."""
