@@ -15,11 +15,8 @@ from urpo_store.engine.quantile import explicit_quantile, exponential_quantile, 
 
 def reference_explicit(q: float, bounds: Sequence[float], counts: Sequence[int]) -> float:
     rank = Fraction(q) * sum(counts)
-    below = 0
-    for i, count in enumerate(counts):
-        if count and below + count >= rank:
-            break
-        below += count
+    i = next(i for i, count in enumerate(counts) if count and sum(counts[: i + 1]) >= rank)
+    below, count = sum(counts[:i]), counts[i]
     if i == len(bounds):
         return bounds[-1]
     if i == 0 and bounds[0] <= 0:
@@ -105,15 +102,15 @@ def test_exponential_negative_buckets_stand_upside_down() -> None:
     assert exponential_quantile(0.0, 0, 0, 0.0, 0, [], 1, [5, 5]) == -8.0
 
 
-@given(st.lists(st.integers(0, 9), min_size=1, max_size=20), st.integers(-3, 12), st.integers(-40, 40))
+@given(
+    st.lists(st.integers(0, 9), min_size=1, max_size=20), st.integers(-3, 12), st.integers(-40, 40)
+)
 def test_exponential_quantiles_rise_and_stay_inside(
     counts: list[int], scale: int, offset: int
 ) -> None:
     if not any(counts):
         return
-    values = [
-        exponential_quantile(q / 20, scale, 0, 0.0, offset, counts) for q in range(21)
-    ]
+    values = [exponential_quantile(q / 20, scale, 0, 0.0, offset, counts) for q in range(21)]
     base = 2.0 ** (2.0**-scale)
     first = next(i for i, c in enumerate(counts) if c)
     last = max(i for i, c in enumerate(counts) if c)
@@ -135,8 +132,6 @@ def test_merge_counts_what_is_below_each_shared_bound(
     bounds, counts = merge_explicit(*first, *second)
     assert bounds == sorted(set(first[0]) & set(second[0]))
     for i, bound in enumerate(bounds):
-        expected = sum(
-            sum(vector[: of.index(bound) + 1]) for of, vector in (first, second)
-        )
+        expected = sum(sum(vector[: of.index(bound) + 1]) for of, vector in (first, second))
         assert sum(counts[: i + 1]) == expected
     assert sum(counts) == sum(first[1]) + sum(second[1])

@@ -111,14 +111,20 @@ class Health:
         collapsed: bool = False,
     ) -> Series:
         handle = self.book.bind(
-            metric, unit, kind, TEMPORALITY.get(temporality, 0), kind == KIND_SUM, attributes or {}, collapsed
+            metric,
+            unit,
+            kind,
+            TEMPORALITY.get(temporality, 0),
+            kind == KIND_SUM,
+            attributes or {},
+            collapsed,
         )
         return Series(self, handle)
 
     def report(
         self, window: str = "5m", end: float | None = None, now: float = 0
     ) -> ServiceHealthMetrics:
-        """The window ends at `end`, seconds relative to NOW; None: at `now`, relative to NOW too."""
+        """The window ends at `end`, or at `now`; both in seconds relative to NOW."""
         minutes = {"1m": 1, "5m": 5, "15m": 15, "1h": 60}[window]
         row = self.book.report(minutes * MINUTE, None if end is None else at(end), at(now))
         assert row is not None, "the window reaches beyond the slots"

@@ -1,34 +1,41 @@
 # Service health: request, error and latency increments, filed as they arrive.
 #
-# Which metrics mean requests, which attribute means an error and which unit a duration has is decided
-# once per series (health_bind). Increments are added to the slot of their point's time: 1 s wide within
-# the last 5 minutes, coarser beyond (60 s up to 1 h), anchored on the latest point time not beyond
-# now + 5 m. Slots are allocated when hit, and bounded.
+#   health_sources   which metrics mean requests, which attribute an error, which unit a duration has
+#   health_record    one service: increments in slots of time
+#   health_report    from the slots to rate, errors and latencies of a window
+#   health           all services of a store, and how its series are bound to them (here)
+#
+# What a series means is decided once, when it is created (health_bind). Ingest then files each point.
 #
 # Invariants
-# (1) A HealthService is written under its own lock, taken once per resource and request by ingest.
-# (2) Services are found without a lock; a service once known stays until the store is closed.
-# (3) A HealthSeries (last cumulative vector) belongs to its series and is written under its service's lock.
+# (1) A HealthService is written under its own lock, taken once per resource and request by ingest. That lock
+#     is the innermost: who holds it takes no other.
+# (2) Services are found without a lock; a service once known stays until the store is closed, and holds a
+#     reference to its name, so that the name's id is never given to another.
+# (3) A HealthSeries (last cumulative vector) belongs to its series; it and Series.health are written, and
+#     Series.health read, under its service's lock. A series that is evicted while a request still holds it
+#     just feeds no health any more.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from urpo_store.engine.alloc cimport Account
+from urpo_store.engine.health_record cimport HealthService
 from urpo_store.engine.points cimport Point
 from urpo_store.engine.series cimport Series, SeriesTable
-
-cdef struct HealthService       # health.pyx
-cdef struct HealthSeries
 
 cdef struct Health:
     Account *account
     SeriesTable *table
-    void *services              # string id of the service -> HealthService
-    void *lock                  # guards adding a service
+    void *services              # atomic: Services*, health.pyx; replaced under SeriesTable.lock
 
 cdef int health_init(Health *health, Account *account, SeriesTable *table) noexcept nogil
+# Needs no series or string of the table any more.
 cdef void health_destroy(Health *health) noexcept nogil
-# The record of a service, made when first asked for; NULL: no memory. Under SeriesTable.lock.
+# The record of a service (a string id), made when first asked for; NULL: no memory. Under SeriesTable.lock.
 cdef HealthService *health_service(Health *health, uint32_t service) noexcept nogil
-# Under SeriesTable.lock, when a series is created or evicted; sets and clears Series.health.
+# The same without making it; NULL: not known. No lock.
+cdef HealthService *health_find(Health *health, uint32_t service) noexcept nogil
+# Under SeriesTable.lock, when a series is created or evicted; sets and clears Series.health. health_bind
+# sets Resource.health of the series' resource as well. Without memory either stays NULL: no health.
 cdef void health_bind(Health *health, Series *series) noexcept nogil
 cdef void health_unbind(Health *health, Series *series) noexcept nogil
 # Ingest: lock, then one call per stored point of the resource, then unlock. health_observe may be
@@ -36,3 +43,7 @@ cdef void health_unbind(Health *health, Series *series) noexcept nogil
 cdef void health_lock(HealthService *service) noexcept nogil
 cdef void health_unlock(HealthService *service) noexcept nogil
 cdef void health_observe(Health *health, HealthService *service, Series *series, const Point *point, int64_t start, const uint64_t *payload, int64_t now) noexcept nogil
+# (known, fields): fields are those of ServiceHealthMetrics (model.py) behind the service's name, in order.
+# `at` < 0 or equal to now: the window ends now. Fields are None when the window reaches beyond the slots: answer by
+# scanning (HealthBook.replay). Raises MemoryError.
+cdef object health_report(Health *health, uint32_t service, int64_t window, int64_t at, int64_t now)

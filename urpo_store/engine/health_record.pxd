@@ -61,7 +61,7 @@ cdef struct Vector:             # followed by `capacity` u64 counts
     double maximum              # -inf: not known
 
 cdef struct Slot:
-    int64_t index               # time / width; firsts: 0
+    int64_t index               # (time - 1) / width, so that a slot is (begin, end]; firsts: 0
     int64_t start               # firsts only: the start time that decides
     int64_t first, last         # times of the points in it
     int64_t covered             # the earliest moment its increments reach back to
@@ -80,6 +80,8 @@ cdef struct Source:
     uint32_t layout_count
     Layout layouts[LAYOUTS]
 
+cdef struct HealthSeries        # below
+
 cdef struct HealthService:
     Account *account
     pthread_mutex_t lock
@@ -90,10 +92,13 @@ cdef struct HealthService:
     int64_t last_seen           # latest one, not beyond now + 5 m when it came; INT64_MIN before the first
     uint32_t source_count
     Source *sources[SOURCES]
+    HealthSeries *series        # all that are bound, linked by their `next`
     uint64_t dropped            # increments not counted for want of memory or of a slot that old
 
 cdef struct HealthSeries:
     HealthService *service
+    HealthSeries *next
+    HealthSeries *previous
     Source *source
     uint32_t kind
     uint32_t cumulative
@@ -118,6 +123,7 @@ cdef struct HealthSeries:
 
 # NULL: no memory. The name is copied.
 cdef HealthService *health_service_new(Account *account, const uint8_t *name, uint32_t length, uint32_t id) noexcept nogil
+# Frees the series that are still bound too.
 cdef void health_service_free(HealthService *service) noexcept nogil
 # A series of `service` with this meaning. NULL: no memory, or too many sources. Takes the lock.
 cdef HealthSeries *health_series_new(HealthService *service, const Meaning *meaning, const uint8_t *name, uint32_t length, uint32_t kind, uint32_t temporality, bint collapsed) noexcept nogil

@@ -8,7 +8,7 @@ from urpo_store.engine.alloc cimport Account, mem_alloc, mem_calloc, mem_free, m
 from urpo_store.engine.atomics cimport bits_to_double, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock
 from urpo_store.engine.health_sources cimport Meaning
 from urpo_store.engine.points cimport (
-    FLAG_INT, FLAG_MAX, FLAG_STALE, KIND_EXPONENTIAL, KIND_HISTOGRAM, KIND_SUM, Point, ROW_EXPONENTIAL,
+    FLAG_INT, FLAG_MAX, FLAG_STALE, KIND_EXPONENTIAL, KIND_SUM, Point, ROW_EXPONENTIAL,
     ROW_HISTOGRAM, TEMPORALITY_CUMULATIVE, payload_layout_words, payload_row_words,
 )
 from urpo_store.engine.quantile cimport fold_exponential, fold_index
@@ -89,6 +89,8 @@ cdef void source_free(Account *account, Source *source) noexcept nogil:
 cdef void health_service_free(HealthService *service) noexcept nogil:
     cdef Account *account = service.account
     cdef uint32_t i
+    while service.series != NULL:
+        health_series_free(service.series)
     for i in range(service.source_count):
         source_free(account, service.sources[i])
     pthread_mutex_destroy(&service.lock)
@@ -129,6 +131,11 @@ cdef HealthSeries *health_series_new(HealthService *service, const Meaning *mean
         return NULL
     pthread_mutex_lock(&service.lock)
     series.source = source_for(service, meaning, name, length)
+    if series.source != NULL:
+        series.next = service.series
+        if series.next != NULL:
+            series.next.previous = series
+        service.series = series
     pthread_mutex_unlock(&service.lock)
     if series.source == NULL:
         mem_free(service.account, series)
@@ -146,6 +153,12 @@ cdef HealthSeries *health_series_new(HealthService *service, const Meaning *mean
 
 cdef void health_series_free(HealthSeries *series) noexcept nogil:
     cdef Account *account = series.service.account
+    if series.previous != NULL:
+        series.previous.next = series.next
+    else:
+        series.service.series = series.next
+    if series.next != NULL:
+        series.next.previous = series.previous
     mem_free(account, series.counts)
     mem_free(account, series)
 
@@ -190,7 +203,7 @@ cdef void slot_merge(HealthService *service, Slot *slot, Slot *old) noexcept nog
 # The ten-second slot of a time takes `old` in.
 @cython.cdivision(True)
 cdef void slot_fold(HealthService *service, Source *source, Slot *old) noexcept nogil:
-    cdef int64_t index = old.last // (10 * <int64_t>SECOND)
+    cdef int64_t index = (old.last - 1) // (10 * <int64_t>SECOND)
     cdef Slot **place = &source.tens[index % TENS]
     if place[0] == NULL or place[0].index < index:
         if place[0] != NULL:
@@ -206,7 +219,7 @@ cdef void slot_fold(HealthService *service, Source *source, Slot *old) noexcept 
 # The slot of a point's time, made if need be. NULL: older than the slots, or no memory.
 @cython.cdivision(True)
 cdef Slot *slot_at(HealthService *service, Source *source, int64_t time) noexcept nogil:
-    cdef int64_t index = time // SECOND
+    cdef int64_t index = (time - 1) // SECOND
     cdef Slot **place = &source.seconds[index % SECONDS]
     cdef Slot *slot = place[0]
     if slot != NULL and slot.index == index:
@@ -221,7 +234,7 @@ cdef Slot *slot_at(HealthService *service, Source *source, int64_t time) noexcep
             place[0] = slot
         return slot
     # A newer second stands there: this one is more than five minutes behind it.
-    index = time // (10 * <int64_t>SECOND)
+    index = (time - 1) // (10 * <int64_t>SECOND)
     place = &source.tens[index % TENS]
     slot = place[0]
     if slot != NULL and slot.index >= index:

@@ -27,7 +27,10 @@ class HealthBook:
         attributes: Mapping[str, AttributeValue],
         collapsed: bool = False,
     ) -> int:
-        """A handle for the points of one series. `attributes`: those of point, scope and resource together."""
+        """A handle for the points of one series.
+
+        `attributes`: those of point, scope and resource together.
+        """
 
     def unbind(self, handle: int) -> None:
         """Forget the series; what it counted stays."""
@@ -46,7 +49,26 @@ class HealthBook:
         flags: int = 0,
         now: int | None = None,
     ) -> None:
-        """File one point; `layout` and `row` are its payload words (points.pxd). `now` None: the clock's."""
+        """File one point; `layout` and `row` are its payload words (points.pxd).
+
+        `now` None: the clock's.
+        """
+
+    def time_filing(
+        self,
+        handle: int,
+        time: int,
+        step: int,
+        points: int,
+        layout: Sequence[int] = (),
+        row: Sequence[int] = (),
+        fixed: int = 0,
+    ) -> int:
+        """Nanoseconds to file `points` points, `step` apart, from `time` on (benchmarks).
+
+        `layout` and `row` are those of the first one, `fixed` the number of row words in front of
+        the buckets; each further point counts one more in each bucket.
+        """
 
     def report(
         self, window: int, at: int | None = None, now: int | None = None
@@ -65,7 +87,7 @@ class HealthBook:
         ]
         | None
     ):
-        """The fields of ServiceHealthMetrics as a tuple; None: the window reaches beyond the slots."""
+        """The fields of ServiceHealthMetrics; None: the window reaches beyond the slots."""
 
     @property
     def memory(self) -> int:

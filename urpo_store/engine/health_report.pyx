@@ -2,12 +2,14 @@
 cimport cython
 from libc.math cimport INFINITY, NAN, isnan
 from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcpy, memset
 
 from urpo_store.engine.alloc cimport Account, account_init, mem_alloc, mem_free
-from urpo_store.engine.atomics cimport bits_to_double, double_to_bits, pthread_mutex_lock, pthread_mutex_unlock, wall_ns
+from urpo_store.engine.atomics cimport (
+    bits_to_double, double_to_bits, monotonic_ns, pthread_mutex_lock, pthread_mutex_unlock, wall_ns,
+)
 from urpo_store.engine.health_record cimport (
-    BUCKETS, FIRSTS, LAYOUTS, SECOND, SECONDS, SOURCES, TENS, HealthSeries, HealthService, Layout, Slot,
+    BUCKETS, FIRSTS, LAYOUTS, SECOND, SECONDS, TENS, HealthSeries, HealthService, Layout, Slot,
     Source, Vector, health_file, health_series_free, health_series_new, health_service_free,
     health_service_new, vector_counts,
 )
@@ -15,7 +17,7 @@ from urpo_store.engine.health_sources cimport (
     PREFER_SPANS, PROTOCOL_CELERY, PROTOCOL_FAAS, PROTOCOL_GENAI, PROTOCOL_HTTP, PROTOCOL_MCP,
     PROTOCOL_MESSAGING, PROTOCOL_RPC, PROTOCOL_SERVER, PROTOCOLS, ROLE_ERRORS, Meaning, health_meaning,
 )
-from urpo_store.engine.points cimport FLAG_INT, FLAG_MAX, FLAG_MIN, FLAG_SUM, Point, payload_header
+from urpo_store.engine.points cimport Point, payload_header
 from urpo_store.engine.quantile cimport (
     common_bounds, fold_explicit, fold_exponential, fold_index, quantile_explicit, quantile_exponential,
     rank_explicit, rank_exponential,
@@ -64,18 +66,19 @@ cdef size_t find_slots(Source *source, int64_t low, int64_t high, Slot **found) 
     cdef size_t n = 0
     cdef int64_t first, last, index
     cdef uint32_t i
+    low = max(low, 0)
     first = low // (10 * <int64_t>SECOND)
-    last = min(high, source.latest) // (10 * <int64_t>SECOND)
+    last = (min(high, source.latest) - 1) // (10 * <int64_t>SECOND)
     first = max(first, last - TENS + 1)
     for index in range(first, last + 1):
-        if index >= 0 and within(source.tens[index % TENS], low, high):
+        if within(source.tens[index % TENS], low, high):
             found[n] = source.tens[index % TENS]
             n += 1
     first = low // SECOND
-    last = min(high, source.latest) // SECOND
+    last = (min(high, source.latest) - 1) // SECOND
     first = max(first, last - SECONDS + 1)
     for index in range(first, last + 1):
-        if index >= 0 and within(source.seconds[index % SECONDS], low, high):
+        if within(source.seconds[index % SECONDS], low, high):
             found[n] = source.seconds[index % SECONDS]
             n += 1
     for i in range(source.first_count):
@@ -473,7 +476,7 @@ cdef str source_names(const Report *report):
     return ", ".join(names)
 
 
-cdef object health_report(HealthService *service, int64_t window, int64_t at, int64_t now):
+cdef object record_report(HealthService *service, int64_t window, int64_t at, int64_t now):
     cdef Report report
     cdef int64_t end, low, last_seen
     cdef int failed = 0
@@ -481,7 +484,8 @@ cdef object health_report(HealthService *service, int64_t window, int64_t at, in
     with nogil:
         pthread_mutex_lock(&service.lock)
         last_seen = service.last_seen
-        end = at if at >= 0 else max(now, last_seen)
+        # Now reaches on to the newest point: clocks that are ahead by less than 5 minutes are seen too.
+        end = max(now, last_seen) if at < 0 or at == now else at
         low = end - window
         # Slots that far behind the newest point may have been dropped.
         beyond = last_seen != INT64_MIN and low < last_seen - (TENS - 1) * 10 * <int64_t>SECOND
@@ -552,9 +556,6 @@ cdef class HealthBook:
 
     def __dealloc__(self):
         if self.service != NULL:
-            for handle in self.handles or ():
-                if handle:
-                    health_series_free(<HealthSeries *><size_t>handle)
             health_service_free(self.service)
 
     def bind(self, str metric, str unit, int kind, int temporality, bint monotonic, attributes, bint collapsed=False):
@@ -576,7 +577,9 @@ cdef class HealthBook:
         cdef size_t address = self.handles[handle]
         self.handles[handle] = 0
         if address:
+            pthread_mutex_lock(&self.service.lock)
             health_series_free(<HealthSeries *>address)
+            pthread_mutex_unlock(&self.service.lock)
 
     def feeds(self, size_t handle):
         """Whether the points of this series count as requests or errors."""
@@ -620,9 +623,43 @@ cdef class HealthBook:
         pthread_mutex_unlock(&self.service.lock)
         mem_free(&self.account, payload)
 
+    def time_filing(self, size_t handle, int64_t time, int64_t step, size_t points, layout=(), row=(), size_t fixed=0):
+        """Nanoseconds to file `points` points, `step` apart, from `time` on (benchmarks).
+
+        `layout` and `row` are those of the first one, `fixed` the number of row words in front of the buckets;
+        each further point counts one more in each bucket.
+        """
+        cdef Point point
+        cdef size_t address = self.handles[handle]
+        cdef size_t first = 1 + len(layout) + fixed
+        cdef size_t size = 1 + len(layout) + len(row)
+        cdef uint64_t *payload = <uint64_t *>mem_alloc(&self.account, 8 * size)
+        cdef uint64_t spent
+        cdef int64_t start = time - 1
+        cdef size_t i, k, _
+        if payload == NULL:
+            raise MemoryError
+        for i, word in enumerate((payload_header(<uint32_t>len(layout), <uint32_t>len(row), 0), *layout, *row)):
+            payload[i] = word
+        memset(&point, 0, sizeof(Point))
+        point.timestamp = time
+        with nogil:
+            spent = monotonic_ns()
+            pthread_mutex_lock(&self.service.lock)
+            for _ in range(points):
+                health_file(self.service, <HealthSeries *>address, &point, start, payload if size > 1 else NULL, point.timestamp)
+                point.timestamp += step
+                point.value += size - first
+                for k in range(first, size):
+                    payload[k] += 1
+            pthread_mutex_unlock(&self.service.lock)
+            spent = monotonic_ns() - spent
+        mem_free(&self.account, payload)
+        return spent
+
     def report(self, int64_t window, at=None, now=None):
         """The fields of ServiceHealthMetrics as a tuple; None: the window reaches beyond the slots."""
-        return health_report(self.service, window, -1 if at is None else at, wall_ns() if now is None else now)
+        return record_report(self.service, window, -1 if at is None else at, wall_ns() if now is None else now)
 
     @property
     def memory(self):

@@ -1,0 +1,197 @@
+"""All services of a store, and how its series are bound to them; the contract is in health.pxd.
+
+Services are found in an open hash table of pointers by string id. It only grows: a larger one is filled and
+then published, and the old ones are kept until the store is closed (together they are no larger than the
+newest), so that a reader needs neither lock nor epoch.
+"""
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from urpo_store.engine.alloc cimport Account, mem_calloc, mem_free
+from urpo_store.engine.atomics cimport load_ptr_acquire, pthread_mutex_lock, pthread_mutex_unlock, store_ptr_release
+from urpo_store.engine.health_record cimport (
+    HealthSeries, HealthService, health_file, health_series_free, health_series_new, health_service_free,
+    health_service_new,
+)
+from urpo_store.engine.health_report cimport record_report
+from urpo_store.engine.health_sources cimport Meaning, health_meaning
+from urpo_store.engine.intern cimport Entry, Key, entry_bytes, key_of, table_get, table_intern
+from urpo_store.engine.points cimport Point
+from urpo_store.engine.series cimport (
+    Metric, Resource, SERIES_OVERFLOW, Series, SeriesTable, metric_get, resource_get, series_attribute_named,
+)
+
+cdef enum:
+    FIRST_PLACES = 64
+
+cdef struct Services:           # followed by mask + 1 pointers
+    Services *older
+    uint64_t mask
+    uint64_t count              # written under SeriesTable.lock
+
+
+cdef inline void **places(Services *services) noexcept nogil:
+    return <void **>(services + 1)
+
+
+cdef Services *services_new(Account *account, uint64_t size) noexcept nogil:
+    cdef Services *services = <Services *>mem_calloc(account, sizeof(Services) + size * sizeof(void *))
+    if services != NULL:
+        services.mask = size - 1
+    return services
+
+
+# The place of a service, or the empty one where it would stand.
+cdef void **place_of(Services *services, uint32_t service) noexcept nogil:
+    # Ids are small and consecutive; the multiplication spreads them.
+    cdef uint64_t i = <uint64_t>service * 0x9E3779B97F4A7C15u >> 32
+    cdef HealthService *found
+    while True:
+        # Acquire pairs with the release in health_service: a service that is seen is complete.
+        found = <HealthService *>load_ptr_acquire(&places(services)[i & services.mask])
+        if found == NULL or found.id == service:
+            return &places(services)[i & services.mask]
+        i += 1
+
+
+cdef int health_init(Health *health, Account *account, SeriesTable *table) noexcept nogil:
+    health.account = account
+    health.table = table
+    health.services = services_new(account, FIRST_PLACES)
+    return 0 if health.services != NULL else -1
+
+
+cdef void health_destroy(Health *health) noexcept nogil:
+    cdef Services *services = <Services *>health.services
+    cdef Services *older
+    cdef uint64_t i
+    for i in range(services.mask + 1):
+        if places(services)[i] != NULL:
+            health_service_free(<HealthService *>places(services)[i])
+    while services != NULL:
+        older = services.older
+        mem_free(health.account, services)
+        services = older
+    health.services = NULL
+
+
+cdef HealthService *health_find(Health *health, uint32_t service) noexcept nogil:
+    if service == 0:
+        return NULL
+    # Acquire pairs with the release in grow: who sees the new table sees what was filled in.
+    return <HealthService *>load_ptr_acquire(place_of(<Services *>load_ptr_acquire(&health.services), service))
+
+
+# Twice the places. 0 or -1: no memory.
+cdef int grow(Health *health) noexcept nogil:
+    cdef Services *services = <Services *>health.services
+    cdef Services *larger = services_new(health.account, 2 * (services.mask + 1))
+    cdef HealthService *service
+    cdef uint64_t i
+    if larger == NULL:
+        return -1
+    for i in range(services.mask + 1):
+        service = <HealthService *>places(services)[i]
+        if service != NULL:
+            place_of(larger, service.id)[0] = service
+    larger.count = services.count
+    larger.older = services
+    store_ptr_release(&health.services, larger)
+    return 0
+
+
+cdef HealthService *health_service(Health *health, uint32_t service) noexcept nogil:
+    cdef HealthService *made = health_find(health, service)
+    cdef Services *services = <Services *>health.services
+    cdef Entry *entry
+    cdef Key key
+    if made != NULL or service == 0:
+        return made
+    if 4 * (services.count + 1) > 3 * (services.mask + 1):
+        if grow(health) != 0:
+            return NULL
+        services = <Services *>health.services
+    entry = table_get(&health.table.strings, service)
+    made = health_service_new(health.account, entry_bytes(entry), entry.length, service)
+    if made == NULL:
+        return NULL
+    key = key_of(entry_bytes(entry), entry.length)
+    if table_intern(&health.table.strings, &key) == 0:
+        health_service_free(made)
+        return NULL
+    services.count += 1
+    store_ptr_release(place_of(services, service), made)
+    return made
+
+
+# What health_meaning asks about a series.
+cdef struct Asked:
+    SeriesTable *table
+    const Series *series
+
+
+cdef const uint8_t *attribute_of(void *context, const char *key, uint32_t *length) noexcept nogil:
+    cdef Asked *asked = <Asked *>context
+    cdef const Entry *entry = series_attribute_named(asked.table, asked.series, key)
+    if entry == NULL:
+        return NULL
+    length[0] = entry.length
+    return entry_bytes(entry)
+
+
+cdef void health_bind(Health *health, Series *series) noexcept nogil:
+    cdef Resource *resource = resource_get(health.table, series.resource)
+    cdef Metric *metric = metric_get(health.table, series.metric)
+    cdef HealthService *service = <HealthService *>resource.health
+    cdef Entry *name = table_get(&health.table.strings, metric.name)
+    cdef Entry *unit = table_get(&health.table.strings, metric.unit)
+    cdef const uint8_t *unit_bytes = entry_bytes(unit) if unit != NULL else NULL
+    cdef Asked asked
+    cdef Meaning meaning
+    if service == NULL:
+        service = health_service(health, resource.service)
+        if service == NULL:
+            return
+        # Readers of Resource.health come from a series that is published after this.
+        resource.health = service
+    asked.table = health.table
+    asked.series = series
+    if name != NULL and health_meaning(
+            entry_bytes(name), name.length, unit_bytes, unit.length if unit != NULL else 0, metric.kind,
+            metric.temporality, metric.monotonic, attribute_of, &asked, &meaning):
+        series.health = health_series_new(
+            service, &meaning, entry_bytes(name), name.length, metric.kind, metric.temporality,
+            series.flags & SERIES_OVERFLOW != 0)
+
+
+cdef void health_unbind(Health *health, Series *series) noexcept nogil:
+    cdef HealthService *service = <HealthService *>resource_get(health.table, series.resource).health
+    cdef HealthSeries *bound
+    if service == NULL:
+        return
+    # A request that still holds the series reads Series.health under this lock.
+    pthread_mutex_lock(&service.lock)
+    bound = <HealthSeries *>series.health
+    series.health = NULL
+    if bound != NULL:
+        health_series_free(bound)
+    pthread_mutex_unlock(&service.lock)
+
+
+cdef void health_lock(HealthService *service) noexcept nogil:
+    pthread_mutex_lock(&service.lock)
+
+
+cdef void health_unlock(HealthService *service) noexcept nogil:
+    pthread_mutex_unlock(&service.lock)
+
+
+cdef void health_observe(Health *health, HealthService *service, Series *series, const Point *point, int64_t start, const uint64_t *payload, int64_t now) noexcept nogil:
+    health_file(service, <HealthSeries *>series.health, point, start, payload, now)
+
+
+cdef object health_report(Health *health, uint32_t service, int64_t window, int64_t at, int64_t now):
+    cdef HealthService *record = health_find(health, service)
+    if record == NULL:
+        return False, None
+    fields = record_report(record, window, at, now)
+    return True, None if fields is None else fields[1:]
