@@ -89,6 +89,15 @@ def test_deep_conditions_are_400(client: TestClient) -> None:
     assert answer.status_code == 400
 
 
+def test_patterns_that_take_for_ever_are_400(client: TestClient, storage: FakeStorage) -> None:
+    """SEMANTICS, HTTP API: "no query takes the store down"."""
+    for path in ("query", "series", "exemplars"):
+        tree = {"metric": "m", "where": {"k": {"regex": "(a+)+b"}}}
+        answer = client.post(f"{API}/{path}", json=tree)
+        assert answer.status_code == 400 and "repeats too much" in answer.json()["message"]
+    assert not storage.calls
+
+
 def test_posts_must_be_json(client: TestClient, storage: FakeStorage) -> None:
     """A form on any page can post text/plain across origins, and nothing but a few such types."""
     for path in ("query", "flush"):

@@ -7,8 +7,9 @@ is needed, also by POST with a JSON object; docs/receivers.md has examples.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -26,6 +27,7 @@ from .body import content_encoding, inflate, read_body
 from .export import RETRY_AFTER, logger
 from .http_errors import JSON, PROTOBUF, Refused, media_type
 from .limits import MIB, Limits
+from .patterns import check_pattern
 from .questions import Questions
 
 PREFIX = "/api/urpo/v1"
@@ -178,10 +180,17 @@ class Api:
     async def _query_of(self, request: Request) -> MetricQuery:
         try:
             if request.method == "GET":
-                return http_json.decode_query(_query_tree(request))
-            _require_json(request)
-            body = await read_body(request, Limits(request_bytes=_QUERY_BYTES))
-            return http_json.decode_query(_loads(body, "The query"))
+                tree: object = _query_tree(request)
+            else:
+                _require_json(request)
+                size = min(_QUERY_BYTES, self._limits.request_bytes)
+                body = await read_body(request, replace(self._limits, request_bytes=size))
+                tree = _loads(body, "The query")
+            query = http_json.decode_query(tree)
+            for condition in query.where.values():
+                if isinstance(condition, re.Pattern):
+                    check_pattern(condition)
+            return query
         except (UrpoStoreError, RecursionError) as error:
             raise _refused(error) from error
 
