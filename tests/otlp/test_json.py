@@ -407,3 +407,33 @@ def test_agrees_with_protobufs_own_reader(found: list[object]) -> None:
     assert parse(tree).SerializeToString(deterministic=True) == expected.SerializeToString(
         deterministic=True
     )
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["values", "key", "value", "intValue"]), inner)
+    ),
+    max_leaves=6,
+)
+
+
+def replace_somewhere(tree: object, path: list[int], value: object) -> object:
+    """`tree` with one of its parts, which `path` leads to, replaced."""
+    if not path or not isinstance(tree, dict | list) or not tree:
+        return value
+    if isinstance(tree, dict):
+        key = list(tree)[path[0] % len(tree)]
+        return {**tree, key: replace_somewhere(tree[key], path[1:], value)}
+    at = path[0] % len(tree)
+    return [*tree[:at], replace_somewhere(tree[at], path[1:], value), *tree[at + 1 :]]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(0, 10), max_size=14), json_values)
+def test_any_json_is_a_request_or_a_decode_error(path: list[int], value: object) -> None:
+    try:
+        request_from_json(json.dumps(replace_somewhere(JAVASCRIPT, path, value)))
+    except errors.DecodeError as error:
+        assert str(error).strip() and len(str(error)) < 600

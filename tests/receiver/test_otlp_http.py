@@ -238,7 +238,10 @@ def test_small_bodies_are_stored_inline_and_large_ones_in_a_thread(storage: Fake
         storage.threads.clear()
         body = gauge_request(filler=100_000)
         client.post("/v1/metrics", content=body, headers=PROTOBUF)
-        assert storage.threads and inline not in storage.threads
+        client.post("/v1/metrics", json=GAUGE_JSON)
+        noise = gzip.compress(gauge_request(filler=50_000), 0)
+        client.post("/v1/metrics", content=noise, headers={**PROTOBUF, "content-encoding": "gzip"})
+        assert len(storage.requests) == 4 and inline not in storage.threads
 
 
 def test_other_signals_are_accepted_and_dropped(storage: FakeStorage) -> None:

@@ -362,16 +362,29 @@ def test_too_large_a_body_is_answered_while_it_is_sent(impatient: tuple[FakeStor
 
 
 def test_more_connections_than_allowed_are_told_to_come_back() -> None:
-    limits = Limits(connections=5)
+    limits = Limits(connections=3)
     with Server(FakeStorage(), grpc_port=None, http_port=0, limits=limits) as server:
         port = server.http_port or 0
         with contextlib.ExitStack() as stack:
-            for _ in range(5):
+            for _ in range(3):
                 stack.enter_context(socket.create_connection(("127.0.0.1", port)))
-            answer = http(
-                port, b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-            )
-            assert answer.startswith(b"HTTP/1.1 503 ")
+            kind = "Content-Type: application/x-protobuf"
+            request = post(gauge_request(), kind, f"Content-Length: {len(gauge_request())}")
+            answer = http(port, request)
+            assert answer.startswith(b"HTTP/1.1 503 ") and b"retry-after: 1\r\n" in answer.lower()
+            for _ in range(3):
+                stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            assert http(port, b"") == b"", "far beyond the limit a connection is closed unheard"
+        while not http(port, request).startswith(b"HTTP/1.1 200 "):
+            time.sleep(0.01)
+
+
+def test_a_grpc_client_on_the_http_port_is_noticed() -> None:
+    with Server(FakeStorage(), grpc_port=None, http_port=0) as server:
+        with grpc.insecure_channel(server.http_address) as channel, pytest.raises(grpc.RpcError):
+            channel.unary_unary(METRICS)(gauge_request(), timeout=5)
+        assert server.status().refused["http HTTP/2"] >= 1
+        assert "gRPC has a port of its own" in server.status().last_refusal
 
 
 def test_stop_lets_a_request_in_progress_finish() -> None:

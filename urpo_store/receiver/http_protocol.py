@@ -1,9 +1,10 @@
-"""uvicorn's HTTP/1.1 protocol, with the time limits that it lacks.
+"""uvicorn's HTTP/1.1 protocol, with the limits that it lacks.
 
 uvicorn closes idle connections after a response. It waits for ever for the first bytes of a
 connection, for the rest of a header, for a body that nobody reads any more (a request refused
 early), and for a client that does not take its answer. Each of these holds one of a limited number
-of connections, so each gets a timer here.
+of connections, so each gets a timer here. Connections beyond that number are told when to come
+back, which uvicorn's own limit does not say.
 """
 
 from __future__ import annotations
@@ -12,16 +13,33 @@ import asyncio
 from typing import Any
 
 import h11
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from ..otlp.responses import Code, Status
+from .arrivals import Arrivals
+from .export import RETRY_AFTER
+from .http_errors import Refused, error_response
 from .limits import Limits
 
 # What an HTTP/2 client says first, such as a gRPC exporter that was given the HTTP port.
 _HTTP2_PREFACE = b"PRI * HTTP/2.0"
+_WRONG_PORT = (
+    "An HTTP/2 client, perhaps a gRPC exporter, came to the port for OTLP over HTTP; "
+    "gRPC has a port of its own."
+)
 
 
-def limited_protocol(limits: Limits) -> type[H11Protocol]:
+def limited_protocol(limits: Limits, arrivals: Arrivals) -> type[H11Protocol]:
     """A protocol class with these limits, for uvicorn's option `http`."""
+
+    async def overloaded(scope: Scope, receive: Receive, send: Send) -> None:
+        """The app of connections beyond the limit."""
+        status = Status(Code.UNAVAILABLE, "Too many connections at a time.", RETRY_AFTER)
+        arrivals.refused("http", "503", status.message)
+        answer = error_response(Request(scope), Refused(status, headers={"Connection": "close"}))
+        await answer(scope, receive, send)
 
     class LimitedProtocol(H11Protocol):
         """All state belongs to the event loop's thread."""
@@ -36,6 +54,10 @@ def limited_protocol(limits: Limits) -> type[H11Protocol]:
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
+            if len(self.connections) > limits.connections:
+                self.app = overloaded
+            if len(self.connections) > 2 * limits.connections:
+                transport.abort()
             self._watch_reading()
 
         def connection_lost(self, exc: Exception | None) -> None:
@@ -45,10 +67,9 @@ def limited_protocol(limits: Limits) -> type[H11Protocol]:
 
         def data_received(self, data: bytes) -> None:
             if self.cycle is None and data.startswith(_HTTP2_PREFACE):
-                self.logger.warning(
-                    "An HTTP/2 client, perhaps a gRPC exporter, came to the port for OTLP over "
-                    "HTTP; gRPC has a port of its own (4317 by default)."
-                )
+                arrivals.refused("http", "HTTP/2", _WRONG_PORT)
+                self.transport.abort()
+                return
             super().data_received(data)
             self._watch_reading()
 

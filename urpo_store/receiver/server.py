@@ -252,13 +252,12 @@ class Server:
             tls = {"ssl_certfile": str(self._tls[0]), "ssl_keyfile": str(self._tls[1])}
         config = uvicorn.Config(
             app,
-            http=limited_protocol(self._limits),
+            http=limited_protocol(self._limits, self.arrivals),
             ws="none",
             lifespan="off",
             log_config=None,  # the program around this decides what is logged
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=self._limits.connections,
             timeout_keep_alive=75,  # longer than the 60 s between exports of an SDK
             timeout_graceful_shutdown=int(_STOP_SECONDS),
             **tls,  # type: ignore[arg-type]
