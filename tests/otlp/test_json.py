@@ -5,6 +5,7 @@ import math
 
 import pytest
 from google.protobuf import json_format
+from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
@@ -273,6 +274,10 @@ def test_of_duplicate_keys_the_last_counts() -> None:
     assert both.as_int == 3
     request = parse({"resourceMetrics": [{}, {}], "resource_metrics": [{}]})
     assert len(request.resource_metrics) == 1
+    tree = {"name": "m", "exponentialHistogram": {"aggregationTemporality": 1}}
+    request = parse(metric_of({**tree, "exponential_histogram": {}}))
+    metric = request.resource_metrics[0].scope_metrics[0].metrics[0]
+    assert metric.exponential_histogram.aggregation_temporality == 0
 
 
 @pytest.mark.parametrize(
@@ -312,27 +317,34 @@ def test_deep_nesting_is_a_decode_error(text: str) -> None:
     refusal(text)
 
 
-def nested(levels: int) -> object:
+def nested(lists: int, maps: int) -> object:
+    """An attribute value inside so many lists (2 messages each) and maps (3 messages each)."""
     value: object = {"intValue": 1}
-    for _ in range(levels):
+    for _ in range(lists):
         value = {"arrayValue": {"values": [value]}}
+    for _ in range(maps):
+        value = {"kvlistValue": {"values": [{"key": "", "value": value}]}}
     return gauge({"asInt": 1, "attributes": [{"key": "k", "value": value}]})
 
 
-def test_the_depth_limit_is_protobufs() -> None:
+@pytest.mark.parametrize("maps", [0, 1])
+def test_the_depth_limit_is_protobufs(maps: int) -> None:
     """What is converted can be decoded again, and nothing that could be is refused."""
-    decodable = []
-    for levels in range(40, 55):
+    outcomes = set()
+    for lists in range(40, 50):
+        tree = nested(lists, maps)
         request = json_format.ParseDict(
-            nested(levels), ExportMetricsServiceRequest(), max_recursion_depth=1000
+            tree, ExportMetricsServiceRequest(), max_recursion_depth=1000
         )
         try:
-            ExportMetricsServiceRequest.FromString(request.SerializeToString())
-        except Exception:
-            break
-        decodable.append(levels)
-    assert parse(nested(decodable[-1])).ByteSize() > 0
-    assert "deeper" in refusal(nested(decodable[-1] + 1))
+            expected = ExportMetricsServiceRequest.FromString(request.SerializeToString())
+        except DecodeError:
+            assert "deeper" in refusal(tree)
+            outcomes.add("refused")
+        else:
+            assert parse(tree) == expected
+            outcomes.add("decoded")
+    assert outcomes == {"refused", "decoded"}
 
 
 def test_errors_name_the_path_and_cut_long_values() -> None:

@@ -121,13 +121,18 @@ def test_errors_of_the_storage(
 
 @pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip])
 def test_too_large_is_resource_exhausted_for_good(
-    channel: grpc.Channel, storage: FakeStorage, compression: grpc.Compression
+    running: tuple[FakeStorage, Server, grpc.Channel],
+    channel: grpc.Channel,
+    storage: FakeStorage,
+    compression: grpc.Compression,
 ) -> None:
     request = gauge_request(filler=100_000)
     assert len(gzip.compress(request)) < 100_000
     error = refusal(channel, request, compression=compression)
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and not storage.requests
     assert "google.rpc.retryinfo-bin" not in dict(error.trailing_metadata())
+    # gRPC refuses it while it arrives; it is never whole in memory, where we would refuse it.
+    assert "grpc RESOURCE_EXHAUSTED" not in running[1].status().refused
 
 
 def test_other_signals_are_accepted_and_dropped(

@@ -28,13 +28,14 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor
     from google.protobuf.message import Message
 
-#: Messages inside messages, the request being the first; protobuf's own decoder has this limit.
+#: Messages inside the request's, one in the other; protobuf's own decoder has this limit.
 MAX_DEPTH = 100
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})*", re.ASCII)
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*", re.ASCII)
 _SHOWN = 60  # characters of a wrong value that a message repeats
+_PLACE = 200  # characters of its path
 
 
 def request_from_json(data: bytes | bytearray | memoryview | str) -> bytes:
@@ -74,7 +75,8 @@ class _WrongValue(Exception):
         self.path: list[str] = []
 
     def place(self) -> str:
-        return "".join(reversed(self.path)).lstrip(".") or "the request"
+        place = "".join(reversed(self.path)).lstrip(".") or "the request"
+        return place if len(place) <= _PLACE else place[:_PLACE] + "..."
 
 
 _TOO_DEEP = f"The JSON is nested deeper than {MAX_DEPTH} messages."
@@ -274,7 +276,7 @@ def _scalar(field: FieldDescriptor) -> Callable[[object], Any] | None:
 
 def _fill(message: Message, tree: dict[str, Any], depth: int) -> None:
     """Set the fields of `message` from a JSON object."""
-    if depth >= MAX_DEPTH:
+    if depth > MAX_DEPTH:
         raise _WrongValue(_TOO_DEEP)
     fields = _fields(message.DESCRIPTOR)
     chosen: dict[str, _Field] = {}

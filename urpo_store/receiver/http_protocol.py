@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import h11
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -81,13 +80,6 @@ def limited_protocol(limits: Limits, arrivals: Arrivals) -> type[H11Protocol]:
                 self._read_timer = _cancel(self._read_timer)
             elif self._read_timer is None and not self.transport.is_closing():
                 self._read_timer = self.loop.call_later(limits.header_seconds, self._too_slow)
-
-        def on_response_complete(self) -> None:
-            super().on_response_complete()
-            if self.conn.their_state is h11.SEND_BODY:
-                # The keep-alive timer would stop at the next byte of the unread body.
-                self._unset_keepalive_if_required()
-                self._watch_reading()
 
         def pause_writing(self) -> None:
             super().pause_writing()
