@@ -8,6 +8,7 @@ from urpo_store.engine.bits cimport (
     end_bits,
     load_bits,
     load_word,
+    load_word_before,
     low_bits,
     put_bits,
 )
@@ -199,12 +200,21 @@ cdef const uint8_t *read_symbols(
         symbols[i + 3] = entry >> 4
         bit += entry & 15
         i += 4
-    while i < count:
-        entry = table[load_bits(bytes, end, bit, width)]
+    # Up to three codes more, if there are bytes enough.
+    while i < count and (bit >> 3) + 8 <= room:
+        entry = table[(load_word(bytes + (bit >> 3)) >> (bit & 7)) & mask]
         symbols[i] = entry >> 4
         bit += entry & 15
         i += 1
-    if ((bit + 7) >> 3) > room:
+    # The last bytes, fewer than 8, are one word; behind them are zeros, and going there is an error.
+    word = load_word_before(bytes + (bit >> 3), end) >> (bit & 7)
+    while i < count and bit <= 8 * room:
+        entry = table[word & mask]
+        symbols[i] = entry >> 4
+        word >>= entry & 15
+        bit += entry & 15
+        i += 1
+    if bit > 8 * room:
         return NULL
     return bytes + ((bit + 7) >> 3)
 
@@ -217,6 +227,7 @@ cdef const uint8_t *read_binned(
     cdef uint8_t[MAX_SYMBOLS] rests
     cdef uint32_t symbol, rest, widest = 0
     cdef size_t bit = 0, i = 0, room
+    cdef uint64_t word
     bytes = read_code(bytes, end, &code)
     if bytes == NULL:
         return NULL
@@ -242,11 +253,19 @@ cdef const uint8_t *read_binned(
             )
             bit += rest
             i += 1
-    while i < count:
+        # The last bytes as one word, as above.
+        word = load_word_before(bytes + (bit >> 3), end) >> (bit & 7)
+        while i < count and bit <= 8 * room:
+            rest = rests[symbols[i]]
+            values[i] = base[symbols[i]] + (word & ((<uint64_t>1 << rest) - 1))
+            word >>= rest
+            bit += rest
+            i += 1
+    while i < count and bit <= 8 * room:
         rest = rests[symbols[i]]
         values[i] = base[symbols[i]] + load_bits(bytes, end, bit, rest)
         bit += rest
         i += 1
-    if ((bit + 7) >> 3) > room:
+    if bit > 8 * room:
         return NULL
     return bytes + ((bit + 7) >> 3)

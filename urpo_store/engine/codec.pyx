@@ -161,7 +161,7 @@ cdef uint8_t *write_decimals(
     out[0] = CORRECTED | exponent << 4
     out = write_integers(scratch.scaled, count, out + 1, scratch)
     return write_stream(
-        plan_stream(scratch.side, count, True).tag, scratch.side, count, out, scratch
+        plan_stream(scratch.side, count, False).tag, scratch.side, count, out, scratch
     )
 
 
@@ -215,12 +215,9 @@ cdef size_t encode_doubles(const uint64_t *bits, size_t count, uint8_t *out, voi
     size = 1 + 8 * count
     plan = plan_doubles(bits, count)
     size = keep_if_smaller(bits, count, plan.how, plan.exponent, out, size, &cut)
-    if size > 5 * count:
-        # Hardly compressible: the sample does not see which way is a few bits better.
-        if plan.how != AS_ORDERED:
-            size = keep_if_smaller(bits, count, AS_ORDERED, 0, out, size, &cut)
-        if plan.how != AS_ROTATED:
-            size = keep_if_smaller(bits, count, AS_ROTATED, 0, out, size, &cut)
+    if plan.how == AS_DECIMALS and size > 5 * count:
+        # Decimals did not help: the sample was not typical, or there are none.
+        size = keep_if_smaller(bits, count, plan.otherwise, 0, out, size, &cut)
     return size
 
 

@@ -37,6 +37,7 @@ cdef enum:
 cdef struct DoublePlan:
     int how
     int exponent                # AS_DECIMALS
+    int otherwise               # the better one of the others
 
 cdef DoublePlan plan_doubles(const uint64_t *bits, size_t count) noexcept nogil
 # Fills scaled and side (zigzag of the corrections); returns how many corrections are not 0. If `needed`

@@ -52,7 +52,8 @@ cdef uint64_t words_cost(const uint64_t *words, size_t count) noexcept nogil:
 cdef DoublePlan plan_doubles(const uint64_t *bits, size_t count) noexcept nogil:
     cdef uint64_t[SAMPLE] sample
     cdef uint64_t[SAMPLE] words
-    cdef uint64_t cost, corrections, correction, best_cost = ~<uint64_t>0
+    cdef uint64_t cost, other_cost, corrections, correction, best_cost = ~<uint64_t>0
+    cdef bint clean = False
     cdef int64_t scaled
     cdef size_t used = 0, run, i, misfits
     cdef int exponent
@@ -82,22 +83,24 @@ cdef DoublePlan plan_doubles(const uint64_t *bits, size_t count) noexcept nogil:
         if cost < best_cost:
             best_cost = cost
             plan.exponent = exponent
-            # Clean, but for an exception or two.
-            if 8 * misfits <= used:
-                return plan
-    # No clean decimals: what remains is the doubles themselves, unless decimals are clearly shorter,
-    # as they need a second stream and a division.
+            clean = 8 * misfits <= used
+            # An exception or two are no reason to look further.
+            if clean:
+                break
     for i in range(used):
         words[i] = ordered(sample[i])
     cost = words_cost(words, used)
-    if cost <= best_cost + used:
-        best_cost = cost
-        plan.how = AS_ORDERED
     for i in range(used):
         words[i] = rotated(sample[i])
-    cost = words_cost(words, used)
-    if cost < best_cost:
-        plan.how = AS_ROTATED
+    other_cost = words_cost(words, used)
+    plan.otherwise = AS_ORDERED
+    # Where all have one sign, the rotated words are the doubled ordered ones: nothing gained.
+    if other_cost + used < cost:
+        plan.otherwise = AS_ROTATED
+        cost = other_cost
+    # Decimals that are not clean must be clearly shorter, as they need a second stream and a division.
+    if not clean and cost <= best_cost + used:
+        plan.how = plan.otherwise
     return plan
 
 

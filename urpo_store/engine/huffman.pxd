@@ -30,6 +30,8 @@ cdef struct HuffmanCode:
 cdef uint64_t code_cost(const uint32_t *counts, uint32_t first, uint32_t last, uint32_t total) noexcept nogil
 # 256 * count * log2(count), rounded; count <= 4096.
 cdef uint32_t information(uint32_t count) noexcept nogil
+# What `count` symbols of `total` cost in 1/256 bit, of two or more in a code: each at least a bit.
+cdef uint64_t symbol_cost(uint32_t count, uint32_t total) noexcept nogil
 # Fills code.lengths from counts; code.first and code.last are given.
 cdef void build_code(const uint32_t *counts, HuffmanCode *code) noexcept nogil
 # The bits of each symbol's code, ready to be written lowest bit first.

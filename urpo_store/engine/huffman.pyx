@@ -34,9 +34,14 @@ cdef uint32_t information(uint32_t count) noexcept nogil:
     return count * LOG2[count]
 
 
+cdef uint64_t symbol_cost(uint32_t count, uint32_t total) noexcept nogil:
+    cdef uint32_t bits = LOG2[total] - LOG2[count]
+    return <uint64_t>count * (bits if bits > 256 else 256)
+
+
 cdef uint64_t code_cost(const uint32_t *counts, uint32_t first, uint32_t last, uint32_t total) noexcept nogil:
     cdef uint64_t cost = 0
-    cdef uint32_t symbol, count, bits, length, previous = 0, gap = 0, description = 16 + 4
+    cdef uint32_t symbol, count, length, previous = 0, gap = 0, description = 16 + 4
     if first == last:
         return 16 * 256
     for symbol in range(first, last + 1):
@@ -47,12 +52,11 @@ cdef uint64_t code_cost(const uint32_t *counts, uint32_t first, uint32_t last, u
         if gap:
             description += 2 + 2 * bit_length(gap)
             gap = 0
-        # No code of two or more symbols is shorter than a bit.
-        bits = LOG2[total] - LOG2[count]
-        if bits < 256:
-            bits = 256
-        cost += <uint64_t>count * bits
-        length = (bits + 128) >> 8
+        cost += symbol_cost(count, total)
+        # The length it will have, roughly.
+        length = (LOG2[total] - LOG2[count] + 128) >> 8
+        if length == 0:
+            length = 1
         if length == previous:
             description += 1
         elif length + 1 == previous or length == previous + 1:

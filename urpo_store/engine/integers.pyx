@@ -162,8 +162,8 @@ cdef uint8_t *write_general(const uint64_t *v, size_t count, uint8_t *out, Scrat
     for i in range(left):
         scratch.centred[i] = zigzag(rests[i] - centre)
         rests[i] -= least
-    plan = plan_stream(rests, left, True)
-    centred = plan_stream(scratch.centred, left, True)
+    plan = plan_stream(rests, left, False)
+    centred = plan_stream(scratch.centred, left, False)
     if centred.cost < plan.cost:
         flags[0] |= CENTRED
         out = put_svarint(out, centre)
