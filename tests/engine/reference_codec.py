@@ -1,9 +1,9 @@
 """The codecs once more in plain Python, for the tests: slow, short, and the same bytes.
 
-It follows docs/format.md, part by part in the order of the engine's modules. Words are Python ints in
-0..2^64-1; `signed` reads one as int64. What the engine computes in double precision (scaling by powers of
-ten) is computed in Python's floats, which are the same IEEE doubles. Decoders raise ValueError or
-IndexError on bad bytes.
+It follows docs/format.md, part by part in the order of the engine's modules. Words are Python ints
+in 0..2^64-1; `signed` reads one as int64. What the engine computes in double precision (scaling by
+powers of ten) is computed in Python's floats, which are the same IEEE doubles. Decoders raise
+ValueError or IndexError on bad bytes.
 """
 
 import math
@@ -456,6 +456,14 @@ def rest_of(prediction: int, v: Sequence[int], i: int, step: int) -> int:
     return rest & MASK
 
 
+def rests_cost(rests: Sequence[int]) -> int:
+    centre = median(rests, 16)
+    around = [zigzag(rest - centre & MASK) for rest in rests]
+    kinds = Counter(((x >> 1).bit_length(), x & 1) for x in around)
+    entropy = information(len(rests)) - sum(information(n) for n in kinds.values())
+    return entropy + 256 * sum(n * max(0, length - 1) for (length, _), n in kinds.items())
+
+
 def choose_prediction(v: Sequence[int], step: int) -> int:
     count = len(v)
     if count - 2 <= 64:
@@ -463,11 +471,9 @@ def choose_prediction(v: Sequence[int], step: int) -> int:
     else:
         starts = [2 + run * (count - 2 - 16) // 3 for run in range(4)]
         places = [start + i for start in starts for i in range(16)]
-    costs = []
-    for prediction in range(4):
-        rests = [rest_of(prediction, v, i, step) for i in places]
-        centre = median(rests, 16)
-        costs.append(sum(zigzag(rest - centre & MASK).bit_length() for rest in rests))
+    costs = [
+        rests_cost([rest_of(prediction, v, i, step) for i in places]) for prediction in range(4)
+    ]
     return costs.index(min(costs))
 
 

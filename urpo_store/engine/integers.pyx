@@ -1,10 +1,11 @@
 """Integer columns; see integers.pxd for the contract and the bytes."""
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 cimport cython
 
 from urpo_store.engine.bits cimport bit_length, get_varint, put_varint, unzigzag, zigzag
+from urpo_store.engine.huffman cimport information
 from urpo_store.engine.scratch cimport Scratch
 from urpo_store.engine.streams cimport Plan, plan_stream, read_stream, write_stream
 
@@ -87,11 +88,29 @@ cdef uint64_t trend_step(const uint64_t *v, size_t count) noexcept nogil:
     return <uint64_t>(<int64_t>total // <int64_t>(half * (count - half)))
 
 
+cdef uint64_t rests_cost(const uint64_t *rests, size_t count) noexcept nogil:
+    """About what the sample takes in 1/256 bit: the entropy of sign and bit length, and the other bits."""
+    cdef uint32_t[2 * 65] counts
+    cdef uint64_t centre = median(rests, count, 16), rest, cost = information(count)
+    cdef uint32_t kind, length
+    cdef size_t i
+    memset(counts, 0, sizeof(counts))
+    for i in range(count):
+        rest = zigzag(rests[i] - centre)
+        length = bit_length(rest >> 1)
+        kind = 2 * length + (rest & 1)
+        cost += 256 * (length - 1 if length else 0)
+        cost += information(counts[kind])
+        counts[kind] += 1
+        cost -= information(counts[kind])
+    return cost
+
+
 cdef uint32_t choose_prediction(const uint64_t *v, size_t count, uint64_t step) noexcept nogil:
-    """The prediction with the shortest rests, on runs of neighbours spread over the column."""
+    """The prediction with the cheapest rests, on runs of neighbours spread over the column."""
     cdef uint64_t[4][SAMPLE] rests
     cdef size_t used = 0, run, i, start, length
-    cdef uint64_t centre, bits, best_bits = 0
+    cdef uint64_t cost, best_cost = 0
     cdef uint32_t prediction, best = NOTHING
     for run in range(SAMPLE_RUNS):
         start = 2
@@ -108,13 +127,10 @@ cdef uint32_t choose_prediction(const uint64_t *v, size_t count, uint64_t step) 
             rests[TREND][used] = v[i] - i * step
             used += 1
     for prediction in range(4):
-        centre = median(rests[prediction], used, 16)
-        bits = 0
-        for i in range(used):
-            bits += bit_length(zigzag(rests[prediction][i] - centre))
-        if prediction == NOTHING or bits < best_bits:
+        cost = rests_cost(rests[prediction], used)
+        if prediction == NOTHING or cost < best_cost:
             best = prediction
-            best_bits = bits
+            best_cost = cost
     return best
 
 
