@@ -23,7 +23,7 @@ _spec = importlib.util.spec_from_file_location(
     "reference_codec", Path(__file__).with_name("reference_codec.py")
 )
 assert _spec and _spec.loader
-reference = importlib.util.module_from_spec(_spec)
+reference: Any = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(reference)
 
 Column = NDArray[Any]
@@ -77,15 +77,15 @@ def round_trip(values: Column, codec: ColumnCodec | None = None) -> bytes:
 
 def reference_bytes(values: Column) -> bytes:
     if values.dtype == np.float64:
-        return reference.encode_doubles(words(values))
-    return reference.encode_ints([int(value) for value in values])
+        return bytes(reference.encode_doubles(words(values)))
+    return bytes(reference.encode_ints([int(value) for value in values]))
 
 
 def reference_words(values: Column, data: bytes, count: int) -> list[int] | None:
     """What the reference decodes for a column of this dtype; None if it refuses."""
     try:
         if values.dtype == np.float64:
-            return reference.decode_doubles(data, count)
+            return list(reference.decode_doubles(data, count))
         return [value % WORD for value in reference.decode_ints(data, count)]
     except (ValueError, IndexError):
         return None

@@ -24,7 +24,6 @@ from urpo_store.engine.alloc cimport Account, account_init, mem_alloc, mem_free
 from urpo_store.engine.decimals cimport (
     AS_DECIMALS,
     AS_ORDERED,
-    AS_ROTATED,
     DoublePlan,
     ordered,
     plan_doubles,
