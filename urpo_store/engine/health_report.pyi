@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import final
 
 from urpo_store.model import AttributeValue
+from urpo_store.query.source import Scanned
 
 @final
 class HealthBook:
@@ -52,6 +53,13 @@ class HealthBook:
         """File one point; `layout` and `row` are its payload words (points.pxd).
 
         `now` None: the clock's.
+        """
+
+    def replay(self, handles: Sequence[int], scanned: Scanned, now: int | None = None) -> None:
+        """File the points of several series in order of time.
+
+        Series i of `scanned` is `handles[i]`. A point before the window (a predecessor) is the
+        baseline of its series, as it was when it came.
         """
 
     def time_filing(

@@ -4,7 +4,7 @@ from libc.math cimport INFINITY, NAN, isnan
 from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from urpo_store.engine.alloc cimport Account, account_init, mem_alloc, mem_free
+from urpo_store.engine.alloc cimport Account, account_init, mem_alloc, mem_free, mem_grow
 from urpo_store.engine.atomics cimport (
     bits_to_double, double_to_bits, monotonic_ns, pthread_mutex_lock, pthread_mutex_unlock, wall_ns,
 )
@@ -622,6 +622,59 @@ cdef class HealthBook:
         health_file(self.service, <HealthSeries *>address, &point, start, payload, moment)
         pthread_mutex_unlock(&self.service.lock)
         mem_free(&self.account, payload)
+
+    def replay(self, handles, scanned, now=None):
+        """File the points of several series in order of time.
+
+        `scanned` has the columns of `urpo_store.query.source.Scanned`, series i being `handles[i]`. A point before
+        the window (a predecessor) is the baseline of its series, as it was when it came.
+        """
+        cdef const int64_t[:] offsets = scanned.offsets
+        cdef const int64_t[:] times = scanned.times
+        cdef const int64_t[:] starts = scanned.starts
+        cdef const uint64_t[:] values = scanned.values
+        cdef const uint32_t[:] flags = scanned.flags
+        cdef const uint32_t[:] layout
+        cdef const uint64_t[:] rows
+        cdef const uint64_t[:] words
+        cdef const uint64_t[:] shared
+        cdef bint with_rows = scanned.layout is not None
+        cdef int64_t moment = wall_ns() if now is None else now
+        cdef uint64_t *payload = NULL
+        cdef size_t capacity = 0
+        cdef size_t size, row_words, series, i, k
+        cdef Point point
+        owners = []
+        for series in range(len(handles)):
+            owners.extend([handles[series]] * (offsets[series + 1] - offsets[series]))
+        if with_rows:
+            layout = scanned.layout
+            rows = scanned.row
+            words = scanned.words
+        memset(&point, 0, sizeof(Point))
+        try:
+            for i in sorted(range(len(owners)), key=scanned.times.tolist().__getitem__):
+                point.timestamp = times[i]
+                point.value = values[i]
+                point.flags = flags[i]
+                if with_rows:
+                    shape = scanned.layouts[layout[i]]
+                    shared = shape.words
+                    row_words = shape.row_words
+                    size = 1 + shared.shape[0] + row_words
+                    if mem_grow(&self.account, <void **>&payload, &capacity, size, 8) != 0:
+                        raise MemoryError
+                    payload[0] = payload_header(<uint32_t>shared.shape[0], <uint32_t>row_words, 0)
+                    for k in range(<size_t>shared.shape[0]):
+                        payload[1 + k] = shared[k]
+                    for k in range(row_words):
+                        payload[1 + shared.shape[0] + k] = words[rows[i] + k]
+                series = owners[i]
+                pthread_mutex_lock(&self.service.lock)
+                health_file(self.service, <HealthSeries *><size_t>self.handles[series], &point, starts[i], payload, moment)
+                pthread_mutex_unlock(&self.service.lock)
+        finally:
+            mem_free(&self.account, payload)
 
     def time_filing(self, size_t handle, int64_t time, int64_t step, size_t points, layout=(), row=(), size_t fixed=0):
         """Nanoseconds to file `points` points, `step` apart, from `time` on (benchmarks).
