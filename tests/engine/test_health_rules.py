@@ -88,8 +88,21 @@ def test_slots_fold_and_go_without_losing_what_is_in_reach() -> None:
         900,
         3600,
     ]
+    assert [health.report(w).request_rate for w in ("1m", "5m", "15m", "1h")] == [1.0] * 4
     assert health.book.dropped == 0
     assert health.book.memory < 300_000
+
+
+def test_folded_slots_keep_the_time_they_cover() -> None:
+    health = Health()
+    fast, slow = health.series(temporality="delta"), health.series(temporality="delta")
+    fast.histogram(-895, in_bucket(1, 3), start=-896)
+    slow.histogram(-893, in_bucket(1, 3), start=-953)
+    for time in range(-570, 1):
+        fast.histogram(time, in_bucket(1, 3), start=time - 1)
+    got = health.report("15m")
+    assert got.request_count == 2 + 571
+    assert got.request_rate == pytest.approx(573 / (60 + 571))
 
 
 def test_future_points_do_not_move_health() -> None:
@@ -170,6 +183,25 @@ def test_a_new_series_of_a_known_source_covers_the_time_since_the_last_export() 
     got = health.report("1m")
     assert (got.request_count, got.error_count) == (61, 1)
     assert got.request_rate == pytest.approx(61 / 60)
+
+
+def test_a_new_series_covers_the_time_since_its_source_was_heard_of_before_this_moment() -> None:
+    health = Health()
+    health.series("queue.depth", "1", KIND_GAUGE).number(-200, 3.0)
+    health.series().histogram(-40, in_bucket(9, 3))
+    health.series().histogram(-10, in_bucket(9, 3))
+    health.series().histogram(-10, in_bucket(6, 3), start=-100)
+    got = health.report("1m")
+    assert got.request_count == 6
+    assert got.request_rate == pytest.approx(6 / 30)
+
+
+def test_a_point_at_the_edge_belongs_to_the_window_that_ends_there() -> None:
+    health = Health()
+    series = health.series(temporality="delta")
+    series.histogram(-59.5, in_bucket(2, 3), start=-69.5)
+    assert health.report("1m", end=0.5, now=1).request_count is None
+    assert health.report("1m", end=-59.5).request_count == 2
 
 
 def test_a_cumulative_point_not_later_than_the_last_is_ignored() -> None:

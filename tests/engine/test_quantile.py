@@ -28,7 +28,9 @@ def reference_explicit(q: float, bounds: Sequence[float], counts: Sequence[int])
 vectors = st.lists(st.integers(-5, 50), min_size=1, max_size=8, unique=True).flatmap(
     lambda bounds: st.tuples(
         st.just([float(b) for b in sorted(bounds)]),
-        st.lists(st.integers(0, 20), min_size=len(bounds) + 1, max_size=len(bounds) + 1),
+        st.lists(
+            st.sampled_from([0, 0, 1, 2, 20]), min_size=len(bounds) + 1, max_size=len(bounds) + 1
+        ),
     )
 )
 
@@ -43,6 +45,12 @@ def test_explicit_is_linear_inside_a_bucket(
         assert math.isnan(got)
     else:
         assert got == pytest.approx(reference_explicit(q, bounds, counts), rel=1e-12, abs=1e-12)
+
+
+def test_explicit_empty_buckets_hold_no_quantile() -> None:
+    assert explicit_quantile(1.0, [1.0, 2.0, 3.0], [4, 0, 0, 0]) == 1.0
+    assert explicit_quantile(0.0, [1.0, 2.0, 3.0], [0, 4, 0, 0]) == 1.0
+    assert explicit_quantile(0.5, [1.0, 2.0, 3.0], [4, 0, 0, 4]) == 1.0
 
 
 def test_explicit_first_bucket_begins_at_zero_if_its_bound_is_positive() -> None:
