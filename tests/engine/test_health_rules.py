@@ -497,6 +497,21 @@ def test_an_evicted_series_leaves_what_it_counted() -> None:
     assert health.report("1m").request_count == 5
 
 
+def test_an_evicted_series_that_comes_back_does_not_count_its_total_again() -> None:
+    health = Health()
+    health.series("queue.depth", "1", KIND_GAUGE).number(-900, 3.0)
+    series = health.series()
+    series.histogram(-100, in_bucket(50, 3), start=-110)
+    health.book.unbind(series.handle)
+    series = health.series()
+    series.histogram(-20, in_bucket(60, 3), start=-110)
+    series.histogram(-10, in_bucket(63, 3), start=-110)
+    assert health.report("5m").request_count == 53
+    # What has started since is new.
+    health.series().histogram(-10, in_bucket(4, 3), start=-30)
+    assert health.report("5m").request_count == 57
+
+
 # --- latencies ---
 
 

@@ -17,7 +17,9 @@
 # heard of, for the series was silent until then). If its start is older, whether it counts depends on the
 # window of the report: such points are kept apart (Source.firsts) with their start, for an hour, at most
 # FIRSTS of them (points with one start and time share one; beyond FIRSTS they are merged and the older
-# start counts). Where the start is unknown the point is a baseline.
+# start counts). Where the start is unknown the point is a baseline, and where
+# it is older than the last point of a series of this source that has been evicted: it could be that series,
+# come back with a total that has been counted already.
 #
 # Invariants
 # (1) Everything here is written and read under HealthService.lock. It is the innermost lock: who holds it
@@ -73,6 +75,7 @@ cdef struct Source:
     uint32_t name_length
     Meaning meaning             # of its first series; is_error and unit vary by series
     int64_t latest, before      # the last two distinct times at which a point came
+    int64_t forgotten           # the latest point of an evicted cumulative series
     Slot *seconds[SECONDS]
     Slot *tens[TENS]
     Slot *firsts[FIRSTS]
@@ -127,7 +130,7 @@ cdef HealthService *health_service_new(Account *account, const uint8_t *name, ui
 cdef void health_service_free(HealthService *service) noexcept nogil
 # A series of `service` with this meaning. NULL: no memory, or too many sources. Takes the lock.
 cdef HealthSeries *health_series_new(HealthService *service, const Meaning *meaning, const uint8_t *name, uint32_t length, uint32_t kind, uint32_t temporality, bint collapsed) noexcept nogil
-# What it counted stays. Under the lock.
+# What it counted stays; see "First points". Under the lock.
 cdef void health_series_free(HealthSeries *series) noexcept nogil
 # Files one point; `series` NULL: it only moves last_seen. Under the lock.
 cdef void health_file(HealthService *service, HealthSeries *series, const Point *point, int64_t start, const uint64_t *payload, int64_t now) noexcept nogil

@@ -18,12 +18,14 @@ cdef enum:
     EXPLICIT_SCALE = 0x7FFFFFFF
 
 
-# Exponential counts on their way into a slot or a series: at most BUCKETS positive ones.
+# Exponential counts on their way into a slot or a series: at most BUCKETS positive ones, which
+# stand in `room` or, where nothing had to be changed, in the payload itself.
 cdef struct Exponential:
     int32_t scale, offset
     uint32_t size
     uint64_t zero
-    uint64_t counts[BUCKETS]
+    const uint64_t *counts
+    uint64_t room[BUCKETS]
 
 
 cdef uint64_t *vector_counts(Vector *vector) noexcept nogil:
@@ -153,6 +155,8 @@ cdef HealthSeries *health_series_new(HealthService *service, const Meaning *mean
 
 cdef void health_series_free(HealthSeries *series) noexcept nogil:
     cdef Account *account = series.service.account
+    if series.cumulative and series.primed and series.time > series.source.forgotten:
+        series.source.forgotten = series.time
     if series.previous != NULL:
         series.previous.next = series.next
     else:
@@ -478,7 +482,9 @@ cdef void read_exponential(const uint64_t *payload, Exponential *out) noexcept n
     out.size = 0
     for i in range(ROW_EXPONENTIAL + positive, row_words):
         out.zero += row[i]
-    if positive == 0:
+    out.counts = row + ROW_EXPONENTIAL
+    if positive <= BUCKETS:
+        out.size = positive
         return
     first = out.offset
     last = <int32_t>(out.offset + <int64_t>positive - 1)
@@ -487,51 +493,73 @@ cdef void read_exponential(const uint64_t *payload, Exponential *out) noexcept n
         last = last >> 1
         shift += 1
     out.size = <uint32_t>(<int64_t>last - first + 1)
-    memset(out.counts, 0, 8 * <size_t>out.size)
-    fold_exponential(row + ROW_EXPONENTIAL, positive, out.offset, shift, out.counts, first)
+    memset(out.room, 0, 8 * <size_t>out.size)
+    fold_exponential(out.counts, positive, out.offset, shift, out.room, first)
+    out.counts = out.room
     out.scale -= <int32_t>shift
     out.offset = first
 
 
 # *out = sent - what the series had last, at the coarser of both scales. 0: some bucket fell.
 cdef bint subtract_exponential(const HealthSeries *last, const Exponential *sent, Exponential *out) noexcept nogil:
+    cdef uint64_t folded[BUCKETS]
+    cdef const uint64_t *old = last.counts
+    cdef int32_t old_offset = last.offset
+    cdef uint32_t old_size = last.size
+    cdef uint64_t *room = out.room
+    cdef uint32_t fell = 0
     cdef int32_t index
     cdef int64_t shift
     cdef uint32_t i
-    if sent.zero < last.zero or (sent.size == 0 and last.size != 0):
+    if sent.zero < last.zero:
         return False
     out.zero = sent.zero - last.zero
     out.scale = sent.scale
     out.offset = sent.offset
     out.size = sent.size
-    if sent.size == 0:
+    out.counts = room
+    if old_size == 0:
+        memcpy(room, sent.counts, 8 * <size_t>sent.size)
         return True
-    if last.size != 0 and last.scale < sent.scale:
+    if sent.size == 0:
+        return False
+    if last.scale >= sent.scale:
+        memcpy(room, sent.counts, 8 * <size_t>sent.size)
+    else:
+        # Such a stream gained scale without a new start; it is compared at the old one.
         shift = <int64_t>sent.scale - last.scale
         out.scale = last.scale
         out.offset = fold_index(sent.offset, shift)
         index = fold_index(<int32_t>(sent.offset + <int64_t>sent.size - 1), shift)
         out.size = <uint32_t>(<int64_t>index - out.offset + 1)
-    memset(out.counts, 0, 8 * <size_t>out.size)
-    fold_exponential(sent.counts, sent.size, sent.offset, <int64_t>sent.scale - out.scale, out.counts, out.offset)
-    shift = <int64_t>last.scale - out.scale
-    for i in range(last.size):
-        if last.counts[i] == 0:
-            continue
-        index = fold_index(<int32_t>(last.offset + <int64_t>i), shift)
-        if index < out.offset or <int64_t>index - out.offset >= out.size or out.counts[index - out.offset] < last.counts[i]:
-            return False
-        out.counts[index - out.offset] -= last.counts[i]
+        memset(room, 0, 8 * <size_t>out.size)
+        fold_exponential(sent.counts, sent.size, sent.offset, shift, room, out.offset)
+    if last.scale > out.scale:
+        shift = <int64_t>last.scale - out.scale
+        old_offset = fold_index(last.offset, shift)
+        index = fold_index(<int32_t>(last.offset + <int64_t>last.size - 1), shift)
+        old_size = <uint32_t>(<int64_t>index - old_offset + 1)
+        memset(folded, 0, 8 * <size_t>old_size)
+        fold_exponential(last.counts, last.size, last.offset, shift, folded, old_offset)
+        old = folded
+    # Counts carry no zeros at their ends: where the old ones reach further, something fell.
+    if old_offset < out.offset or <int64_t>old_offset + old_size > <int64_t>out.offset + out.size:
+        return False
+    room += <int64_t>old_offset - out.offset
+    for i in range(old_size):
+        fell |= room[i] < old[i]
+        room[i] -= old[i]
+    if fell:
+        return False
     # What did not grow is cut off at both ends, so that a slot is only as wide as what happened in it.
-    while out.size != 0 and out.counts[out.size - 1] == 0:
+    while out.size != 0 and out.room[out.size - 1] == 0:
         out.size -= 1
     i = 0
-    while i < out.size and out.counts[i] == 0:
+    while i < out.size and out.room[i] == 0:
         i += 1
-    if i != 0:
-        memmove(out.counts, &out.counts[i], 8 * <size_t>(out.size - i))
-        out.offset += <int32_t>i
-        out.size -= i
+    out.counts = out.room + i
+    out.offset += <int32_t>i
+    out.size -= i
     return True
 
 
@@ -612,6 +640,8 @@ cdef void file_point(HealthService *service, HealthSeries *series, const Point *
             covered = series.time if series.primed and series.time < time else time
     elif first:
         covered = start if start < service.first_seen else max(start, heard)
+        # Its total may hold what a series counted here before it was evicted.
+        baseline = baseline or start < source.forgotten
     else:
         if start > series.start and series.start != 0:
             reset = True
