@@ -2,7 +2,7 @@
 cimport cython
 from libc.math cimport INFINITY
 from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy, memmove, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from urpo_store.engine.alloc cimport Account, mem_alloc, mem_calloc, mem_free, mem_realloc
 from urpo_store.engine.atomics cimport bits_to_double, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock

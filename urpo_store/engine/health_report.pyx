@@ -642,11 +642,11 @@ cdef class HealthBook:
         cdef int64_t moment = wall_ns() if now is None else now
         cdef uint64_t *payload = NULL
         cdef size_t capacity = 0
-        cdef size_t size, row_words, series, i, k
+        cdef size_t size, shared_words, row_words, series, i, k
         cdef Point point
         owners = []
-        for series in range(len(handles)):
-            owners.extend([handles[series]] * (offsets[series + 1] - offsets[series]))
+        for series, handle in enumerate(handles):
+            owners.extend([handle] * (offsets[series + 1] - offsets[series]))
         if with_rows:
             layout = scanned.layout
             rows = scanned.row
@@ -665,10 +665,11 @@ cdef class HealthBook:
                     if mem_grow(&self.account, <void **>&payload, &capacity, size, 8) != 0:
                         raise MemoryError
                     payload[0] = payload_header(<uint32_t>shared.shape[0], <uint32_t>row_words, 0)
-                    for k in range(<size_t>shared.shape[0]):
+                    shared_words = shared.shape[0]
+                    for k in range(shared_words):
                         payload[1 + k] = shared[k]
                     for k in range(row_words):
-                        payload[1 + shared.shape[0] + k] = words[rows[i] + k]
+                        payload[1 + shared_words + k] = words[rows[i] + k]
                 series = owners[i]
                 pthread_mutex_lock(&self.service.lock)
                 health_file(self.service, <HealthSeries *><size_t>self.handles[series], &point, starts[i], payload, moment)
