@@ -6,6 +6,7 @@ Budgets: a report <= 20 us from Python; filing on the ingest path <= 30 ns for p
 
 import struct
 from collections.abc import Callable
+from typing import ClassVar
 
 from urpo_store.engine.health_report import HealthBook
 
@@ -29,8 +30,8 @@ SHAPES = {
 class Filing:
     """Nanoseconds a point, cumulative, each with its increment, 100 points to a slot."""
 
-    params = [list(SHAPES)]
-    param_names = ["shape"]
+    params: ClassVar = [list(SHAPES)]
+    param_names: ClassVar = ["shape"]
 
     def track_point(self, shape: str) -> float:
         kind, layout, row, fixed = SHAPES[shape]
@@ -46,10 +47,10 @@ class Filing:
 
 
 class Report:
-    """A report over full slots (a point a second for more than an hour), a point filed before each."""
+    """A report over full slots: a point a second for more than an hour."""
 
-    params = [["histogram of 15 buckets", "exponential of 160 buckets"], [60, 300, 3600]]
-    param_names = ["shape", "seconds"]
+    params: ClassVar = [["histogram of 15 buckets", "exponential of 160 buckets"], [60, 300, 3600]]
+    param_names: ClassVar = ["shape", "seconds"]
 
     def setup(self, shape: str, seconds: int) -> None:
         kind, layout, row, _ = SHAPES[shape]

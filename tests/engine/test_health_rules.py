@@ -623,6 +623,17 @@ def test_a_cumulative_exponential_histogram_that_loses_scale_is_no_reset() -> No
     assert got.p50_latency == pytest.approx(4 * 2**0.25)
 
 
+def test_zeros_at_the_ends_of_exponential_counts_are_no_counts() -> None:
+    health = Health()
+    series = health.series(kind=KIND_EXPONENTIAL)
+    series.exponential(-30, 0, -5, [0, 0, 0], start=-9000)
+    series.exponential(-20, 0, 0, [], start=-9000)
+    series.exponential(-15, 0, 0, [0, 0, 10, 0, 0], start=-9000)
+    series.exponential(-10, 0, 2, [14], start=-9000)
+    assert health.report("1m").request_count == 14
+    assert health.report("1m").p50_latency == pytest.approx(4 * 2**0.5)
+
+
 def test_wide_exponential_histograms_are_downscaled_to_160_buckets() -> None:
     health = Health()
     series = health.series(kind=KIND_EXPONENTIAL, temporality="delta")

@@ -500,6 +500,14 @@ cdef void read_exponential(const uint64_t *payload, Exponential *out) noexcept n
     out.offset = first
 
 
+cdef bint any_count(const HealthSeries *last) noexcept nogil:
+    cdef uint32_t i
+    for i in range(last.size):
+        if last.counts[i] != 0:
+            return True
+    return False
+
+
 # *out = sent - what the series had last, at the coarser of both scales. 0: some bucket fell.
 cdef bint subtract_exponential(const HealthSeries *last, const Exponential *sent, Exponential *out) noexcept nogil:
     cdef uint64_t folded[BUCKETS]
@@ -522,7 +530,7 @@ cdef bint subtract_exponential(const HealthSeries *last, const Exponential *sent
         memcpy(room, sent.counts, 8 * <size_t>sent.size)
         return True
     if sent.size == 0:
-        return False
+        return not any_count(last)
     if last.scale >= sent.scale:
         memcpy(room, sent.counts, 8 * <size_t>sent.size)
     else:
@@ -542,7 +550,15 @@ cdef bint subtract_exponential(const HealthSeries *last, const Exponential *sent
         memset(folded, 0, 8 * <size_t>old_size)
         fold_exponential(last.counts, last.size, last.offset, shift, folded, old_offset)
         old = folded
-    # Counts carry no zeros at their ends: where the old ones reach further, something fell.
+    # Where the old counts reach further than the new ones, something fell.
+    while old_size != 0 and old[old_size - 1] == 0:
+        old_size -= 1
+    while old_size != 0 and old[0] == 0:
+        old += 1
+        old_offset += 1
+        old_size -= 1
+    if old_size == 0:
+        old_offset = out.offset
     if old_offset < out.offset or <int64_t>old_offset + old_size > <int64_t>out.offset + out.size:
         return False
     room += <int64_t>old_offset - out.offset
