@@ -456,12 +456,21 @@ def rest_of(prediction: int, v: Sequence[int], i: int, step: int) -> int:
     return rest & MASK
 
 
+def levels_cost(rests: Sequence[int]) -> int:
+    counts = Counter(rests)
+    if len(counts) > 8:
+        return MASK
+    entropy = information(len(rests)) - sum(information(n) for n in counts.values())
+    return entropy + 256 * 4 * len(counts)
+
+
 def rests_cost(rests: Sequence[int]) -> int:
     centre = median(rests, 16)
     around = [zigzag(rest - centre & MASK) for rest in rests]
     kinds = Counter(((x >> 1).bit_length(), x & 1) for x in around)
     entropy = information(len(rests)) - sum(information(n) for n in kinds.values())
-    return entropy + 256 * sum(n * max(0, length - 1) for (length, _), n in kinds.items())
+    cost = entropy + 256 * sum(n * max(0, length - 1) for (length, _), n in kinds.items())
+    return min(cost, levels_cost(rests))
 
 
 def choose_prediction(v: Sequence[int], step: int) -> int:

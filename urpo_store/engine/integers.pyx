@@ -21,6 +21,8 @@ cdef enum:
     SAMPLE_RUN = 16
     SAMPLE = 64                 # SAMPLE_RUNS * SAMPLE_RUN
     MEDIAN_OF = 31
+    LEVELS = 8
+    LEVEL_OVERHEAD = 4          # bits to name a level, as far as the sample's share goes
 
 
 cdef inline uint8_t *put_svarint(uint8_t *out, uint64_t x) noexcept nogil:
@@ -88,10 +90,35 @@ cdef uint64_t trend_step(const uint64_t *v, size_t count) noexcept nogil:
     return <uint64_t>(<int64_t>total // <int64_t>(half * (count - half)))
 
 
+cdef uint64_t levels_cost(const uint64_t *rests, size_t count) noexcept nogil:
+    """The same if the rests are a few levels, and it is told which; else as much as can be."""
+    cdef uint64_t[LEVELS] levels
+    cdef uint32_t[LEVELS] counts
+    cdef uint32_t used = 0, level
+    cdef uint64_t cost
+    cdef size_t i
+    for i in range(count):
+        level = 0
+        while level < used and levels[level] != rests[i]:
+            level += 1
+        if level == used:
+            if used == LEVELS:
+                return ~<uint64_t>0
+            levels[level] = rests[i]
+            counts[level] = 0
+            used += 1
+        counts[level] += 1
+    cost = information(count) + 256 * LEVEL_OVERHEAD * used
+    for level in range(used):
+        cost -= information(counts[level])
+    return cost
+
+
 cdef uint64_t rests_cost(const uint64_t *rests, size_t count) noexcept nogil:
     """About what the sample takes in 1/256 bit: the entropy of sign and bit length, and the other bits."""
     cdef uint32_t[2 * 65] counts
     cdef uint64_t centre = median(rests, count, 16), rest, cost = information(count)
+    cdef uint64_t levels = levels_cost(rests, count)
     cdef uint32_t kind, length
     cdef size_t i
     memset(counts, 0, sizeof(counts))
@@ -103,7 +130,7 @@ cdef uint64_t rests_cost(const uint64_t *rests, size_t count) noexcept nogil:
         cost += information(counts[kind])
         counts[kind] += 1
         cost -= information(counts[kind])
-    return cost
+    return cost if cost < levels else levels
 
 
 cdef uint32_t choose_prediction(const uint64_t *v, size_t count, uint64_t step) noexcept nogil:
