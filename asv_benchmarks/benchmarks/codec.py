@@ -31,6 +31,7 @@ def make_series() -> dict[str, Series]:
         "gauge, averages": np.round(random.random((n, 5)) * 10, 2).mean(axis=1),
         "gauge, bytes in pages": np.round(2e5 + np.cumsum(random.normal(0, 60, n))) * 4096,
         "gauge, 4 levels": random.choice(np.array([3.0, 17.0, 65536.0, 1048576.0]), n),
+        "gauge, sine": 50 + 20 * np.sin(np.arange(n) / 10),
         "normal floats": random.normal(0, 1, n),
         "ratio": random.poisson(50, n) / random.poisson(1000, n),
         "random bits": random.integers(0, 2**63, n).view(np.float64),

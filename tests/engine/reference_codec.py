@@ -10,7 +10,7 @@ import math
 import struct
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 MASK = 2**64 - 1
 LOG2 = [0, *(round(256 * math.log2(c)) for c in range(1, 4097))]
@@ -443,17 +443,8 @@ def trend_step(v: Sequence[int]) -> int:
     return (step if total >= 0 else -step) & MASK
 
 
-def rest_of(prediction: int, v: Sequence[int], i: int, step: int) -> int:
-    match prediction:
-        case 0:
-            rest = v[i]
-        case 1:
-            rest = v[i] - v[i - 1]
-        case 2:
-            rest = v[i] - 2 * v[i - 1] + v[i - 2]
-        case _:
-            rest = v[i] - i * step
-    return rest & MASK
+def differences(v: Sequence[int]) -> list[int]:
+    return [b - a & MASK for a, b in pairwise(v)]
 
 
 def levels_cost(rests: Sequence[int]) -> int:
@@ -473,17 +464,27 @@ def rests_cost(rests: Sequence[int]) -> int:
     return min(cost, levels_cost(rests))
 
 
+def less_trend(v: Sequence[int], step: int) -> list[int]:
+    return [x - i * step & MASK for i, x in enumerate(v)]
+
+
 def choose_prediction(v: Sequence[int], step: int) -> int:
+    """An order of differences, 0 to 2, or 7, the trend; write_general goes on to higher orders."""
     count = len(v)
     if count - 2 <= 64:
         places = list(range(2, count))
     else:
         starts = [2 + run * (count - 2 - 16) // 3 for run in range(4)]
         places = [start + i for start in starts for i in range(16)]
-    costs = [
-        rests_cost([rest_of(prediction, v, i, step) for i in places]) for prediction in range(4)
-    ]
-    return costs.index(min(costs))
+    first = [0, *differences(v)]
+    second = [0, 0, *differences(first[1:])]
+    candidates = {0: v, 1: first, 2: second, 7: less_trend(v, step)}
+    costs = {p: rests_cost([rests[i] for i in places]) for p, rests in candidates.items()}
+    return min(costs, key=lambda prediction: costs[prediction])
+
+
+def sampled_cost(rests: Sequence[int]) -> int:
+    return rests_cost(rests[:: -(-len(rests) // 64)])
 
 
 def write_integers(values: Sequence[int], high: int = 0) -> bytes:
@@ -506,20 +507,27 @@ def write_general(v: list[int]) -> bytes:
     out = b""
     divisor = divisor_of(v)
     if divisor > 1:
-        flags |= 8
+        flags |= 16
         out += put_svarint(v[0]) + put_varint(divisor)
         v = [(signed(x) - signed(v[0])) // divisor & MASK for x in v]
     step = trend_step(v)
     prediction = choose_prediction(v, step)
-    flags |= prediction
-    if prediction in (1, 2):
-        out += put_svarint(v[0])
-    if prediction == 2:
-        out += put_svarint(v[1] - v[0])
-    if prediction == 3:
+    if prediction == 7:
         out += put_svarint(step)
-    head = prediction if prediction < 3 else 0
-    rests = [rest_of(prediction, v, i, step) for i in range(head, len(v))]
+        rests = less_trend(v, step)
+    else:
+        rests = v
+        for _ in range(prediction):
+            out += put_svarint(rests[0])
+            rests = differences(rests)
+        while 2 <= prediction < 6 and len(rests) > 32:
+            deeper = differences(rests)
+            if sampled_cost(deeper) + 2048 > sampled_cost(rests):
+                break
+            out += put_svarint(rests[0])
+            rests = deeper
+            prediction += 1
+    flags |= prediction
     least = min(rests, key=signed)
     centre = median(rests, 31)
     above = [rest - least & MASK for rest in rests]
@@ -527,7 +535,7 @@ def write_general(v: list[int]) -> bytes:
     cost, tag = plan_stream(above, False)
     centred_cost, centred_tag = plan_stream(around, False)
     if centred_cost < cost:
-        flags |= 4
+        flags |= 8
         return bytes([flags]) + out + put_svarint(centre) + write_stream(centred_tag, around)
     return bytes([flags]) + out + put_svarint(least) + write_stream(tag, above)
 
@@ -544,28 +552,20 @@ def read_integers(reader: Reader, count: int) -> list[int]:
     if tag != 4:
         raise ValueError(f"a column of integers begins with {tag}")
     flags = reader.byte()
-    prediction = flags & 3
-    if flags > 15 or (prediction == 2 and count < 2):
+    order = flags & 7 if flags & 7 < 7 else 0
+    if flags > 31 or order > count:
         raise ValueError(f"the flags are {flags}")
-    first, divisor = (reader.svarint(), reader.varint()) if flags & 8 else (0, 1)
-    start = reader.svarint() if prediction in (1, 2) else 0
-    step = reader.svarint() if prediction in (2, 3) else 0
+    first, divisor = (reader.svarint(), reader.varint()) if flags & 16 else (0, 1)
+    starts = [reader.svarint() for _ in range(order)]
+    step = reader.svarint() if flags & 7 == 7 else 0
     offset = reader.svarint()
-    head = prediction if prediction < 3 else 0
-    rests = read_stream(reader, count - head)
-    if flags & 4:
+    rests = read_stream(reader, count - order)
+    if flags & 8:
         rests = [unzigzag(rest) for rest in rests]
-    v = [start, start + step & MASK][:head]
-    for rest in rests:
-        rest += offset
-        match prediction:
-            case 1:
-                rest += v[-1]
-            case 2:
-                rest += 2 * v[-1] - v[-2]
-            case 3:
-                rest += len(v) * step
-        v.append(rest & MASK)
+    v = [rest + offset & MASK for rest in rests]
+    for start in reversed(starts):
+        v = [x & MASK for x in accumulate([start, *v])]
+    v = less_trend(v, -step)
     return [x * divisor + first & MASK for x in v]
 
 

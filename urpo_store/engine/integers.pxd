@@ -6,14 +6,12 @@
 #   3 LINE    svarint first, svarint step                       all differences are equal
 #   4 INT     flags u8, [svarint first, varint divisor], start, svarint offset, stream
 #
-# Flags: bits 0..1 the prediction, bit 2 CENTRED, bit 3 DIVIDED. Encoding an INT column:
+# Flags: bits 0..2 the prediction, bit 3 CENTRED, bit 4 DIVIDED. Encoding an INT column:
 #   1. DIVIDED: numbers become (v - first) / divisor, the divisor being what divides all differences.
-#   2. Each number less its prediction:              start            left for the stream
-#        0 NOTHING                                   -                all
-#        1 PREVIOUS   the number before              svarint v[0]     from the second on
-#        2 SLOPE      the number before plus the     svarint v[0],    from the third on
-#                     last difference                svarint v[1]-v[0]
-#        3 TREND      i * step                       svarint step     all
+#   2. Prediction:
+#        0..6 ORDER   differences of the neighbours, so many times over; start: before each time the
+#                     first number, svarint; the stream has `order` numbers fewer
+#        7 TREND      less i * step; start: svarint step
 #   3. CENTRED: zigzag(rest - offset), offset about the median; else rest - offset, offset the minimum.
 #   4. The result is a stream (streams.pxd).
 # A varint is LEB128; an svarint is a varint of the zigzag.

@@ -10,17 +10,19 @@ from urpo_store.engine.scratch cimport Scratch
 from urpo_store.engine.streams cimport Plan, plan_stream, read_stream, write_stream
 
 cdef enum:
-    NOTHING = 0
-    PREVIOUS = 1
-    SLOPE = 2
-    TREND = 3
-    CENTRED = 4
-    DIVIDED = 8
+    # Predictions: 0 to DEEPEST are orders of differences.
+    DEEPEST = 6
+    TREND = 7
+    CENTRED = 8
+    DIVIDED = 16
+    FLAGS_END = 32
 
     SAMPLE_RUNS = 4
     SAMPLE_RUN = 16
     SAMPLE = 64                 # SAMPLE_RUNS * SAMPLE_RUN
     MEDIAN_OF = 31
+    DEEPER_GAIN = 2048          # 1/8 bit a number of the sample, for one number more in front
+    DEEPER_FROM = 32
     LEVELS = 8
     LEVEL_OVERHEAD = 4          # bits to name a level, as far as the sample's share goes
 
@@ -138,7 +140,7 @@ cdef uint32_t choose_prediction(const uint64_t *v, size_t count, uint64_t step) 
     cdef uint64_t[4][SAMPLE] rests
     cdef size_t used = 0, run, i, start, length
     cdef uint64_t cost, best_cost = 0
-    cdef uint32_t prediction, best = NOTHING
+    cdef uint32_t candidate, best = 0
     for run in range(SAMPLE_RUNS):
         start = 2
         length = count - 2
@@ -148,17 +150,34 @@ cdef uint32_t choose_prediction(const uint64_t *v, size_t count, uint64_t step) 
         elif run:
             break
         for i in range(start, start + length):
-            rests[NOTHING][used] = v[i]
-            rests[PREVIOUS][used] = v[i] - v[i - 1]
-            rests[SLOPE][used] = v[i] - 2 * v[i - 1] + v[i - 2]
-            rests[TREND][used] = v[i] - i * step
+            rests[0][used] = v[i]
+            rests[1][used] = v[i] - v[i - 1]
+            rests[2][used] = v[i] - 2 * v[i - 1] + v[i - 2]
+            rests[3][used] = v[i] - i * step
             used += 1
-    for prediction in range(4):
-        cost = rests_cost(rests[prediction], used)
-        if prediction == NOTHING or cost < best_cost:
-            best = prediction
+    for candidate in range(4):
+        cost = rests_cost(rests[candidate], used)
+        if candidate == 0 or cost < best_cost:
+            best = candidate if candidate < 3 else TREND
             best_cost = cost
     return best
+
+
+cdef uint64_t sampled_cost(const uint64_t *rests, size_t count) noexcept nogil:
+    cdef uint64_t[SAMPLE] sample
+    cdef size_t stride = (count + SAMPLE - 1) // SAMPLE, used = 0, i = 0
+    while i < count:
+        sample[used] = rests[i]
+        used += 1
+        i += stride
+    return rests_cost(sample, used)
+
+
+cdef void differences(const uint64_t *v, size_t count, uint64_t *out) noexcept nogil:
+    """The count - 1 differences of neighbours; `out` may be v."""
+    cdef size_t i
+    for i in range(count - 1):
+        out[i] = v[i + 1] - v[i]
 
 
 cdef uint8_t *write_general(const uint64_t *v, size_t count, uint8_t *out, Scratch *scratch) noexcept nogil:
@@ -166,7 +185,7 @@ cdef uint8_t *write_general(const uint64_t *v, size_t count, uint8_t *out, Scrat
     cdef uint64_t divisor = divisor_of(v, count), step, least, centre
     cdef uint64_t *rests = scratch.residuals
     cdef size_t i, left = count
-    cdef uint32_t prediction
+    cdef uint32_t prediction, _order
     cdef Plan plan, centred
     out += 1
     flags[0] = 0
@@ -178,24 +197,26 @@ cdef uint8_t *write_general(const uint64_t *v, size_t count, uint8_t *out, Scrat
         v = scratch.column
     step = trend_step(v, count)
     prediction = choose_prediction(v, count, step)
-    flags[0] |= prediction
-    if prediction == NOTHING:
-        memcpy(rests, v, 8 * count)
-    elif prediction == PREVIOUS:
-        out = put_svarint(out, v[0])
-        left = count - 1
-        for i in range(left):
-            rests[i] = v[i + 1] - v[i]
-    elif prediction == SLOPE:
-        out = put_svarint(out, v[0])
-        out = put_svarint(out, v[1] - v[0])
-        left = count - 2
-        for i in range(left):
-            rests[i] = v[i + 2] - 2 * v[i + 1] + v[i]
-    else:
+    if prediction == TREND:
         out = put_svarint(out, step)
         for i in range(count):
             rests[i] = v[i] - i * step
+    else:
+        memcpy(rests, v, 8 * count)
+        for _order in range(prediction):
+            out = put_svarint(out, rests[0])
+            differences(rests, left, rests)
+            left -= 1
+        # What is smooth to the second order may be so to higher ones (sines, in full precision).
+        while 2 <= prediction < DEEPEST and left > DEEPER_FROM:
+            differences(rests, left, scratch.centred)
+            if sampled_cost(scratch.centred, left - 1) + DEEPER_GAIN > sampled_cost(rests, left):
+                break
+            out = put_svarint(out, rests[0])
+            left -= 1
+            memcpy(rests, scratch.centred, 8 * left)
+            prediction += 1
+    flags[0] |= prediction
     # Less the minimum, or zigzag around the median: whatever the stream makes less of.
     least = rests[0]
     for i in range(left):
@@ -251,15 +272,16 @@ cdef uint8_t *write_integers(const int64_t *values, size_t count, uint8_t *out, 
 cdef const uint8_t *read_general(
     const uint8_t *bytes, const uint8_t *end, size_t count, uint64_t *v, Scratch *scratch
 ) noexcept nogil:
-    cdef uint32_t flags, prediction
-    cdef uint64_t first = 0, divisor = 1, start = 0, step = 0, offset
-    cdef size_t i, head
+    cdef uint32_t flags, order
+    cdef uint64_t[DEEPEST] start
+    cdef uint64_t first = 0, divisor = 1, step = 0, offset, previous
+    cdef size_t i
     if bytes >= end:
         return NULL
     flags = bytes[0]
     bytes += 1
-    prediction = flags & 3
-    if flags > 15 or (prediction == SLOPE and count < 2):
+    order = flags & 7 if flags & 7 != TREND else 0
+    if flags >= FLAGS_END or order > count:
         return NULL
     if flags & DIVIDED:
         bytes = get_svarint(bytes, end, &first)
@@ -268,41 +290,35 @@ cdef const uint8_t *read_general(
         bytes = get_varint(bytes, end, &divisor)
         if bytes == NULL:
             return NULL
-    if prediction == PREVIOUS or prediction == SLOPE:
-        bytes = get_svarint(bytes, end, &start)
+    for i in range(order):
+        bytes = get_svarint(bytes, end, &start[i])
         if bytes == NULL:
             return NULL
-    if prediction == SLOPE or prediction == TREND:
+    if flags & 7 == TREND:
         bytes = get_svarint(bytes, end, &step)
         if bytes == NULL:
             return NULL
     bytes = get_svarint(bytes, end, &offset)
     if bytes == NULL:
         return NULL
-    head = prediction if prediction != TREND else 0
-    bytes = read_stream(bytes, end, count - head, v + head, scratch)
+    bytes = read_stream(bytes, end, count - order, v + order, scratch)
     if bytes == NULL:
         return NULL
     if flags & CENTRED:
-        for i in range(head, count):
+        for i in range(order, count):
             v[i] = unzigzag(v[i]) + offset
     else:
-        for i in range(head, count):
+        for i in range(order, count):
             v[i] += offset
-    if prediction == PREVIOUS:
-        v[0] = start
-        for i in range(1, count):
-            start += v[i]
-            v[i] = start
-    elif prediction == SLOPE:
-        v[0] = start
-        start += step
-        v[1] = start
-        for i in range(2, count):
-            step += v[i]
-            start += step
-            v[i] = start
-    elif prediction == TREND:
+    # Differences of order n begin at v[n]; summed, with their start before them, they are those of n - 1.
+    while order > 0:
+        order -= 1
+        previous = start[order]
+        v[order] = previous
+        for i in range(order + 1, count):
+            previous += v[i]
+            v[i] = previous
+    if step:
         for i in range(count):
             v[i] += i * step
     if flags & DIVIDED:
