@@ -65,6 +65,7 @@ cdef uint64_t divisor_of(const uint64_t *v, size_t count) noexcept nogil:
     return divisor
 
 
+@cython.cdivision(True)
 cdef uint64_t median(const uint64_t *values, size_t count, size_t most) noexcept nogil:
     """The middle one, as int64, of at most `most` (<= 64) values evenly spread over the column."""
     cdef int64_t[SAMPLE] sorted_
@@ -93,7 +94,7 @@ cdef uint64_t trend_step(const uint64_t *v, size_t count) noexcept nogil:
 
 
 cdef uint64_t levels_cost(const uint64_t *rests, size_t count) noexcept nogil:
-    """The same if the rests are a few levels, and it is told which; else as much as can be."""
+    """What the sample takes in 1/256 bit if rests are named out of a few levels; 2^64 - 1 if not few."""
     cdef uint64_t[LEVELS] levels
     cdef uint32_t[LEVELS] counts
     cdef uint32_t used = 0, level
@@ -117,7 +118,9 @@ cdef uint64_t levels_cost(const uint64_t *rests, size_t count) noexcept nogil:
 
 
 cdef uint64_t rests_cost(const uint64_t *rests, size_t count) noexcept nogil:
-    """About what the sample takes in 1/256 bit: the entropy of sign and bit length, and the other bits."""
+    """About what the sample takes in 1/256 bit: the entropy of sign and bit length, and the other bits;
+    or less, if it is only a few levels.
+    """
     cdef uint32_t[2 * 65] counts
     cdef uint64_t centre = median(rests, count, 16), rest, cost = information(count)
     cdef uint64_t levels = levels_cost(rests, count)
