@@ -8,6 +8,9 @@
 # (2) An item retired at epoch e (the global epoch is then raised to e + 1) may be freed once no
 #     slot holds an epoch in 1..e.
 # (3) Whoever entered after the raise can no longer reach the item: it was unlinked before.
+# (4) An item retired behind the drain is also held back until the drain has passed everything that
+#     was in the ring when (2) was first found true: calls that knew the item are over by then, so
+#     none of its points lies beyond.
 #
 # Entering takes no lock: a compare-and-swap on a slot of its own. When all slots are held (more
 # than EPOCH_SLOTS calls at once) the caller yields until one is free.
@@ -19,6 +22,12 @@ from urpo_store.engine.atomics cimport pthread_mutex_t
 cdef enum:
     EPOCH_SLOTS = 128
 
+cdef extern from *:
+    """
+    #define BEHIND_DRAIN UINT64_MAX
+    """
+    const uint64_t BEHIND_DRAIN # Retired.position: not known before all calls from before are over
+
 ctypedef void (*release_fn)(void *context, void *item) noexcept nogil
 
 cdef struct EpochSlot:
@@ -27,7 +36,7 @@ cdef struct EpochSlot:
 
 cdef struct Retired:
     uint64_t epoch
-    uint64_t position           # a ring position that the drain must have passed too; 0 none
+    uint64_t position           # ring position that the drain must have passed too; BEHIND_DRAIN until known
     release_fn release
     void *context
     void *item
@@ -35,10 +44,12 @@ cdef struct Retired:
 cdef struct Epochs:
     uint64_t current            # atomic, starts at 1; raised by epoch_retire
     uint64_t drained            # atomic: ring position below which all is drained; written by the drain
+    uint64_t *head              # the ring's head; NULL without a ring; constant
+    uint64_t padding[7]         # every call reads `current`: no slot on its cache line
     EpochSlot slots[EPOCH_SLOTS]
     pthread_mutex_t lock        # guards what follows
-    Retired *limbo
-    size_t limbo_count
+    Retired *limbo              # by epoch, ascending
+    uint64_t limbo_count        # atomic: written under the lock; a stale read is a late reclaim
     size_t limbo_capacity
     Account *account
 
@@ -46,9 +57,11 @@ cdef int epochs_init(Epochs *epochs, Account *account) noexcept nogil      # 0, 
 cdef void epochs_destroy(Epochs *epochs) noexcept nogil                    # frees all that waits
 cdef int epoch_enter(Epochs *epochs) noexcept nogil                        # the slot's number
 cdef void epoch_leave(Epochs *epochs, int slot) noexcept nogil
-# `release(context, item)` is called later, by whoever reclaims. `position`: see Retired.
+# `release(context, item)` is called later, by whoever reclaims, without any lock. `behind_drain`: the item
+# may still stand in the ring, put there by a call that is under way; it is released only when these calls
+# are over and the drain has passed whatever they had published by then.
 # 0, or -1 when there is no memory to remember the item: it is then leaked, and counted as owned.
-cdef int epoch_retire(Epochs *epochs, release_fn release, void *context, void *item, uint64_t position) noexcept nogil
-# Frees what can be freed; cheap when nothing waits. Call it with no epoch-protected pointer in hand
-# that was read before entering. Returns how many were freed.
+cdef int epoch_retire(Epochs *epochs, release_fn release, void *context, void *item, bint behind_drain) noexcept nogil
+# Releases what can be; cheap when nothing waits. The caller holds no lock, and no pointer that it read
+# before entering its epoch. Returns how many were released.
 cdef size_t epoch_reclaim(Epochs *epochs) noexcept nogil
