@@ -4,8 +4,7 @@ The size of a block is asked of the C library (malloc_usable_size), so that bloc
 of ours and the account counts what is really taken.
 """
 from libc.stdint cimport uint64_t
-from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memset
+from libc.stdlib cimport calloc, free, malloc, realloc
 
 from urpo_store.engine.atomics cimport add_relaxed, load_relaxed, store_relaxed, sub_relaxed
 
@@ -36,9 +35,13 @@ cdef void *mem_alloc(Account *account, size_t size) noexcept nogil:
 
 
 cdef void *mem_calloc(Account *account, size_t size) noexcept nogil:
-    cdef void *block = mem_alloc(account, size)
+    # The system's own zeros: a large block costs no memory before it is touched.
+    cdef void *block
+    if must_fail(account):
+        return NULL
+    block = calloc(1, size if size else 1)
     if block != NULL:
-        memset(block, 0, size)
+        add_relaxed(&account.bytes, malloc_usable_size(block))
     return block
 
 

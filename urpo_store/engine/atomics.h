@@ -9,9 +9,15 @@
 #ifndef URPO_ATOMICS_H
 #define URPO_ATOMICS_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* sem_clockwait */
+#endif
+
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdint.h>
+#include <sys/random.h>
 #include <time.h>
 
 static inline uint64_t load_relaxed(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
@@ -26,9 +32,6 @@ static inline uint64_t sub_relaxed(uint64_t *p, uint64_t v) { return __atomic_fe
 /* Returns 1 if *p was *expected and is now desired; else 0, and *expected is what was found. */
 static inline int cas_acq_rel(uint64_t *p, uint64_t *expected, uint64_t desired) {
     return __atomic_compare_exchange_n(p, expected, desired, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
-}
-static inline int cas_seq_cst(uint64_t *p, uint64_t *expected, uint64_t desired) {
-    return __atomic_compare_exchange_n(p, expected, desired, 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }
 
 static inline uint32_t load32_relaxed(const uint32_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
@@ -54,6 +57,41 @@ static inline int64_t wall_ns(void) {
     clock_gettime(CLOCK_REALTIME, &t);
     return (int64_t)t.tv_sec * 1000000000 + (int64_t)t.tv_nsec;
 }
+
+/* Waits for a post, at most ns nanoseconds of the monotonic clock; 1 if one came. */
+static inline int sem_wait_for(sem_t *s, uint64_t ns) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    ns += (uint64_t)t.tv_nsec;
+    t.tv_sec += (time_t)(ns / 1000000000u);
+    t.tv_nsec = (long)(ns % 1000000000u);
+    return sem_clockwait(s, CLOCK_MONOTONIC, &t) == 0;
+}
+
+/* Secrets for keyed hashes. Early at boot the kernel may have to be asked again. */
+static inline void random_bytes(void *to, size_t count) {
+    while (getrandom(to, count, 0) != (ssize_t)count)
+        ;
+}
+
+/* Both halves of the 128-bit product, folded. */
+static inline uint64_t multiply_fold(uint64_t a, uint64_t b) {
+    unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* The ring's tags have names of their own, so that `make race` can weaken just them and show that
+ * the weaker order is caught. */
+#ifdef URPO_MUTANT_TAG_STORE_RELAXED
+static inline void store_tag(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
+#else
+static inline void store_tag(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
+#endif
+#ifdef URPO_MUTANT_TAG_LOAD_RELAXED
+static inline uint64_t load_tag(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
+#else
+static inline uint64_t load_tag(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+#endif
 
 static inline double bits_to_double(uint64_t bits) {
     double d;

@@ -10,9 +10,12 @@ cdef extern from "atomics.h" nogil:
     void store_seq_cst(uint64_t *p, uint64_t v)
     uint64_t add_relaxed(uint64_t *p, uint64_t v)
     uint64_t add_seq_cst(uint64_t *p, uint64_t v)
+    void random_bytes(void *to, size_t count)
+    uint64_t multiply_fold(uint64_t a, uint64_t b)
+    void store_tag(uint64_t *p, uint64_t v)
+    uint64_t load_tag(const uint64_t *p)
     uint64_t sub_relaxed(uint64_t *p, uint64_t v)
     bint cas_acq_rel(uint64_t *p, uint64_t *expected, uint64_t desired)
-    bint cas_seq_cst(uint64_t *p, uint64_t *expected, uint64_t desired)
     uint32_t load32_relaxed(const uint32_t *p)
     uint32_t load32_acquire(const uint32_t *p)
     void store32_relaxed(uint32_t *p, uint32_t v)
@@ -39,3 +42,14 @@ cdef extern from "atomics.h" nogil:
     int pthread_mutex_trylock(pthread_mutex_t *m)
     int pthread_mutex_unlock(pthread_mutex_t *m)
     int sched_yield()
+    int pthread_create(pthread_t *thread, void *attr, void *(*run)(void *) noexcept nogil, void *argument)
+    int pthread_join(pthread_t thread, void **result)
+    int pthread_atfork(void *prepare, void *parent, void (*child)() noexcept nogil)
+
+    ctypedef struct sem_t:
+        pass
+    int sem_init(sem_t *s, int shared, unsigned int value)
+    int sem_destroy(sem_t *s)
+    int sem_post(sem_t *s)
+    # Waits for a post, at most `ns`; 1 if one came.
+    bint sem_wait_for(sem_t *s, uint64_t ns)
