@@ -7,8 +7,8 @@
 # Invariants
 # (1) tail <= head <= tail + capacity. head is moved by producers (CAS), tail by the drain alone.
 # (2) A producer owns [claim, claim + n) from its CAS until it has stored the tags.
-# (3) Tags of a claim are stored last slot first, each with release: who sees (acquire) the tag of
-#     its first slot sees the whole claim. So a hole always starts at a claim's first slot.
+# (3) The tag of a claim's first slot is stored last, and each tag with release: who sees (acquire) the
+#     first one sees the whole claim. So a hole always starts at a claim's first slot.
 # (4) The drain stops at the first hole and moves tail only to START slots or to the end of what is
 #     committed; so tail never stands between a point and the START slot it refers to.
 # (5) A reader copies slot words with relaxed loads, then (acquire fence) loads tail again: if the
@@ -30,8 +30,9 @@ cdef struct Ring:
     uint64_t *tags              # constant pointer; contents: producers, store release
     uint64_t capacity           # power of two, >= 1024; constant
     uint64_t mask
+    uint64_t shift              # capacity == 1 << shift
     Account *account
-    uint64_t padding0[3]
+    uint64_t padding0[2]
     uint64_t head               # atomic; producers
     uint64_t padding1[7]
     uint64_t tail               # atomic; the drain, under the drain lock
