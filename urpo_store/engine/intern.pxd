@@ -49,6 +49,7 @@ cdef struct Table:
     void *slots                 # atomic Slots*; replaced under the lock
     pthread_mutex_t lock        # taken to add, remove, take and drop references
     uint32_t count              # entries, under the lock
+    uint64_t key_bytes          # of all keys, under the lock
     uint32_t used               # slots that are not empty, under the lock
     void **pages                # id -> Entry*; pages of 4096, a fixed array of page pointers
     uint32_t next_id
@@ -67,10 +68,12 @@ cdef uint32_t table_find(Table *table, const Key *key) noexcept nogil
 cdef Entry *table_find_entry(Table *table, const Key *key) noexcept nogil
 # Finds or adds, and takes one reference. 0: no memory.
 cdef uint32_t table_intern(Table *table, const Key *key) noexcept nogil
+# One more reference to an id that the caller, or something it protects, holds already.
+cdef void table_retain(Table *table, uint32_t id) noexcept nogil
 # Drops one reference; the last one removes the key and retires its entry and id.
 cdef void table_release(Table *table, uint32_t id) noexcept nogil
-# As table_release, but the id is reused only once the drain has passed `position` too.
-cdef void table_release_after(Table *table, uint32_t id, uint64_t position) noexcept nogil
+# As table_release, but the id may still stand in the ring: see epoch_retire.
+cdef void table_release_behind_drain(Table *table, uint32_t id) noexcept nogil
 # The entry of an id that the caller holds a reference to (or found inside its epoch).
 cdef Entry *table_get(Table *table, uint32_t id) noexcept nogil
 # Alias tables: binds a key to `id`. The entry, or NULL: no memory. The key must not be there yet.

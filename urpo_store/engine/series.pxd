@@ -14,8 +14,9 @@
 # (2) A Series' identity fields are immutable from publication until its id leaves limbo; pages never
 #     move, so a Series pointer is good as long as its id is.
 # (3) Everything below is written under SeriesTable.lock, but for the fields that say otherwise.
-# (4) An evicted series is unlinked from every table under the lock; its id, strings and memory are
-#     retired (epoch.pxd) with its last ring position, and reused only when the drain has passed it.
+# (4) An evicted series is unlinked from every table under the lock. Its id, points and memory are retired
+#     behind the drain (epoch.pxd): they are given back only when no call from before is under way and the
+#     drain has passed all that such calls published. What was drained into it until then is evicted.
 # Lock order: ChunkStore.lock before SeriesTable.lock before Table.lock before Epochs.lock.
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
 
@@ -33,6 +34,10 @@ cdef enum:
     OVERFLOW_SOURCES = 65536    # sources per metric whose last cumulative value is remembered
 
     SERIES_OVERFLOW = 1         # Series.flags: stands for sets that did not fit in max_series
+    SERIES_EVICTED = 2          # unlinked; waits until nothing refers to it
+
+cdef struct Sources             # overflow.pyx
+cdef struct Total
 
 # An attribute set: pairs of string ids, sorted by key id. A value's string is its canonical bytes.
 cdef struct Pair:
@@ -46,7 +51,7 @@ cdef struct Resource:
     uint32_t alias_count
     Pair *pairs
     Entry *aliases[ALIASES]
-    void *health                # HealthService of the service; set by the engine, constant after
+    void *health                # HealthService of the service; set with its first series, constant after
 
 cdef struct Scope:
     uint32_t id
@@ -62,7 +67,10 @@ cdef struct Metric:
     uint32_t kind, temporality, monotonic
     uint32_t *series            # ids of its series
     size_t series_count, series_capacity
-    void *overflow              # state of collapsed sets, series.pyx; NULL while none
+    uint32_t *fattest           # keys by falling number of distinct values, when last counted
+    uint32_t fattest_count
+    uint32_t collapses          # sets collapsed since they were counted
+    Sources *sources            # last cumulative values of collapsed sources; NULL while none
 
 cdef struct Series:
     uint32_t id
@@ -73,9 +81,9 @@ cdef struct Series:
     Entry *aliases[ALIASES]     # aliases[0] is what level 1 compares
     uint32_t next               # atomic hint, any producer: the series that followed this one last time
     uint32_t seen               # atomic, any producer: monotonic second of the last arrival
-    uint32_t flags
-    uint32_t pending            # unused
-    uint64_t position           # atomic, any producer: highest ring position published for it + 1
+    uint32_t flags              # atomic read; SERIES_*
+    uint32_t place              # index in its metric's list
+    Total *total                # running total of a collapsed cumulative series, overflow.pyx; else NULL
     void *health                # HealthSeries, NULL if it feeds no health; set under the lock before publication
     SeriesData data             # under ChunkStore.lock
 
@@ -92,7 +100,11 @@ cdef struct SeriesTable:
     void **scope_pages
     void **metric_pages
     void **series_pages
+    uint64_t secret[4]          # of the hash of collapsed sources; constant
+    uint64_t memory_limit       # bytes of the account beyond which new sets collapse; constant
     uint32_t max_series         # constant
+    uint32_t overflow_value     # string id of "urpo.overflow"; constant
+    uint32_t last_eviction      # monotonic second of the last search for idle series
     uint32_t series_count       # atomic read; series alive
     uint32_t series_limit       # highest id ever given + 1; atomic read
     uint64_t evicted_series, overflowed_series, overflowed_points, baseline_points
@@ -102,7 +114,8 @@ cdef struct SeriesTable:
     void (*on_evict)(void *context, SeriesTable *table, Series *series) noexcept nogil
     void *context
 
-cdef int series_table_init(SeriesTable *table, Account *account, Epochs *epochs, ChunkStore *chunks, uint32_t max_series) noexcept nogil
+cdef int series_table_init(SeriesTable *table, Account *account, Epochs *epochs, ChunkStore *chunks,
+                           uint32_t max_series, uint64_t memory_limit) noexcept nogil
 cdef void series_table_destroy(SeriesTable *table) noexcept nogil
 
 # Lock-free look-ups by raw bytes; 0: not known.
@@ -124,13 +137,8 @@ cdef void scope_release(SeriesTable *table, uint32_t id) noexcept nogil
 cdef void metric_release(SeriesTable *table, uint32_t id) noexcept nogil
 # When max_series are active: idle series are evicted first; then the set collapses (the metric's
 # attribute key with most distinct values takes the value "urpo.overflow") and the series returned has
-# SERIES_OVERFLOW; *source is then a 64-bit keyed hash of the original set.
+# SERIES_OVERFLOW; *source is then a 64-bit keyed hash of the original set, whatever the order of its keys.
 cdef uint32_t series_add(SeriesTable *table, Scan *scan, uint32_t resource, uint32_t scope, uint32_t metric, Span attributes, uint64_t *source) noexcept nogil
-# Turns a collapsed source's cumulative point into the collapsed series' own running total, in place
-# (value, and the row words of histograms); gauges, summaries and deltas pass unchanged. 1: use the
-# point; 0: a baseline, nothing to store (counted); -1: no memory.
-cdef int overflow_point(SeriesTable *table, uint32_t series, uint64_t source, Point *point, int64_t *start, uint64_t *payload) noexcept nogil
-
 cdef Resource *resource_get(SeriesTable *table, uint32_t id) noexcept nogil
 cdef Scope *scope_get(SeriesTable *table, uint32_t id) noexcept nogil
 cdef Metric *metric_get(SeriesTable *table, uint32_t id) noexcept nogil
@@ -141,5 +149,5 @@ cdef uint32_t series_attribute(SeriesTable *table, const Series *series, uint32_
 # The same by the key's text, for code that has no ids. NULL: absent.
 cdef const Entry *series_attribute_named(SeriesTable *table, const Series *series, const char *key) noexcept nogil
 # Evicts series that were idle for IDLE_SECONDS before `now` (monotonic seconds), at most `most`.
-# Takes the lock; the caller holds ChunkStore.lock. Returns how many.
+# Takes the lock. Returns how many.
 cdef uint32_t series_evict_idle(SeriesTable *table, uint32_t now, uint32_t most) noexcept nogil

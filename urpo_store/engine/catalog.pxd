@@ -1,0 +1,21 @@
+# What queries ask of the series table: streams, columns of attributes, identities.
+#
+# Ids mean something only inside the caller's epoch. The functions that return Python objects copy what
+# they need under SeriesTable.lock and build objects after dropping it.
+from libc.stdint cimport uint32_t, uint64_t
+
+from urpo_store.engine.series cimport SeriesTable
+
+# The value id of attribute `key` of each series, 0 where absent.
+cdef void attribute_column(SeriesTable *table, const uint32_t *ids, size_t count, uint32_t key, uint32_t *out) noexcept nogil
+# The value id of the service's name of each series.
+cdef void service_column(SeriesTable *table, const uint32_t *ids, size_t count, uint32_t *out) noexcept nogil
+# The id of a string (a key, or a canonical value); 0: not known.
+cdef uint32_t find_string(SeriesTable *table, bytes text)
+cdef bytes string_bytes(SeriesTable *table, uint32_t id)
+# [(name, kind, temporality, monotonic, unit, description, ids)] of all metrics, or of those of a name.
+cdef list catalog_streams(SeriesTable *table, str name)
+# {service: number of its resources}
+cdef dict catalog_producers(SeriesTable *table)
+cdef object series_identity(SeriesTable *table, uint32_t id)
+cdef uint64_t catalog_bytes(SeriesTable *table)

@@ -1,0 +1,160 @@
+"""What queries ask of the series table; the contract is in catalog.pxd."""
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+import numpy as np
+
+from urpo_store.engine.alloc cimport mem_alloc, mem_free
+from urpo_store.engine.atomics cimport load32_relaxed, pthread_mutex_lock, pthread_mutex_unlock
+from urpo_store.engine.intern cimport (
+    Entry, Key, entry_bytes, key_of, table_bytes, table_find, table_get,
+)
+from urpo_store.engine.series cimport (
+    Metric, Pair, Resource, SERIES_EVICTED, Scope, Series, metric_get, resource_get, scope_get,
+    series_attribute, series_get,
+)
+
+from urpo_store.engine.values import decode_value
+
+
+cdef void attribute_column(SeriesTable *table, const uint32_t *ids, size_t count, uint32_t key, uint32_t *out) noexcept nogil:
+    cdef Series *series
+    cdef size_t i
+    for i in range(count):
+        series = series_get(table, ids[i])
+        out[i] = series_attribute(table, series, key) if series != NULL else 0
+
+
+cdef void service_column(SeriesTable *table, const uint32_t *ids, size_t count, uint32_t *out) noexcept nogil:
+    cdef Series *series
+    cdef size_t i
+    for i in range(count):
+        series = series_get(table, ids[i])
+        out[i] = resource_get(table, series.resource).service if series != NULL else 0
+
+
+cdef uint32_t find_string(SeriesTable *table, bytes text):
+    cdef Key key = key_of(<const uint8_t *>text, len(text))
+    return table_find(&table.strings, &key)
+
+
+cdef bytes string_bytes(SeriesTable *table, uint32_t id):
+    cdef Entry *entry = table_get(&table.strings, id) if id else NULL
+    if entry == NULL:
+        raise KeyError(f"{id} is no id of a stored string")
+    return PyBytes_FromStringAndSize(<const char *>entry_bytes(entry), entry.length)
+
+
+cdef list metric_ids(SeriesTable *table, uint32_t name):
+    """Ids of all metrics, or of those whose name has this id."""
+    cdef list found = []
+    cdef Metric *metric
+    cdef uint32_t id
+    for id in range(1, table.metrics.next_id):
+        metric = metric_get(table, id)
+        if metric != NULL and (name == 0 or metric.name == name):
+            found.append(id)
+    return found
+
+
+cdef list catalog_streams(SeriesTable *table, str name):
+    cdef uint32_t name_id = 0
+    cdef uint32_t id
+    cdef uint32_t *copy
+    cdef size_t count
+    cdef Metric *metric
+    cdef list found = []
+    cdef uint32_t[::1] view
+    if name is not None:
+        name_id = find_string(table, name.encode())
+        if name_id == 0:
+            return []
+    for id in metric_ids(table, name_id):
+        metric = metric_get(table, id)
+        if metric == NULL:
+            continue
+        with nogil:
+            # The list moves when it grows, and entries move when series are evicted: copied whole.
+            pthread_mutex_lock(&table.lock)
+            count = metric.series_count
+            copy = <uint32_t *>mem_alloc(table.account, count * sizeof(uint32_t))
+            if copy != NULL and count:
+                memcpy(copy, metric.series, count * sizeof(uint32_t))
+            pthread_mutex_unlock(&table.lock)
+        if copy == NULL:
+            raise MemoryError(f"no memory to list {count} series")
+        ids = np.empty(count, np.uint32)
+        if count:
+            view = ids
+            memcpy(&view[0], copy, count * sizeof(uint32_t))
+        mem_free(table.account, copy)
+        if count:
+            found.append((
+                string_bytes(table, metric.name).decode(),
+                metric.kind,
+                metric.temporality,
+                metric.monotonic,
+                string_bytes(table, metric.unit).decode(),
+                string_bytes(table, metric.description).decode(),
+                ids,
+            ))
+    return found
+
+
+cdef dict catalog_producers(SeriesTable *table):
+    cdef Resource *resource
+    cdef uint32_t id
+    cdef dict found = {}
+    for id in range(1, table.resources.next_id):
+        resource = resource_get(table, id)
+        if resource != NULL:
+            service = decode_value(string_bytes(table, resource.service))
+            found[service] = found.get(service, 0) + 1
+    return found
+
+
+cdef dict attributes_of(SeriesTable *table, const Pair *pairs, uint32_t count):
+    cdef uint32_t i
+    cdef list items = [
+        (string_bytes(table, pairs[i].key).decode(), decode_value(string_bytes(table, pairs[i].value)))
+        for i in range(count)
+    ]
+    # By name: the order of ids means nothing to a reader.
+    items.sort(key=lambda item: item[0])
+    return dict(items)
+
+
+cdef object series_identity(SeriesTable *table, uint32_t id):
+    cdef Series *series = series_get(table, id)
+    cdef Metric *metric
+    cdef Resource *resource
+    cdef Scope *scope
+    if series == NULL:
+        raise KeyError(f"{id} is no id of a stored series")
+    metric = metric_get(table, series.metric)
+    resource = resource_get(table, series.resource)
+    scope = scope_get(table, series.scope)
+    return (
+        string_bytes(table, metric.name).decode(),
+        metric.kind,
+        metric.temporality,
+        metric.monotonic,
+        string_bytes(table, metric.unit).decode(),
+        decode_value(string_bytes(table, resource.service)),
+        attributes_of(table, series.pairs, series.pair_count),
+        attributes_of(table, resource.pairs, resource.pair_count),
+        (
+            string_bytes(table, scope.name).decode(),
+            string_bytes(table, scope.version).decode(),
+            string_bytes(table, scope.schema_url).decode(),
+            attributes_of(table, scope.pairs, scope.pair_count),
+        ),
+    )
+
+
+cdef uint64_t catalog_bytes(SeriesTable *table):
+    return (table_bytes(&table.strings) + table_bytes(&table.resources) + table_bytes(&table.scopes)
+            + table_bytes(&table.metrics) + table_bytes(&table.series) + table_bytes(&table.aliases)
+            + table_bytes(&table.resource_aliases) + table_bytes(&table.scope_aliases)
+            + load32_relaxed(&table.series_count) * sizeof(Series))

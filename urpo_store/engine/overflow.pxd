@@ -1,0 +1,18 @@
+# Collapsed sources: what becomes of points whose attribute set was folded into another one.
+#
+# Deltas need nothing: the chunks add them up (DATA_ADD). Of cumulative sums and histograms the last value
+# of each source is remembered, and its increase is added to a running total, which is what the collapsed
+# series stores. A source that is seen first is a baseline, counted; so is every point of a source beyond
+# OVERFLOW_SOURCES. Of gauges and summaries the last one wins.
+#
+# All of it is written under SeriesTable.lock.
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from urpo_store.engine.points cimport Point
+from urpo_store.engine.series cimport Metric, Series, SeriesTable
+
+# Turns a collapsed source's point into the collapsed series' own, in place (value, and the row words of
+# histograms). 1: use the point; 0: a baseline, nothing to store; -1: no memory.
+cdef int overflow_point(SeriesTable *table, uint32_t series, uint64_t source, Point *point, int64_t *start, uint64_t *payload) noexcept nogil
+cdef void sources_free(SeriesTable *table, Metric *metric) noexcept nogil
+cdef void total_free(SeriesTable *table, Series *series) noexcept nogil
