@@ -26,6 +26,12 @@ cdef enum:
     WIRE_NO_MEMORY = 2
     WIRE_STOPPED = 3            # on_batch asked to stop; Scan.stop_code is its answer
 
+    # Scan.error
+    WIRE_E_NONE = 0
+    WIRE_E_BYTES = 1            # a length, tag or value that protobuf does not allow, or the end too early
+    WIRE_E_UTF8 = 2
+    WIRE_E_DEPTH = 3
+
     # Why a point was rejected (WirePoint.reason, and the refusals that identity adds).
     REJECT_NONE = 0
     REJECT_TIME_ZERO = 1
@@ -44,6 +50,11 @@ cdef enum:
     REJECT_TOO_OLD = 14         # older than the retention
     REJECT_MEMORY = 15          # no memory for a new series
     REJECT_KINDS = 16           # number of codes
+
+# Memory that is given back all at once, when the next scan begins.
+cdef struct ArenaBlock:
+    ArenaBlock *next
+    size_t used, size
 
 cdef struct Span:
     const uint8_t *p
@@ -86,6 +97,8 @@ cdef struct Scan:
     batch_fn on_batch           # NULL: the arrays grow as needed
     void *context
     uint32_t max_payload        # words; a point with more is REJECT_TOO_LARGE
+    const uint8_t *begin        # of the request
+    size_t length
     # results
     WireResource *resources
     size_t resource_count, resource_capacity
@@ -103,11 +116,15 @@ cdef struct Scan:
     uint32_t error
     size_t error_offset
     int stop_code
-    # memory reused between requests
-    uint8_t *arena
-    size_t arena_used, arena_capacity
-    void *scratch
-    size_t scratch_capacity
+    # memory reused between requests: blocks that never move while spans point into them
+    ArenaBlock *arena
+    ArenaBlock *arena_at        # the block in use; those behind it are empty
+    uint8_t *scratch            # canonical values are built here
+    size_t scratch_used, scratch_capacity
+    # the START slot that governs the next point
+    uint64_t start
+    size_t start_slot
+    bint has_start
 
 cdef struct Attribute:
     Span key                    # UTF-8
@@ -130,6 +147,5 @@ cdef int wire_check_scope(Span body, uint32_t max_attributes, uint32_t max_strin
 cdef int wire_next_attribute(Scan *scan, const uint8_t **at, const uint8_t *end, uint32_t field, Attribute *out) noexcept nogil
 # A field of a checked message as a string: its last occurrence (empty if none).
 cdef Span wire_string_field(Span body, uint32_t field) noexcept nogil
-# Appends the canonical bytes (values.pxd) of a checked AnyValue to the arena and returns them;
-# p is NULL when there is no memory. `arena_mark`/reset is the caller's: arena_used.
+# The canonical bytes (values.pxd) of a checked AnyValue, in the arena; p is NULL: no memory.
 cdef Span wire_canonical_value(Scan *scan, Span value) noexcept nogil
