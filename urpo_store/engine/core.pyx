@@ -1,0 +1,446 @@
+"""The engine as Python sees it: `Engine`, and `Reader` for queries.
+
+Thin: arguments are checked, the GIL is released around every step that takes time, codes become
+exceptions here and nowhere else. The work is in ingest, drain and scan.
+"""
+import threading
+
+from cpython.buffer cimport PyBuffer_FillInfo
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+import numpy as np
+
+from urpo_store.engine.alloc cimport Account, account_init
+from urpo_store.engine.atomics cimport load32_relaxed, load_relaxed
+from urpo_store.engine.catalog cimport (
+    attribute_column, catalog_bytes, catalog_producers, catalog_streams,
+    find_string, series_identity, service_column, string_bytes,
+)
+from urpo_store.engine.chunks cimport Rows, rows_free, rows_init
+from urpo_store.engine.drain cimport (
+    compress_all, drain_all, drain_start, drain_stop, evict_idle, maintain,
+)
+from urpo_store.engine.epoch cimport epoch_enter, epoch_leave
+from urpo_store.engine.health cimport health_report
+from urpo_store.engine.ingest cimport ingest_request
+from urpo_store.engine.scan cimport scan_series
+from urpo_store.engine.store cimport (
+    Refusal, Staging, Store, process_generation, store_free, store_open,
+)
+from urpo_store.engine.wire cimport WIRE_MALFORMED, WIRE_NO_MEMORY, wire_error_text
+
+from urpo_store.engine.values import decode_value, encode_value
+from urpo_store.errors import DecodeError, StoreClosedError
+
+# Why points are refused, by REJECT_* code: the reason, and what to do about it.
+REASONS = {
+    1: "time_unix_nano is 0; set it to the time of the measurement",
+    2: "a time is 2^63 ns or later; times are Unix nanoseconds",
+    3: "the point has no value and is not marked 'no recorded value'",
+    4: "aggregation_temporality is neither delta nor cumulative; set one of them",
+    5: "there must be one bucket count more than explicit bounds, or none of either",
+    6: "the bucket counts do not add up to the count",
+    7: "the explicit bounds are not strictly increasing, or one is NaN",
+    8: "a scale or bucket index is beyond what a float64 can bound; use a smaller scale",
+    9: "the point has more buckets than the store takes; use fewer, or a larger ring_slots",
+    10: "the metric has no name",
+    12: "there are more attributes than the store takes; raise max_attributes, or send fewer",
+    13: "a string is longer than the store takes; raise max_string, or shorten it",
+    14: "the point is older than the retention; open the store with a longer one, or None",
+    15: "there is no memory for a new series; raise memory_limit",
+}
+
+
+cdef class Engine:
+    """One embedded store. Any thread may call any method; `close` waits for calls under way.
+
+    Times and lengths of time are int nanoseconds, sizes are bytes; `retention` 0 keeps any age.
+    Raises MemoryError where memory is short, StoreClosedError after `close` and in a forked child.
+    """
+
+    cdef Store *store
+    cdef readonly bint closed
+    cdef Py_ssize_t calls           # calls under way; written with the GIL held
+    cdef object idle                # Event: set when closed and no call is under way
+    cdef object owner               # closing runs once
+    cdef readonly int64_t retention
+    cdef readonly uint64_t memory_limit
+    cdef readonly uint32_t max_series
+
+    def __cinit__(self, *, int64_t retention, uint64_t memory_limit, uint32_t max_series,
+                  uint32_t max_attributes, uint32_t max_string, uint64_t ring_slots,
+                  uint64_t drain_interval, bint background=True):
+        self.closed = True
+        self.idle = threading.Event()
+        self.retention = retention
+        self.memory_limit = memory_limit
+        self.max_series = max_series
+        with nogil:
+            self.store = store_open(ring_slots, memory_limit, max_series, retention, max_attributes,
+                                    max_string, drain_interval)
+        if self.store == NULL:
+            raise MemoryError("there is no memory for the hot ring and the tables of a store")
+        self.closed = False
+        if background and drain_start(self.store) != 0:
+            raise RuntimeError("the drain thread could not be started; the limit of threads is reached")
+
+    def __dealloc__(self):
+        if self.store != NULL and self.calls == 0:
+            if self.store.generation != process_generation():
+                # The drain thread lives in the parent; nothing here may be waited for or locked.
+                return
+            with nogil:
+                drain_stop(self.store)
+                store_free(self.store)
+            self.store = NULL
+
+    cdef Store *enter(self) except NULL:
+        """Counts a call in; every `enter` is followed by one `leave`."""
+        if self.closed:
+            raise StoreClosedError("the store is closed; open another: urpo_store.open()")
+        if self.store.generation != process_generation():
+            raise StoreClosedError(
+                "the store belongs to the parent of this process; open one after the fork")
+        self.calls += 1
+        return self.store
+
+    cdef void leave(self) noexcept:
+        self.calls -= 1
+        if self.closed and self.calls == 0:
+            self.idle.set()
+
+    def check_open(self):
+        """Raise StoreClosedError unless the store can be used."""
+        self.enter()
+        self.leave()
+
+    def close(self):
+        """Stop the drain thread and give everything back, after the calls under way."""
+        if self.closed:
+            return
+        self.closed = True
+        if self.store.generation != process_generation():
+            return
+        if self.calls:
+            self.idle.wait()
+        with nogil:
+            drain_stop(self.store)
+            store_free(self.store)
+        self.store = NULL
+
+    def ingest(self, request not None):
+        """Store an OTLP request: (accepted, rejected, [(reason code, metric, service, points)]).
+
+        Raises DecodeError, and then nothing has been stored.
+        """
+        # The bytes must not change while they are scanned: only `bytes` cannot.
+        cdef bytes data = request if PyBytes_CheckExact(request) else bytes(memoryview(request))
+        cdef const uint8_t *p = <const uint8_t *>PyBytes_AS_STRING(data)
+        cdef size_t n = PyBytes_GET_SIZE(data)
+        cdef Store *store = self.enter()
+        cdef int slot, verdict
+        cdef Staging *staging
+        try:
+            with nogil:
+                slot = epoch_enter(&store.epochs)
+                verdict = ingest_request(store, slot, p, n)
+            staging = store.staging[slot]
+            try:
+                if verdict == WIRE_MALFORMED:
+                    raise DecodeError(
+                        f"the request is not OTLP: {wire_error_text(staging.scan.error).decode()} "
+                        f"near byte {staging.scan.error_offset} of {n}; send an "
+                        f"ExportMetricsServiceRequest in protobuf")
+                if verdict == WIRE_NO_MEMORY:
+                    raise MemoryError(f"no memory to take in a request of {n} bytes")
+                return staging.accepted, staging.rejected, refusals_of(staging)
+            finally:
+                with nogil:
+                    epoch_leave(&store.epochs, slot)
+                    if load_relaxed(&store.account.bytes) > store.memory_limit:
+                        maintain(store, False)
+        finally:
+            self.leave()
+
+    def reader(self):
+        """A Reader, to be closed by the caller."""
+        return Reader(self)
+
+    def health(self, str service not None, int64_t window, int64_t at, int64_t now):
+        """(known, fields): the fields of ServiceHealthMetrics behind the name.
+
+        Fields are None when `at` lies outside what is kept for health.
+        """
+        cdef Store *store = self.enter()
+        cdef int slot = epoch_enter(&store.epochs)
+        try:
+            return health_report(&store.health, find_string(&store.table, encode_value(service)), window, at, now)
+        finally:
+            epoch_leave(&store.epochs, slot)
+            self.leave()
+
+    def services(self):
+        """Names of all services."""
+        cdef Store *store = self.enter()
+        cdef int slot = epoch_enter(&store.epochs)
+        try:
+            return list(catalog_producers(&store.table))
+        finally:
+            epoch_leave(&store.epochs, slot)
+            self.leave()
+
+    def stats(self):
+        """The fields of StoreStats."""
+        cdef Store *store = self.enter()
+        cdef int slot = epoch_enter(&store.epochs)
+        cdef uint64_t drained = load_relaxed(&store.drained_points)
+        cdef uint64_t published = load_relaxed(&store.published_points)
+        cdef uint64_t arrival = load_relaxed(&store.last_arrival)
+        try:
+            # Counters move while they are read; each is right by itself.
+            held = load_relaxed(&store.chunks.points)
+            producers = catalog_producers(&store.table)
+            return {
+                "points": held + published - drained,
+                "series": load32_relaxed(&store.table.series_count),
+                "ring_points": published - drained,
+                "ring_capacity": store.ring.capacity,
+                "compressed_points": held,
+                "compressed_bytes": load_relaxed(&store.chunks.chunk_bytes),
+                "index_bytes": catalog_bytes(&store.table),
+                "memory_bytes": load_relaxed(&store.account.bytes),
+                "memory_limit": store.memory_limit,
+                "max_series": store.table.max_series,
+                "accepted_points": load_relaxed(&store.accepted_points),
+                "rejected_points": load_relaxed(&store.rejected_points),
+                "duplicate_points": load_relaxed(&store.chunks.duplicate_points),
+                "replaced_points": load_relaxed(&store.chunks.replaced_points),
+                "late_points": load_relaxed(&store.chunks.late_points),
+                "stale_points": load_relaxed(&store.stale_points),
+                "evicted_points": load_relaxed(&store.chunks.evicted_points),
+                "evicted_series": load_relaxed(&store.table.evicted_series),
+                "overflowed_series": load_relaxed(&store.table.overflowed_series),
+                "overflowed_points": load_relaxed(&store.table.overflowed_points),
+                "baseline_points": load_relaxed(&store.table.baseline_points),
+                "dropped_exemplars": (load_relaxed(&store.dropped_exemplars)
+                                      + load_relaxed(&store.chunks.dropped_exemplars)),
+                "rejected_requests": load_relaxed(&store.rejected_requests),
+                "services": len(producers),
+                "metrics": len({stream[0] for stream in catalog_streams(&store.table, None)}),
+                "strings": store.table.strings.count,
+                "chunks": load_relaxed(&store.chunks.chunk_count),
+                "drains": load_relaxed(&store.drains),
+                "last_arrival": arrival or None,
+                "producers": producers,
+            }
+        finally:
+            epoch_leave(&store.epochs, slot)
+            self.leave()
+
+    def drain(self):
+        """Drain the ring now; returns slots passed."""
+        cdef Store *store = self.enter()
+        cdef uint64_t passed
+        with nogil:
+            passed = drain_all(store)
+        self.leave()
+        return passed
+
+    def maintain(self):
+        """Apply retention and memory limit now, and give back what waits."""
+        cdef Store *store = self.enter()
+        with nogil:
+            maintain(store, True)
+        self.leave()
+
+    def evict_idle(self, uint32_t ahead):
+        """Evict series as if it were `ahead` seconds later; returns how many. For tests."""
+        cdef Store *store = self.enter()
+        cdef uint32_t evicted
+        with nogil:
+            evicted = evict_idle(store, ahead)
+        self.leave()
+        return evicted
+
+    def compress_cold(self):
+        """Drain the ring and seal every open chunk."""
+        cdef Store *store = self.enter()
+        cdef int failed
+        with nogil:
+            failed = compress_all(store)
+        self.leave()
+        if failed:
+            raise MemoryError("no memory to seal every open chunk; what is not sealed stays open")
+
+    def fail_allocation(self, uint64_t n):
+        """Make the n-th allocation from now on fail (0: none). For tests."""
+        cdef Store *store = self.enter()
+        store.account.fail_at = store.account.calls + n if n else 0
+        self.leave()
+
+
+cdef list refusals_of(Staging *staging):
+    cdef Refusal *refusal
+    cdef list found = []
+    cdef uint32_t i
+    for i in range(staging.refusal_count):
+        refusal = &staging.refusals[i]
+        # A name may have been cut inside a character.
+        found.append((
+            refusal.reason,
+            refusal.metric[:refusal.metric_length].decode("utf-8", "replace"),
+            refusal.service[:refusal.service_length].decode("utf-8", "replace"),
+            refusal.points,
+        ))
+    return found
+
+
+cdef class RowsOwner:
+    """Decoded columns, and the account they are counted in; numpy arrays keep it alive."""
+
+    cdef Rows rows
+    cdef Account account
+
+    def __cinit__(self):
+        account_init(&self.account)
+        rows_init(&self.rows, &self.account)
+
+    def __dealloc__(self):
+        rows_free(&self.rows)
+
+
+cdef class Column:
+    """One column of a RowsOwner through the buffer protocol, read-only."""
+
+    cdef RowsOwner owner
+    cdef void *data
+    cdef Py_ssize_t bytes
+
+    def __getbuffer__(self, Py_buffer *buffer, int flags):
+        PyBuffer_FillInfo(buffer, self, self.data, self.bytes, 1, flags)
+
+    def __releasebuffer__(self, Py_buffer *buffer):
+        pass
+
+
+cdef object column(RowsOwner owner, void *data, size_t count, object dtype, size_t size):
+    cdef Column view
+    if count == 0 or data == NULL:
+        return np.empty(0, dtype)
+    view = Column.__new__(Column)
+    view.owner = owner
+    view.data = data
+    view.bytes = count * size
+    return np.frombuffer(view, dtype)
+
+
+cdef class Reader:
+    """A way into the stored series; what it names stays valid until it is closed."""
+
+    cdef Engine engine
+    cdef Store *store
+    cdef int slot
+
+    def __cinit__(self, Engine engine not None):
+        self.store = engine.enter()
+        self.engine = engine
+        with nogil:
+            self.slot = epoch_enter(&self.store.epochs)
+
+    def close(self):
+        """Leave; again: does nothing."""
+        if self.store != NULL:
+            epoch_leave(&self.store.epochs, self.slot)
+            self.store = NULL
+            self.engine.leave()
+
+    def __dealloc__(self):
+        if self.store != NULL:
+            epoch_leave(&self.store.epochs, self.slot)
+            self.store = NULL
+            if self.engine is not None:
+                self.engine.leave()
+
+    cdef Store *opened(self) except NULL:
+        if self.store == NULL:
+            raise StoreClosedError("this reader is closed; ask the store for another")
+        return self.store
+
+    def streams(self, str metric):
+        """(name, kind, temporality, monotonic, unit, description, ids) of each stream of the name; None: all."""
+        return catalog_streams(&self.opened().table, metric)
+
+    def attribute_column(self, const uint32_t[::1] ids not None, str key not None):
+        """Value ids of attribute `key` for each series; 0 where absent."""
+        cdef Store *store = self.opened()
+        cdef size_t n = ids.shape[0]
+        found = np.zeros(n, np.uint32)
+        cdef uint32_t[::1] out = found
+        cdef uint32_t key_id = find_string(&store.table, key.encode())
+        if n and key_id:
+            with nogil:
+                attribute_column(&store.table, &ids[0], n, key_id, &out[0])
+        return found
+
+    def service_column(self, const uint32_t[::1] ids not None):
+        """Value ids of the service's name for each series."""
+        cdef Store *store = self.opened()
+        cdef size_t n = ids.shape[0]
+        found = np.zeros(n, np.uint32)
+        cdef uint32_t[::1] out = found
+        if n:
+            with nogil:
+                service_column(&store.table, &ids[0], n, &out[0])
+        return found
+
+    def find_value(self, value):
+        """The id of exactly this typed value; 0 if nothing has it."""
+        return 0 if value is None else find_string(&self.opened().table, encode_value(value))
+
+    def value(self, uint32_t value_id):
+        """The typed value of an id that a column holds."""
+        return decode_value(string_bytes(&self.opened().table, value_id))
+
+    def identity(self, uint32_t series_id):
+        """(metric, kind, temporality, monotonic, unit, service, attributes, resource, scope)."""
+        return series_identity(&self.opened().table, series_id)
+
+    def scan(self, const uint32_t[::1] ids not None, int64_t start, int64_t end, bint predecessor):
+        """The columns of query.source.Scanned, as a tuple; layouts as (words, row words)."""
+        cdef Store *store = self.opened()
+        cdef size_t n = ids.shape[0]
+        cdef RowsOwner owner = RowsOwner()
+        cdef Rows *rows = &owner.rows
+        cdef const uint32_t *p = &ids[0] if n else NULL
+        cdef int failed
+        cdef size_t i
+        cdef uint64_t layout
+        offsets = np.zeros(n + 1, np.int64)
+        first = np.zeros(n, np.int64)
+        cdef int64_t[::1] offsets_view = offsets
+        cdef int64_t[::1] first_view = first
+        cdef int64_t *first_p = &first_view[0] if n else NULL
+        if n:
+            with nogil:
+                failed = scan_series(store, p, n, start, end, predecessor, rows, &offsets_view[0], first_p)
+            if failed:
+                raise MemoryError(f"no memory to read {n} series from {start} to {end}")
+        layouts = []
+        words = column(owner, rows.layout_words, rows.layout_word_count, np.uint64, 8)
+        for i in range(rows.layout_count):
+            layout = rows.layouts[i]
+            layouts.append((words[layout >> 32:(layout >> 32) + ((layout >> 16) & 0xFFFF)], layout & 0xFFFF))
+        has_rows = rows.row != NULL and rows.layout_count > 0
+        return (
+            offsets,
+            first,
+            column(owner, rows.times, rows.count, np.int64, 8),
+            column(owner, rows.starts, rows.count, np.int64, 8),
+            column(owner, rows.values, rows.count, np.uint64, 8),
+            column(owner, rows.flags, rows.count, np.uint32, 4),
+            column(owner, rows.layout, rows.count, np.uint32, 4) if has_rows else None,
+            column(owner, rows.row, rows.count, np.uint64, 8) if has_rows else None,
+            column(owner, rows.words, rows.word_count, np.uint64, 8) if has_rows else None,
+            layouts,
+        )

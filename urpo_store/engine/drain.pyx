@@ -1,0 +1,212 @@
+"""From the ring into the chunks, and the drain thread; the contract is in drain.pxd."""
+from libc.stdint cimport INT64_MIN, int64_t, uint32_t, uint64_t
+
+from urpo_store.engine.alloc cimport mem_alloc, mem_free, mem_grow
+from urpo_store.engine.atomics cimport (
+    add_relaxed, load32_relaxed, load_acquire, load_relaxed, monotonic_ns, pthread_create,
+    pthread_join, pthread_mutex_lock, pthread_mutex_trylock, pthread_mutex_unlock, sched_yield,
+    sem_post, sem_wait_for, store_relaxed, store_release, sub_relaxed, wall_ns, cas_acq_rel,
+)
+from urpo_store.engine.chunks cimport (
+    SeriesData, chunks_append, chunks_evict, chunks_expire, chunks_seal,
+)
+from urpo_store.engine.epoch cimport epoch_enter, epoch_leave, epoch_reclaim
+from urpo_store.engine.points cimport Point, SERIES_EXT, SERIES_START, ext_slots
+from urpo_store.engine.ring cimport (
+    ring_committed, ring_payload, ring_release, ring_slot, ring_used,
+)
+from urpo_store.engine.series cimport Series, series_evict_idle, series_get
+from urpo_store.engine.store cimport Store
+
+cdef enum:
+    # Slots drained under one hold of the lock: a reader waits for at most so many appends.
+    DRAIN_SLOTS = 1024
+    MAINTENANCE_NS = 1000000000
+    # Once over the memory limit, drops enough that it is not reached again at once.
+    EVICT_SHARE = 16
+
+
+cdef uint64_t drain_some(Store *store) noexcept nogil:
+    """Drains up to a boundary, about DRAIN_SLOTS on. Under the drain lock. Slots passed."""
+    cdef uint64_t begin = load_relaxed(&store.ring.tail)     # only the drain moves it
+    cdef uint64_t end = ring_committed(&store.ring, DRAIN_SLOTS)
+    cdef uint64_t at = begin, points = 0
+    cdef int64_t start = 0
+    cdef Point *point
+    cdef Series *series
+    cdef uint64_t *payload
+    while at < end:
+        point = ring_slot(&store.ring, at)
+        if point.series == SERIES_START:
+            start = point.timestamp
+            at += 1
+            continue
+        if point.series != 0:
+            payload = NULL
+            if point.payload:
+                payload = payload_of(store, at, point.payload)
+            series = series_get(&store.table, point.series)
+            if point.payload and payload == NULL:
+                add_relaxed(&store.chunks.evicted_points, 1)
+            else:
+                # A failure is counted there, as an evicted point.
+                chunks_append(&store.chunks, &series.data, point, start, payload)
+            points += 1
+        at += 1 + ext_slots(point.payload)
+    if end > begin:
+        store_relaxed(&store.drained_points, load_relaxed(&store.drained_points) + points)
+        # After the appends: a reader that takes the lock next finds in chunks all that is below tail.
+        ring_release(&store.ring, end)
+        # Limbo may now give back ids whose last point has been passed.
+        store_release(&store.epochs.drained, end)
+    return end - begin
+
+
+cdef uint64_t *payload_of(Store *store, uint64_t position, uint32_t words) noexcept nogil:
+    if mem_grow(&store.account, <void **>&store.payload, &store.payload_capacity, words,
+                sizeof(uint64_t)) != 0:
+        return NULL
+    ring_payload(&store.ring, position, words, store.payload)
+    return store.payload
+
+
+cdef uint64_t drain_all(Store *store) noexcept nogil:
+    # What has been published before this call is drained by it; what comes later may wait.
+    cdef uint64_t target = load_acquire(&store.ring.head)
+    cdef uint64_t passed = 0, some
+    while True:
+        pthread_mutex_lock(&store.chunks.lock)
+        some = drain_some(store)
+        if load_relaxed(&store.ring.tail) >= target or some == 0:
+            store_relaxed(&store.drains, load_relaxed(&store.drains) + 1)
+            pthread_mutex_unlock(&store.chunks.lock)
+            return passed + some
+        pthread_mutex_unlock(&store.chunks.lock)
+        passed += some
+
+
+cdef void drain_help(Store *store) noexcept nogil:
+    cdef uint64_t passed = 0
+    if pthread_mutex_trylock(&store.chunks.lock) == 0:
+        passed = drain_some(store)
+        pthread_mutex_unlock(&store.chunks.lock)
+    if passed == 0:
+        # Full behind a hole, or somebody else is at it: their turn.
+        sched_yield()
+
+
+cdef void drain_wanted(Store *store) noexcept nogil:
+    cdef uint64_t no = 0
+    if load_relaxed(&store.woken) == 0 and cas_acq_rel(&store.woken, &no, 1):
+        sem_post(&store.wake)
+
+
+# ---- maintenance ------------------------------------------------------------------------------------
+
+cdef void expire(Store *store) noexcept nogil:
+    """Drops sealed chunks that are older than the retention. Under the drain lock."""
+    cdef int64_t before = wall_ns() - store.retention
+    cdef uint32_t id, limit = load32_relaxed(&store.table.series_limit)
+    cdef Series *series
+    for id in range(1, limit):
+        series = series_get(&store.table, id)
+        if series != NULL:
+            chunks_expire(&store.chunks, &series.data, before)
+
+
+cdef void evict(Store *store) noexcept nogil:
+    """Brings the store back under its memory limit: oldest chunks, then idle series.
+
+    Under the drain lock.
+    """
+    cdef uint64_t bytes = load_relaxed(&store.account.bytes)
+    cdef uint64_t over
+    cdef uint32_t id, limit = load32_relaxed(&store.table.series_limit)
+    cdef SeriesData **data
+    cdef Series *series
+    # What an earlier eviction gave back may still wait for a reader to leave: dropping more would not
+    # free it sooner.
+    if bytes <= store.memory_limit or store.epochs.limbo_count:
+        return
+    over = bytes - store.memory_limit + store.memory_limit // EVICT_SHARE
+    data = <SeriesData **>mem_alloc(&store.query_account, limit * sizeof(void *))
+    if data == NULL:
+        return
+    for id in range(limit):
+        series = series_get(&store.table, id) if id else NULL
+        data[id] = &series.data if series != NULL else NULL
+    chunks_evict(&store.chunks, data, limit, over)
+    mem_free(&store.query_account, data)
+    if load_relaxed(&store.chunks.points) == 0:
+        # Nothing is left to drop but what identifies series.
+        series_evict_idle(&store.table, <uint32_t>(monotonic_ns() // 1000000000), limit)
+
+
+cdef uint32_t evict_idle(Store *store, uint32_t ahead) noexcept nogil:
+    cdef uint32_t evicted
+    evicted = series_evict_idle(&store.table, <uint32_t>(monotonic_ns() // 1000000000) + ahead,
+                                load32_relaxed(&store.table.series_limit))
+    epoch_reclaim(&store.epochs)
+    return evicted
+
+
+cdef void maintain(Store *store, bint force) noexcept nogil:
+    cdef uint64_t now = monotonic_ns()
+    if not force and load_relaxed(&store.account.bytes) <= store.memory_limit:
+        if now < load_relaxed(&store.next_maintenance):
+            return
+    epoch_reclaim(&store.epochs)
+    pthread_mutex_lock(&store.chunks.lock)
+    store_relaxed(&store.next_maintenance, now + MAINTENANCE_NS)
+    if store.retention:
+        expire(store)
+    evict(store)
+    pthread_mutex_unlock(&store.chunks.lock)
+    epoch_reclaim(&store.epochs)
+
+
+cdef int compress_all(Store *store) noexcept nogil:
+    cdef uint32_t id, limit
+    cdef Series *series
+    cdef int verdict = 0
+    drain_all(store)
+    limit = load32_relaxed(&store.table.series_limit)
+    for id in range(1, limit):
+        # The lock is dropped between series: sealing all of them at once takes a while.
+        pthread_mutex_lock(&store.chunks.lock)
+        series = series_get(&store.table, id)
+        if series != NULL and chunks_seal(&store.chunks, &series.data) != 0:
+            verdict = -1
+        pthread_mutex_unlock(&store.chunks.lock)
+    maintain(store, True)
+    return verdict
+
+
+# ---- the drain thread -------------------------------------------------------------------------------
+
+cdef void *drain_main(void *argument) noexcept nogil:
+    cdef Store *store = <Store *>argument
+    cdef int slot
+    while load_acquire(&store.stopping) == 0:
+        sem_wait_for(&store.wake, store.drain_interval)
+        store_release(&store.woken, 0)
+        slot = epoch_enter(&store.epochs)
+        drain_all(store)
+        epoch_leave(&store.epochs, slot)
+        maintain(store, False)
+    return NULL
+
+
+cdef int drain_start(Store *store) noexcept nogil:
+    if pthread_create(&store.thread, NULL, drain_main, store) != 0:
+        return -1
+    store.has_thread = True
+    return 0
+
+
+cdef void drain_stop(Store *store) noexcept nogil:
+    if store.has_thread:
+        store_release(&store.stopping, 1)
+        sem_post(&store.wake)
+        pthread_join(store.thread, NULL)
+        store.has_thread = False

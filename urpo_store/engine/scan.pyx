@@ -1,0 +1,138 @@
+"""Range scans over ring and chunks; the contract, and why nothing is missed, is in scan.pxd."""
+from libc.stdint cimport INT64_MIN, int64_t, uint32_t, uint64_t
+from libc.string cimport memmove, memset
+
+from urpo_store.engine.alloc cimport mem_alloc, mem_calloc, mem_free
+from urpo_store.engine.atomics cimport (
+    load32_relaxed, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock,
+)
+from urpo_store.engine.chunks cimport (
+    DATA_ADD, Rows, Snapshot, rows_append, rows_sort, snapshot_decode, snapshot_take,
+)
+from urpo_store.engine.points cimport Point
+from urpo_store.engine.ring cimport (
+    RingCopies, RingCopy, ring_collect, ring_collect_one, ring_copies_free,
+)
+from urpo_store.engine.series cimport Series, series_get
+from urpo_store.engine.store cimport Store
+
+
+# The ring's copies by series: those of ids[i] are items[order[k]] for begin[i] <= k < begin[i + 1].
+cdef struct Grouped:
+    RingCopies copies
+    uint32_t *order
+    size_t *begin
+
+
+cdef int group_copies(Store *store, const uint32_t *ids, size_t count, Grouped *out) noexcept nogil:
+    """Collects the wanted points of the ring, and sorts them by series (counting sort, stable)."""
+    cdef uint32_t limit = load32_relaxed(&store.table.series_limit)
+    cdef uint32_t *wanted
+    cdef size_t i, total
+    cdef int failed
+    memset(out, 0, sizeof(Grouped))
+    out.copies.account = &store.query_account
+    if count == 1:
+        failed = ring_collect_one(&store.ring, ids[0], &out.copies)
+    else:
+        wanted = <uint32_t *>mem_calloc(&store.query_account, limit * sizeof(uint32_t))
+        if wanted == NULL:
+            return -1
+        for i in range(count):
+            if ids[i] < limit:
+                wanted[ids[i]] = <uint32_t>(i + 1)
+        failed = ring_collect(&store.ring, wanted, limit, &out.copies)
+        mem_free(&store.query_account, wanted)
+    if failed:
+        return -1
+    out.begin = <size_t *>mem_calloc(&store.query_account, (count + 2) * sizeof(size_t))
+    out.order = <uint32_t *>mem_alloc(&store.query_account, out.copies.count * sizeof(uint32_t))
+    if out.begin == NULL or out.order == NULL:
+        return -1
+    # selected is i + 1. begin[] counts one place further on, so that filling in the order moves every
+    # entry to where it belongs.
+    for i in range(out.copies.count):
+        out.begin[out.copies.items[i].selected + 1] += 1
+    total = 0
+    for i in range(1, count + 2):
+        total += out.begin[i]
+        out.begin[i] = total
+    for i in range(out.copies.count):
+        out.order[out.begin[out.copies.items[i].selected]] = <uint32_t>i
+        out.begin[out.copies.items[i].selected] += 1
+    return 0
+
+
+cdef void group_free(Store *store, Grouped *grouped) noexcept nogil:
+    ring_copies_free(&grouped.copies)
+    mem_free(&store.query_account, grouped.order)
+    mem_free(&store.query_account, grouped.begin)
+
+
+cdef void drop_rows(Rows *rows, size_t begin, size_t end) noexcept nogil:
+    """Takes rows[begin:end] out. Their row words stay where they are, unused."""
+    cdef size_t behind = rows.count - end
+    memmove(rows.times + begin, rows.times + end, behind * sizeof(int64_t))
+    memmove(rows.starts + begin, rows.starts + end, behind * sizeof(int64_t))
+    memmove(rows.values + begin, rows.values + end, behind * sizeof(uint64_t))
+    memmove(rows.flags + begin, rows.flags + end, behind * sizeof(uint32_t))
+    if rows.row != NULL:
+        memmove(rows.row + begin, rows.row + end, behind * sizeof(uint64_t))
+        memmove(rows.layout + begin, rows.layout + end, behind * sizeof(uint32_t))
+    rows.count -= end - begin
+
+
+cdef int scan_one(Store *store, Series *series, Grouped *grouped, size_t i, int64_t start, int64_t end,
+                  bint predecessor, Rows *rows) noexcept nogil:
+    cdef Snapshot *snapshot
+    cdef RingCopy *copy
+    cdef uint64_t drained
+    cdef size_t begin = rows.count, k, appended = 0
+    pthread_mutex_lock(&store.chunks.lock)
+    snapshot = snapshot_take(&store.chunks, &series.data, start, end, predecessor)
+    # Read under the lock: all below is in the snapshot, nothing at or above it is.
+    drained = load_relaxed(&store.ring.tail)
+    pthread_mutex_unlock(&store.chunks.lock)
+    if snapshot == NULL or snapshot_decode(&store.chunks, snapshot, rows) != 0:
+        return -1
+    for k in range(grouped.begin[i], grouped.begin[i + 1]):
+        copy = &grouped.copies.items[grouped.order[k]]
+        if copy.position < drained or copy.point.timestamp > end:
+            continue
+        if copy.point.timestamp < start and not predecessor:
+            continue
+        if rows_append(rows, copy.point.timestamp, copy.start, copy.point.value, copy.point.flags,
+                       &grouped.copies.words[copy.words] if copy.point.payload else NULL) != 0:
+            return -1
+        appended += 1
+    if appended:
+        rows_sort(rows, begin, (series.data.options & DATA_ADD) != 0)
+    if predecessor:
+        # Of the points before the range only the newest one is asked for.
+        k = begin
+        while k < rows.count and rows.times[k] < start:
+            k += 1
+        if k > begin + 1:
+            drop_rows(rows, begin, k - 1)
+    return 0
+
+
+cdef int scan_series(Store *store, const uint32_t *ids, size_t count, int64_t start, int64_t end,
+                     bint predecessor, Rows *rows, int64_t *offsets, int64_t *first) noexcept nogil:
+    cdef Grouped grouped
+    cdef Series *series
+    cdef size_t i
+    cdef int failed = group_copies(store, ids, count, &grouped)
+    if failed == 0:
+        for i in range(count):
+            offsets[i] = <int64_t>rows.count
+            series = series_get(&store.table, ids[i])
+            if series != NULL and scan_one(store, series, &grouped, i, start, end, predecessor, rows) != 0:
+                failed = -1
+                break
+            first[i] = offsets[i]
+            if offsets[i] < <int64_t>rows.count and rows.times[offsets[i]] < start:
+                first[i] += 1
+        offsets[count] = <int64_t>rows.count
+    group_free(store, &grouped)
+    return failed

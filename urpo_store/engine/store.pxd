@@ -1,0 +1,89 @@
+# The stages of one store, side by side, and the memory in which requests are staged.
+#
+#   ingest.pyx  bytes -> wire -> series -> ring -> health     on the caller's thread
+#   drain.pyx   ring -> chunks, retention, memory limit       on the drain thread, or on one that helps
+#   scan.pyx    ring + chunks -> columns                      on the caller's thread
+#
+# Lock order: ChunkStore.lock (the drain lock), SeriesTable.lock, Table.lock, Epochs.lock; a
+# HealthService's lock is a leaf. The GIL is never taken while one of them is held.
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from urpo_store.engine.alloc cimport Account
+from urpo_store.engine.atomics cimport pthread_t, sem_t
+from urpo_store.engine.chunks cimport ChunkStore
+from urpo_store.engine.epoch cimport EPOCH_SLOTS, Epochs
+from urpo_store.engine.health cimport Health
+from urpo_store.engine.ring cimport Ring
+from urpo_store.engine.series cimport SeriesTable
+from urpo_store.engine.wire cimport Scan
+
+cdef enum:
+    NAME_BYTES = 120            # of a name kept with a refusal; longer ones are cut
+    REFUSALS = 64               # different refusals told apart in one request
+
+# Why points of one metric were refused in one request.
+cdef struct Refusal:
+    uint32_t reason             # REJECT_*
+    uint32_t metric_length
+    uint32_t service_length
+    uint64_t points
+    char metric[NAME_BYTES]
+    char service[NAME_BYTES]
+
+# What a request is unpacked into before anything of it is visible. One for each epoch slot, made
+# when first used and kept; only the thread that holds the slot touches it.
+cdef struct Staging:
+    Scan scan
+    bint validating             # the first pass over a request of several batches
+    uint32_t *resources         # id of Scan.resources[i]; 0 not known yet
+    uint32_t *scopes
+    uint32_t *metrics
+    uint32_t *refused           # REJECT_* for all points of Scan.resources[i], of scopes behind them
+    size_t resource_capacity, scope_capacity, metric_capacity, refused_capacity
+    Refusal refusals[REFUSALS]
+    uint32_t refusal_count
+    uint64_t accepted, rejected, bad_exemplars
+    uint32_t previous           # series of the last point, for the guess at the next
+
+cdef struct Store:
+    Account account             # everything but the columns of running queries
+    Account query_account
+    Epochs epochs
+    Ring ring
+    ChunkStore chunks
+    SeriesTable table
+    Health health
+    Staging *staging[EPOCH_SLOTS]   # [i] is written by the thread that holds epoch slot i
+    # Options, constant after init.
+    int64_t retention           # ns; 0: any age
+    uint64_t memory_limit       # bytes
+    uint32_t max_attributes     # of one point, resource or scope
+    uint32_t max_string         # bytes
+    uint64_t drain_interval     # ns between drains of the background thread
+    # Counters: atomic, relaxed, any thread.
+    uint64_t accepted_points
+    uint64_t rejected_points
+    uint64_t rejected_requests
+    uint64_t stale_points
+    uint64_t dropped_exemplars
+    uint64_t published_points   # points put in the ring; minus drained_points: ring_points
+    uint64_t drained_points     # written under the drain lock
+    uint64_t drains             # written under the drain lock
+    uint64_t last_arrival       # wall clock, Unix ns, of the last accepted point; 0 never
+    # The drain thread.
+    pthread_t thread
+    bint has_thread             # written by the thread that opens and closes
+    sem_t wake                  # posted when the ring is half full, and to stop
+    uint64_t woken              # atomic: 1 between a post and the drain that answers it
+    uint64_t stopping           # atomic: 1 from close on
+    uint64_t next_maintenance   # monotonic ns; under the drain lock
+    uint64_t *payload           # scratch of the drain, under the drain lock
+    size_t payload_capacity
+    uint64_t generation         # of the process that opened it; see process_generation
+
+cdef Store *store_open(uint64_t ring_slots, uint64_t memory_limit, uint32_t max_series, int64_t retention,
+                       uint32_t max_attributes, uint32_t max_string, uint64_t drain_interval) noexcept nogil
+# No other call may be running.
+cdef void store_free(Store *store) noexcept nogil
+# Raised by one in the child of each fork, so that a store can tell that it is not its own.
+cdef uint64_t process_generation() noexcept nogil

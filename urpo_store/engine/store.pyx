@@ -1,0 +1,115 @@
+"""Opens and frees the stages of one store; the contract is in store.pxd."""
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+
+from urpo_store.engine.alloc cimport account_init, mem_free
+from urpo_store.engine.atomics cimport (
+    add_relaxed, load_relaxed, pthread_atfork, sem_destroy, sem_init,
+)
+from urpo_store.engine.chunks cimport chunk_store_destroy, chunk_store_init
+from urpo_store.engine.epoch cimport EPOCH_SLOTS, epochs_destroy, epochs_init
+from urpo_store.engine.health cimport (
+    health_bind, health_destroy, health_init, health_unbind,
+)
+from urpo_store.engine.health cimport Health
+from urpo_store.engine.ring cimport ring_destroy, ring_init
+from urpo_store.engine.series cimport (
+    Series, SeriesTable, series_table_destroy, series_table_init,
+)
+from urpo_store.engine.store cimport Staging, Store
+from urpo_store.engine.wire cimport scan_destroy
+
+cdef uint64_t generation = 0
+
+
+cdef void forked() noexcept nogil:
+    add_relaxed(&generation, 1)
+
+
+# The handler cannot be removed again, which is why there is one for the process, not one a store.
+pthread_atfork(NULL, NULL, forked)
+
+
+cdef uint64_t process_generation() noexcept nogil:
+    return load_relaxed(&generation)
+
+
+cdef void series_created(void *context, SeriesTable *table, Series *series) noexcept nogil:
+    health_bind(<Health *>context, series)
+
+
+cdef void series_evicted(void *context, SeriesTable *table, Series *series) noexcept nogil:
+    health_unbind(<Health *>context, series)
+
+
+cdef Store *store_open(uint64_t ring_slots, uint64_t memory_limit, uint32_t max_series, int64_t retention,
+                       uint32_t max_attributes, uint32_t max_string, uint64_t drain_interval) noexcept nogil:
+    # The struct itself holds the account, so it is the one block that is not counted.
+    cdef Store *store = <Store *>calloc(1, sizeof(Store))
+    if store == NULL:
+        return NULL
+    account_init(&store.account)
+    account_init(&store.query_account)
+    store.memory_limit = memory_limit
+    store.retention = retention
+    store.max_attributes = max_attributes
+    store.max_string = max_string
+    store.drain_interval = drain_interval
+    store.generation = process_generation()
+    if epochs_init(&store.epochs, &store.account) != 0:
+        free(store)
+        return NULL
+    if ring_init(&store.ring, &store.account, ring_slots) != 0:
+        epochs_destroy(&store.epochs)
+        free(store)
+        return NULL
+    store.epochs.head = &store.ring.head
+    if chunk_store_init(&store.chunks, &store.account, &store.epochs) != 0:
+        ring_destroy(&store.ring)
+        epochs_destroy(&store.epochs)
+        free(store)
+        return NULL
+    if series_table_init(&store.table, &store.account, &store.epochs, &store.chunks,
+                         max_series, memory_limit) != 0:
+        chunk_store_destroy(&store.chunks)
+        ring_destroy(&store.ring)
+        epochs_destroy(&store.epochs)
+        free(store)
+        return NULL
+    if health_init(&store.health, &store.account, &store.table) != 0:
+        series_table_destroy(&store.table)
+        chunk_store_destroy(&store.chunks)
+        ring_destroy(&store.ring)
+        epochs_destroy(&store.epochs)
+        free(store)
+        return NULL
+    store.table.on_new = series_created
+    store.table.on_evict = series_evicted
+    store.table.context = &store.health
+    sem_init(&store.wake, 0, 0)
+    return store
+
+
+cdef void staging_free(Store *store, Staging *staging) noexcept nogil:
+    scan_destroy(&staging.scan)
+    mem_free(&store.account, staging.resources)
+    mem_free(&store.account, staging.scopes)
+    mem_free(&store.account, staging.metrics)
+    mem_free(&store.account, staging.refused)
+    mem_free(&store.account, staging)
+
+
+cdef void store_free(Store *store) noexcept nogil:
+    cdef int i
+    for i in range(EPOCH_SLOTS):
+        if store.staging[i] != NULL:
+            staging_free(store, store.staging[i])
+    mem_free(&store.account, store.payload)
+    # What waits in limbo may refer to the tables, so it goes while they still stand.
+    epochs_destroy(&store.epochs)
+    health_destroy(&store.health)
+    series_table_destroy(&store.table)
+    chunk_store_destroy(&store.chunks)
+    ring_destroy(&store.ring)
+    sem_destroy(&store.wake)
+    free(store)
