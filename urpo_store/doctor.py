@@ -1,0 +1,100 @@
+"""`urpo-store doctor`: why a screen is empty, and what to set."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+from . import text
+from .client import HttpStorage
+from .model import StoreStats
+from .receiver import ReceiverStatus
+
+#: A service that has been silent for longer is pointed out, nanoseconds.
+SILENT = 3 * 60 * 10**9
+
+
+def settings(url: str) -> str:
+    """The lines to paste into the shell of an application."""
+    return (
+        "In the shell of your application:\n"
+        f"    export OTEL_EXPORTER_OTLP_ENDPOINT={url} OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf "
+        "OTEL_METRIC_EXPORT_INTERVAL=5000"
+    )
+
+
+def diagnose(storage: HttpStorage) -> tuple[str, bool]:
+    """What can be said about a running serve, and whether metrics arrive."""
+    receiver = storage.receiver()
+    stats = storage.stats()
+    now = time.time_ns()
+    uptime = text.age(now - receiver.started).removesuffix(" ago")
+    head = f"Listening on {receiver.grpc} (gRPC) and {receiver.http} (HTTP) for {uptime}."
+    lines = []
+    if stats.accepted_points:
+        silence = None if stats.last_arrival is None else now - stats.last_arrival
+        lines.append(
+            f"{head} {stats.accepted_points} points of {stats.metrics} metrics have arrived from "
+            f"{stats.services} services, the last one {text.age(silence)}."
+        )
+        if silence is not None and silence > SILENT:
+            lines.append("Nothing has come since: is the application still running?")
+        lines += services(storage)
+    elif any(name.endswith("metrics") for name in receiver.requests):
+        lines.append(f"{head} Requests have arrived, but no point that could be stored.")
+    else:
+        lines.append(f"{head} Nothing has arrived.")
+    lines += other_signals(receiver)
+    lines += [
+        f"{count} requests were answered with {status}; the last one: {receiver.last_refusal}"
+        for status, count in receiver.refused.items()
+    ]
+    lines += losses(stats)
+    rejections = storage.rejections()
+    if rejections:
+        lines.append("Refused lately:")
+        for item in rejections[:5]:
+            of = f"{item.metric or '(no name)'} of {item.service or '(no service)'}"
+            lines.append(f"    {item.points} x {of}: {item.reason}")
+    if not stats.accepted_points:
+        lines.append(settings(storage.url))
+    return "\n".join(lines), stats.accepted_points > 0
+
+
+def services(storage: HttpStorage) -> list[str]:
+    lines = []
+    for service in storage.services():
+        if service.startswith("unknown_service"):
+            lines.append(f"{service}: has no name of its own; set OTEL_SERVICE_NAME.")
+        health = storage.get_service_health(service)
+        if health is not None and health.source is None:
+            lines.append(f"{service}: sends no request metric, so its health is not known.")
+    return lines
+
+
+def other_signals(receiver: ReceiverStatus) -> list[str]:
+    """Traces and logs that came: they are answered, not stored."""
+    counts: Counter[str] = Counter()
+    for name, count in receiver.requests.items():
+        counts[name.rpartition(" ")[2]] += count
+    return [
+        f"{counts[signal]} requests of {signal} came; only metrics are kept here."
+        for signal in ("traces", "logs")
+        if counts[signal]
+    ]
+
+
+def losses(stats: StoreStats) -> list[str]:
+    """Everything that was refused, dropped or folded."""
+    told = (
+        (stats.rejected_requests, "requests could not be decoded"),
+        (stats.rejected_points, "points were refused"),
+        (stats.evicted_points, "points were dropped for memory; raise --memory-limit"),
+        (stats.evicted_series, "idle series were dropped; raise --memory-limit or --max-series"),
+        (
+            stats.overflowed_points,
+            "points were folded into urpo.overflow: too many attribute sets; raise --max-series",
+        ),
+        (stats.dropped_exemplars, "exemplars were dropped"),
+    )
+    return [f"{count} {what}." for count, what in told if count]

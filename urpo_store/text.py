@@ -1,0 +1,109 @@
+"""Numbers, ages and tables as text for people; pure functions."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Sequence
+
+#: What stands where nothing is known.
+UNKNOWN = "-"
+
+_BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
+_UNITS = ("", "k", "M", "G", "T", "P")
+
+
+def number(value: float | int | None) -> str:
+    """A value with three significant digits and a decimal prefix: 12.4, 1.25k, 3."""
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("inf" if value > 0 else "-inf")
+    size = abs(value)
+    if size and size < 0.001:
+        return f"{value:.1e}"
+    power = 0
+    while size >= 999.5 and power < len(_UNITS) - 1:
+        size, value, power = size / 1000, value / 1000, power + 1
+    if float(value).is_integer() and abs(value) < 1000:
+        return f"{int(value)}{_UNITS[power]}"
+    return f"{_significant(value)}{_UNITS[power]}"
+
+
+def _significant(value: float) -> str:
+    """Three significant digits, no exponent."""
+    decimals = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
+    return f"{value:.{min(decimals, 3)}f}"
+
+
+def rate(value: float | None) -> str:
+    return UNKNOWN if value is None else number(round(value, 1) if value >= 0.1 else value)
+
+
+def ratio(value: float | None) -> str:
+    """A share of one in per cent: 1.9 %."""
+    return UNKNOWN if value is None else f"{value * 100:.1f} %"
+
+
+def seconds(value: float | None) -> str:
+    """A length of time: 38 ms, 0.9 s, 2.5 min."""
+    if value is None or not math.isfinite(value):
+        return UNKNOWN if value is None else number(value)
+    if abs(value) >= 120:
+        return f"{value / 60:.1f} min"
+    if abs(value) >= 0.8:
+        return f"{value:.1f} s"
+    if abs(value) >= 0.001:
+        return f"{value * 1000:.0f} ms" if abs(value) >= 0.01 else f"{value * 1000:.1f} ms"
+    return f"{value * 1e6:.0f} us"
+
+
+def age(nanoseconds: int | None) -> str:
+    """How long ago: 2 s ago, 4 min ago."""
+    if nanoseconds is None:
+        return UNKNOWN
+    past = nanoseconds / 1e9
+    if past < 0.5:
+        return "now"
+    if past < 100:
+        return f"{past:.0f} s ago"
+    if past < 5400:
+        return f"{past / 60:.0f} min ago"
+    return f"{past / 3600:.0f} h ago"
+
+
+def size(count: int) -> str:
+    """Bytes: 512 B, 2.5 MiB."""
+    value = float(count)
+    for unit in _BYTES:
+        if value < 1024 or unit == _BYTES[-1]:
+            break
+        value /= 1024
+    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def width(text: str) -> int:
+    """Columns that a terminal gives the text; wide characters take two, combining ones none."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+def printable(text: str) -> str:
+    """The text without control characters, which could move a terminal's cursor."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> str:
+    """Columns as wide as their widest cell; `align` has one of < and > for each column."""
+    cells = [list(header), *([printable(cell) for cell in row] for row in rows)]
+    widths = [max(width(row[i]) for row in cells) for i in range(len(header))]
+    lines = []
+    for row in cells:
+        padded = []
+        for cell, room, side in zip(row, widths, align, strict=True):
+            space = " " * (room - width(cell))
+            padded.append(space + cell if side == ">" else cell + space)
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)
