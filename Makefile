@@ -1,31 +1,71 @@
-# Each verb is one command line that a person could type too. .venv holds everything.
+# Each verb is a few command lines that a person could type too. Everything lives in .venv.
 PYTHON ?= python3
 VENV ?= .venv
-PY := $(VENV)/bin/python
+BIN := $(VENV)/bin
+PY := $(BIN)/python
 STAMP := $(VENV)/.installed
 SOURCES := $(shell find urpo_store -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
+CYTHON_FILES := $(shell find urpo_store tests -name '*.pyx' -o -name '*.pxd')
 
-.PHONY: help install build test demo check lint types package bench-smoke bench clean
+.PHONY: help build demo test race check package bench bench-smoke clean
+
 help:
-	@echo "make demo | test | check | bench-smoke | bench | build | clean"
+	@echo "make demo         a sample application, its live health, a few charts; DEMO_SECONDS=20"
+	@echo "make test         the whole test suite"
+	@echo "make check        lint, types, stubs, build hints, sdist -> wheel -> import"
+	@echo "make race         ThreadSanitizer, and the mutants that it must catch"
+	@echo "make bench-smoke  every benchmark once; make bench: in earnest"
+	@echo "make build        compile the engine in place; make clean"
 
+# The virtual environment has all that building, testing and the demo need.
 $(STAMP): pyproject.toml
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install -q --upgrade 'pip>=25.1'
 	$(PY) -m pip install -q --group dev
 	touch $@
 
-install: $(STAMP)
-
-# The build log is kept: `make check` looks for Cython's performance hints in it.
+# The log is kept: `make check` looks for Cython's performance hints in it.
 build.log: $(STAMP) $(SOURCES) setup.py
-	$(PY) setup.py build_ext --inplace -j2 > build.log 2>&1 || (cat build.log; rm -f build.log; exit 1)
+	rm -f $@
+	$(PY) setup.py build_ext --inplace -j2 > build.tmp 2>&1 || (cat build.tmp; exit 1)
+	mv build.tmp $@
 
 build: build.log
+
+demo: build
+	$(PY) -m urpo_store.cli demo
 
 test: build
 	$(PY) -m pytest
 
+race: build
+	$(PY) tests/race/run.py
+
+check: build package
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/cython-lint --no-pycodestyle --max-line-length=110 $(CYTHON_FILES)
+	$(PY) -m mypy.stubtest urpo_store.engine urpo_store.query --concise
+	@! grep -n "performance hint" build.log
+
+# What a user installs is the wheel built from the sdist, imported from somewhere else.
+package: build
+	rm -rf dist
+	$(PY) -m build -q --outdir dist > build.package.log 2>&1 || (cat build.package.log; exit 1)
+	rm -rf build/package && $(PYTHON) -m venv build/package
+	build/package/bin/python -m pip install -q dist/*.whl
+	cd / && $(CURDIR)/build/package/bin/python -c \
+	  "import urpo_store; s = urpo_store.open(); print(s); s.close(); print(urpo_store.__file__)"
+
+bench-smoke: build
+	$(BIN)/asv --config asv_benchmarks/asv.conf.json machine --yes
+	cd asv_benchmarks && ASV_PYTHONPATH=$(CURDIR) ../$(BIN)/asv check --python=same
+	cd asv_benchmarks && ASV_PYTHONPATH=$(CURDIR) ../$(BIN)/asv run --quick --dry-run --show-stderr --python=same
+
+bench: build
+	cd asv_benchmarks && ASV_PYTHONPATH=$(CURDIR) ../$(BIN)/asv run --show-stderr --python=same
+
 clean:
-	rm -rf build dist build.log *.egg-info .pytest_cache .mypy_cache .ruff_cache
-	find urpo_store -name '*.so' -delete -o -name '*.c' -delete
+	rm -rf build dist build.log build.tmp build.package.log *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find urpo_store \( -name '*.so' -o -name '*.c' \) -delete
