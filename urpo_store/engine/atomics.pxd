@@ -16,6 +16,7 @@ cdef extern from "atomics.h" nogil:
     uint64_t load_tag(const uint64_t *p)
     uint64_t sub_relaxed(uint64_t *p, uint64_t v)
     bint cas_acq_rel(uint64_t *p, uint64_t *expected, uint64_t desired)
+    bint cas_seq_cst(uint64_t *p, uint64_t *expected, uint64_t desired)
     uint32_t load32_relaxed(const uint32_t *p)
     uint32_t load32_acquire(const uint32_t *p)
     void store32_relaxed(uint32_t *p, uint32_t v)

@@ -8,6 +8,9 @@
 # (2) An item retired at epoch e (the global epoch is then raised to e + 1) may be freed once no
 #     slot holds an epoch in 1..e.
 # (3) Whoever entered after the raise can no longer reach the item: it was unlinked before.
+# (4) An item retired behind the drain is also held back until the drain has passed everything that
+#     was in the ring when (2) was first found true: calls that knew the item are over by then, so
+#     none of its points lies beyond.
 #
 # Entering takes no lock: a compare-and-swap on a slot of its own. When all slots are held (more
 # than EPOCH_SLOTS calls at once) the caller yields until one is free.
@@ -42,10 +45,11 @@ cdef struct Epochs:
     uint64_t current            # atomic, starts at 1; raised by epoch_retire
     uint64_t drained            # atomic: ring position below which all is drained; written by the drain
     uint64_t *head              # the ring's head; NULL without a ring; constant
+    uint64_t padding[7]         # every call reads `current`: no slot on its cache line
     EpochSlot slots[EPOCH_SLOTS]
     pthread_mutex_t lock        # guards what follows
-    Retired *limbo
-    size_t limbo_count
+    Retired *limbo              # by epoch, ascending
+    uint64_t limbo_count        # atomic: written under the lock; a stale read is a late reclaim
     size_t limbo_capacity
     Account *account
 
