@@ -290,7 +290,7 @@ def bins_cost(bins: int, values: Sequence[int]) -> int:
 
 def choose_bins(values: Sequence[int]) -> tuple[int, int]:
     """(estimated cost, bins); of equal costs the first tried."""
-    width = max(0, max(values).bit_length() - 7)
+    width = max(0, max(values).bit_length() - (7 if len(values) >= 256 else 6))
     families = [7, 6, 5, 4]
     while True:
         families.append(64 + width)

@@ -312,6 +312,7 @@ GOLDEN = [
     golden([i * i / 10 for i in range(20)], "140200020400"),
     golden([i * 100 + i * 7 % 5 for i in range(40)], "040100c20107000531026badb5d65a"),
     golden([i // 16 for i in range(64)], "040100004100000080008000800000"),
+    golden([i // 97 + i // 331 * 2 for i in range(480)], "04010000020501076030f88403010108"),
     golden([(0, 1000, 1000000)[i * i % 3] for i in range(40)], "041000e807000101b66ddbb6016d"),
     golden(
         [4096 * (100 + i * i % 7) for i in range(20)],
@@ -371,6 +372,16 @@ GOLDEN = [
         "38e92d22cb661e95aa53bc15269785b9a2c1c6844a905769cbc25c319a8474b4bbde22b2ac75bf4dc454"
         "6c23",
     ),
+    golden(
+        [(i / 9 - 3) ** 3 / 7 for i in range(48)],
+        "65040bedebd603beb332d5dd03b012070004d11616a1a545bbbf45bbbf454b0b0600a001356064b0cd9f"
+        "b55eb3c967ea9871b361004704405d6c3ecaf08f74b567d68cbb9cf10d8b8f1b577011590e838d0965bc"
+        "28a0b3dbe14a0adc818ab7c274a86b13a6621bbfeeb749b7882cc376f7a24948e5b2305749905709838d"
+        "09e7b2305754bc15bef3a854cd5b4496876a0038e32f15658ccbc25c0f01f8fe69eed8dc00f9b23057d2"
+        "d260763c6969303b7eb434981d3f5a1acc8ed79785b9963b3637002200df3fc96561aef2978a32886a00"
+        "38e92d22cb661e95aa53bc15269785b9a2c1c6844a905769cbc25c319a8474b4bbde22b2ac75bf4dc454"
+        "6c23",
+    ),
     golden([2**63 - 1, -(2**63), 0, -1], "0402feffffffffffffffff0102feffffffffffffffff0100"),
     golden(
         [START + i * 10**9 + i * i % 1000 for i in range(30)],
@@ -399,8 +410,19 @@ def test_golden_bytes(values: Column, text: str) -> None:
     assert words(codec_of(values).decode(bytes.fromhex(text), len(values))) == words(values)
 
 
-def test_golden_bytes_show_every_way_of_writing() -> None:
-    """All tags of columns; all predictions and options of integer columns."""
+def test_golden_bytes_show_every_way_of_writing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All tags of columns and streams; predictions and options of integer columns."""
+    streams = set()
+    write_stream = reference.write_stream
+
+    def noted(tag: int, values: list[int]) -> bytes:
+        streams.add(tag)
+        return bytes(write_stream(tag, values))
+
+    monkeypatch.setattr(reference, "write_stream", noted)
+    for case in GOLDEN:
+        assert reference_bytes(case.values[0]).hex() == case.values[1]
+    assert streams >= {0, 1, 2, 3, 4} and streams & {5, 6, 7} and max(streams) >= 64
     columns = [bytes.fromhex(case.values[1]) for case in GOLDEN]
     assert {column[0] & 15 for column in columns} == set(range(8))
     # In ORDERED and ROTATED the column of integers has a tag of its own.

@@ -27,7 +27,9 @@ from urpo_store.engine.huffman cimport (
 
 cdef enum:
     FINEST = 3                  # the largest m
-    LINEAR_BITS = 7             # linear bins start at no more than 2^7 of them
+    LINEAR_BITS = 7             # linear bins start at no more than 2^7 of them,
+    LINEAR_BITS_FEW = 6         # or 2^6 for fewer numbers than FEW, which never make finer bins pay
+    FEW = 256
 
 
 cdef inline uint32_t log_symbol(uint64_t value, uint32_t m) noexcept nogil:
@@ -107,7 +109,8 @@ cdef BinChoice choose_bins(
             rare[0] -= information(counts[symbol])
     # Linear bins, the same way.
     width = bit_length(most)
-    width = width - LINEAR_BITS if width > LINEAR_BITS else 0
+    some = LINEAR_BITS if count >= FEW else LINEAR_BITS_FEW
+    width = width - some if width > some else 0
     memset(counts, 0, (1 << LINEAR_BITS) * sizeof(uint32_t))
     for i in range(count):
         counts[values[i] >> width] += 1

@@ -28,8 +28,16 @@ cdef struct HuffmanCode:
 # An estimate of all bits, description included, in 1/256 bit, for symbols that occur counts[s] times;
 # counts[first] and counts[last] are not 0; the counts add up to total, at most 4096.
 cdef uint64_t code_cost(const uint32_t *counts, uint32_t first, uint32_t last, uint32_t total) noexcept nogil
-# 256 * count * log2(count), rounded; count <= 4096.
-cdef uint32_t information(uint32_t count) noexcept nogil
+# LOG2[c] is 256 * log2(c), rounded: costs are compared in integers, so that every machine and the
+# reference in Python choose alike. Filled when the module is imported, constant afterwards.
+cdef uint32_t[4097] LOG2
+
+
+cdef inline uint32_t information(uint32_t count) noexcept nogil:
+    """256 * count * log2(count), rounded; count <= 4096."""
+    return count * LOG2[count]
+
+
 # What `count` symbols of `total` cost in 1/256 bit, of two or more in a code: each at least a bit.
 cdef uint64_t symbol_cost(uint32_t count, uint32_t total) noexcept nogil
 # Fills code.lengths from counts; code.first and code.last are given.

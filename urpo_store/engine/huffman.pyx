@@ -16,11 +16,6 @@ from urpo_store.engine.bits cimport (
 cdef enum:
     MAX_TOTAL = 4096
 
-# LOG2[c] is 256 * log2(c), rounded: costs are compared in integers, so that every machine and the
-# reference in Python choose alike. Filled when the module is imported, constant afterwards.
-cdef uint32_t[MAX_TOTAL + 1] LOG2
-
-
 cdef void fill_logarithms() noexcept nogil:
     cdef uint32_t count
     LOG2[0] = 0
@@ -28,10 +23,6 @@ cdef void fill_logarithms() noexcept nogil:
         LOG2[count] = <uint32_t>rint(256.0 * log2(<double>count))
 
 fill_logarithms()
-
-
-cdef uint32_t information(uint32_t count) noexcept nogil:
-    return count * LOG2[count]
 
 
 cdef uint64_t symbol_cost(uint32_t count, uint32_t total) noexcept nogil:
