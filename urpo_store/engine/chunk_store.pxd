@@ -1,0 +1,79 @@
+# The structs of chunks.pxd, which says what they mean, and the drain's working memory.
+#
+# They stand apart so that the modules that share them (sealing, snapshot, eviction, exemplars,
+# chunks) need not know one another.
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from urpo_store.engine.alloc cimport Account
+from urpo_store.engine.atomics cimport pthread_mutex_t
+from urpo_store.engine.chunk cimport Chunk
+from urpo_store.engine.clock cimport ClockTable
+from urpo_store.engine.epoch cimport Epochs
+from urpo_store.engine.layout cimport LayoutTable
+from urpo_store.engine.rows cimport Rows
+from urpo_store.engine.tail cimport Tail
+from urpo_store.engine.work cimport Work
+
+cdef enum:
+    # SeriesData.options
+    DATA_ADD = 1                # points of equal time are added (collapsed deltas)
+
+cdef struct SeriesData:
+    Chunk **chunks              # sealed, ascending and disjoint
+    uint32_t chunk_count
+    uint32_t chunk_capacity
+    Tail *tail                  # NULL while every point is sealed
+    int64_t last_time           # newest time appended; INT64_MIN before the first
+    uint64_t points             # distinct points held (chunks, tail, late)
+    uint8_t *exemplars          # records: i64 time, u32 length, raw Exemplar message; oldest first
+    uint32_t exemplar_bytes
+    uint32_t exemplar_capacity
+    uint32_t kind               # KIND_*; constant
+    uint32_t options            # DATA_*; constant
+    uint32_t clock_group        # constant
+
+cdef struct ChunkStore:
+    Account *account
+    Epochs *epochs
+    pthread_mutex_t lock        # the drain lock
+    void *clocks                # a ClockTable
+    void *scratch               # a Bench, chunks.pyx: layouts, and buffers used under the lock
+    # Counters, written under the lock, read relaxed by stats().
+    uint64_t points             # distinct points held
+    uint64_t chunk_bytes        # chunks with headers, and blocks of clocks
+    uint64_t chunk_count
+    uint64_t duplicate_points
+    uint64_t replaced_points
+    uint64_t late_points
+    uint64_t evicted_points
+    uint64_t dropped_exemplars
+
+# A chunk that a fold leads to: a new one, or one that stays.
+cdef struct Made:
+    Chunk *chunk
+    bint fresh
+
+# Everything here is used under the drain lock.
+cdef struct Bench:
+    Work *work
+    LayoutTable layouts
+    ClockTable clocks
+    Rows rows                   # points being folded or added
+    Rows found                  # what was last decoded to look for a point
+    const void *found_in        # of which chunk or tail; NULL: of none
+    uint32_t found_length       # how long the tail's stream was
+    uint64_t newest_layout[2]   # of a tail's newest point, as find_point shows it
+    Made *made                  # the chunks of a fold
+    size_t made_count, made_capacity
+    uint32_t tails              # tails made so far; staggers their first seals
+    bint regular_gaps           # the last chunk built skips ticks at a regular distance
+
+cdef enum:
+    # Rows.flags in SeriesData.tail.late only: the point stands for one that is in a chunk or the tail.
+    LATE_OVERRIDE = 0x80000000
+
+cdef inline Bench *bench_of(ChunkStore *store) noexcept nogil:
+    return <Bench *>store.scratch
+
+cdef inline ClockTable *clocks_of(ChunkStore *store) noexcept nogil:
+    return <ClockTable *>store.clocks
