@@ -181,17 +181,28 @@ cdef void free_stream(void *context, void *item) noexcept nogil:
     mem_free(<Account *>context, item)
 
 
-cdef int make_room(Account *account, Epochs *epochs, Tail *tail, size_t more) noexcept nogil:
-    cdef size_t capacity = tail.capacity
-    cdef uint8_t *bytes
-    if tail.length + more <= capacity:
-        return 0
-    if capacity == 0:
-        capacity = tail.reserve if tail.reserve > FIRST_STREAM else FIRST_STREAM
+cdef size_t room_wanted(const Tail *tail, size_t needed) noexcept nogil:
+    """Room for a stream that has outgrown its own: four times that, but no more than what the whole
+    stream will take if it goes on as it began, so that few copies are made and little is left over."""
+    cdef size_t wanted, whole
+    if tail.capacity == 0:
+        wanted = tail.reserve if tail.reserve > FIRST_STREAM else FIRST_STREAM
     else:
-        capacity *= 2
-    while capacity < tail.length + more:
-        capacity += capacity // 2
+        wanted = <size_t>tail.capacity * 4
+        whole = needed * tail.limit // tail.count
+        whole += whole // 8
+        if wanted > whole:
+            wanted = whole
+    # A point at the end that is longer than expected must not cost a copy each.
+    return wanted if wanted > needed + needed // 8 else needed + needed // 8
+
+
+cdef int make_room(Account *account, Epochs *epochs, Tail *tail, size_t more) noexcept nogil:
+    cdef size_t capacity
+    cdef uint8_t *bytes
+    if tail.length + more <= tail.capacity:
+        return 0
+    capacity = room_wanted(tail, tail.length + more)
     bytes = <uint8_t *>mem_alloc(account, capacity)
     if bytes == NULL:
         return -1
