@@ -7,7 +7,6 @@ cimport cython
 from urpo_store.engine.alloc cimport mem_alloc
 from urpo_store.engine.atomics cimport bits_to_double, double_to_bits
 from urpo_store.engine.clock cimport (
-    Clock,
     ClockTable,
     TickBlock,
     block_number,
@@ -181,7 +180,9 @@ cdef uint64_t total(uint32_t kind, const uint64_t *row, uint32_t words) noexcept
     return sum
 
 
-cdef bint count_is_sum(uint32_t kind, const Rows *rows, size_t first, size_t count, uint32_t words) noexcept nogil:
+cdef bint count_is_sum(
+    uint32_t kind, const Rows *rows, size_t first, size_t count, uint32_t words
+) noexcept nogil:
     cdef size_t i
     if kind != KIND_HISTOGRAM and kind != KIND_EXPONENTIAL:
         return 0
@@ -286,7 +287,8 @@ cdef uint32_t chunk_block_count(const Chunk *chunk) noexcept nogil:
 
 
 cdef const uint8_t *get_times(
-    Work *work, const Chunk *chunk, TickBlock **blocks, const uint8_t *bytes, const uint8_t *end, int64_t *times
+    Work *work, const Chunk *chunk, TickBlock **blocks, const uint8_t *bytes, const uint8_t *end,
+    int64_t *times
 ) noexcept nogil:
     cdef uint16_t span
     cdef uint32_t i
@@ -454,7 +456,9 @@ cdef inline const TickBlock *block_of(ClockTable *clocks, const Chunk *chunk, ui
 
 
 @cython.cdivision(True)
-cdef int tick_time(ClockTable *clocks, Work *work, const Chunk *chunk, uint32_t tick, int64_t *time) noexcept nogil:
+cdef int tick_time(
+    ClockTable *clocks, Work *work, const Chunk *chunk, uint32_t tick, int64_t *time
+) noexcept nogil:
     cdef const int64_t *times = block_times(work, block_of(clocks, chunk, tick))
     if times == NULL:
         return -1

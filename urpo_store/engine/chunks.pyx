@@ -47,7 +47,6 @@ from urpo_store.engine.exponential cimport (
     ranges_read,
 )
 from urpo_store.engine.layout cimport (
-    Layout,
     layout_data,
     layout_intern,
     layout_release,
@@ -125,7 +124,9 @@ cdef void chunk_store_destroy(ChunkStore *store) noexcept nogil:
     pthread_mutex_destroy(&store.lock)
 
 
-cdef void series_data_init(SeriesData *data, uint32_t kind, uint32_t clock_group, uint32_t options) noexcept nogil:
+cdef void series_data_init(
+    SeriesData *data, uint32_t kind, uint32_t clock_group, uint32_t options
+) noexcept nogil:
     memset(data, 0, sizeof(SeriesData))
     data.last_time = INT64_MIN
     data.kind = kind
@@ -230,7 +231,8 @@ cdef bint fits(const Tail *tail, uint32_t kind, const PointView *view, Ranges *j
         return view_ranges(kind, view, &ranges) and ranges_join(&rows.ranges, &ranges, joined)
     return (
         view.rowed and rows.layout.layout_words == view.layout_words and rows.row_words == view.row_words
-        and (view.layout_words == 0 or memcmp(layout_data(rows.layout), view.layout, 8 * view.layout_words) == 0)
+        and (view.layout_words == 0
+             or memcmp(layout_data(rows.layout), view.layout, 8 * view.layout_words) == 0)
     )
 
 
@@ -359,7 +361,8 @@ cdef int append_newest(ChunkStore *store, SeriesData *data, const PointView *vie
             if fold(store, data, 1) != 0:
                 return -1
         elif clock != NULL:
-            tick = clock_tick(clocks_of(store), bench_of(store).work, clock, view.time, <int64_t>tail.tick + 1)
+            tick = clock_tick(
+                clocks_of(store), bench_of(store).work, clock, view.time, <int64_t>tail.tick + 1)
             if tick == TICK_NO_MEMORY:
                 return -1
             # Off the clock, or a series so sparse that its ticks would keep a clock's past alive.
@@ -434,7 +437,9 @@ cdef int added(ChunkStore *store, SeriesData *data, const PointView *old, PointV
     return 0
 
 
-cdef int put_late(ChunkStore *store, SeriesData *data, size_t at, const PointView *view, bint override) noexcept nogil:
+cdef int put_late(
+    ChunkStore *store, SeriesData *data, size_t at, const PointView *view, bint override
+) noexcept nogil:
     cdef Rows *late = late_rows(store, data)
     cdef PointView put = view[0]
     if late == NULL:
@@ -465,12 +470,20 @@ cdef void fold_many(ChunkStore *store, SeriesData *data) noexcept nogil:
     fold(store, data, older * 2 < late.count)
 
 
+cdef bint is_newest(const SeriesData *data, const PointView *view) noexcept nogil:
+    """Whether the point can take the place of the tail's newest, which is not in the stream yet."""
+    cdef const Tail *tail = data.tail
+    cdef Ranges joined
+    if tail == NULL or tail.count == 0 or view.time != tail.time or not fits(tail, data.kind, view, &joined):
+        return 0
+    return tail.rows == NULL or not tail.rows.ranged or ranges_equal(&joined, &tail.rows.ranges)
+
+
 cdef int append_late(ChunkStore *store, SeriesData *data, PointView *view) noexcept nogil:
     """A point not newer than the newest."""
     cdef Rows *late = NULL
     cdef Tail *tail = data.tail
     cdef PointView old
-    cdef Ranges joined
     cdef size_t at = 0
     cdef int there
     if tail != NULL and tail.late != NULL:
@@ -488,10 +501,7 @@ cdef int append_late(ChunkStore *store, SeriesData *data, PointView *view) noexc
         there = again(store, data, &old, view)
         if there <= 0:
             return there
-        if tail != NULL and tail.count and view.time == tail.time and fits(tail, data.kind, view, &joined) and (
-            tail.rows == NULL or not tail.rows.ranged or ranges_equal(&joined, &tail.rows.ranges)
-        ):
-            # The newest point is not yet in the stream.
+        if is_newest(data, view):
             if tail.rows != NULL:
                 put_newest_row(data.kind, tail.rows, view)
             tail.start = view.start
@@ -532,6 +542,7 @@ cdef int chunks_append(
     ChunkStore *store, SeriesData *data, const Point *point, int64_t start, const uint64_t *payload
 ) noexcept nogil:
     cdef PointView view
+    cdef const uint64_t *behind
     cdef uint32_t exemplars
     cdef int failed
     view.time = point.timestamp
@@ -549,11 +560,8 @@ cdef int chunks_append(
             view.row = payload + 1 + view.layout_words
         exemplars = payload_exemplar_bytes(payload[0])
         if exemplars:
-            exemplars_add(
-                store, data, view.time,
-                <const uint8_t *>(payload + 1 + payload_layout_words(payload[0]) + payload_row_words(payload[0])),
-                exemplars,
-            )
+            behind = payload + 1 + payload_layout_words(payload[0]) + payload_row_words(payload[0])
+            exemplars_add(store, data, view.time, <const uint8_t *>behind, exemplars)
     if view.flags & FLAG_STALE:
         view.value = 0
     if view.time > data.last_time:

@@ -34,7 +34,9 @@ cdef void retire_block(ClockTable *table, TickBlock *block) noexcept nogil:
 
 # The table
 
-cdef void clock_table_init(ClockTable *table, Account *account, Epochs *epochs, uint64_t *bytes) noexcept nogil:
+cdef void clock_table_init(
+    ClockTable *table, Account *account, Epochs *epochs, uint64_t *bytes
+) noexcept nogil:
     memset(table, 0, sizeof(ClockTable))
     table.account = account
     table.epochs = epochs
@@ -185,7 +187,8 @@ cdef int open_block(ClockTable *table, Work *work, Clock *clock) noexcept nogil:
         retire_block(table, block)
         return 0
     if mem_grow(
-        table.account, <void **>&clock.blocks, &clock.block_capacity, clock.block_count + 1, sizeof(TickBlock *)
+        table.account, <void **>&clock.blocks, &clock.block_capacity, clock.block_count + 1,
+        sizeof(TickBlock *),
     ) != 0:
         return -1
     larger = new_block(table, FIRST_TICKS if block == NULL else CHUNK_POINTS)

@@ -5,7 +5,7 @@ gives the time up to which enough would go, and is refined within that bin a few
 """
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t, uint64_t
 
-from urpo_store.engine.chunk cimport Chunk, chunk_about, chunk_ends_before, chunk_last, chunk_size
+from urpo_store.engine.chunk cimport chunk_about, chunk_ends_before, chunk_last, chunk_size
 from urpo_store.engine.chunk_store cimport LATE_OVERRIDE, ChunkStore, SeriesData, bench_of, clocks_of
 from urpo_store.engine.exemplars cimport exemplars_expire
 from urpo_store.engine.rows cimport Rows, rows_drop, rows_find
@@ -77,7 +77,9 @@ cdef inline uint64_t offset_of(int64_t time, int64_t low) noexcept nogil:
     return <uint64_t>time - <uint64_t>low
 
 
-cdef uint64_t chunks_evict(ChunkStore *store, SeriesData **all_data, size_t count, uint64_t bytes) noexcept nogil:
+cdef uint64_t chunks_evict(
+    ChunkStore *store, SeriesData **all_data, size_t count, uint64_t bytes
+) noexcept nogil:
     cdef uint64_t bins[BINS]
     cdef uint64_t needed = bytes, width, points = 0, freed = 0
     cdef int64_t low = INT64_MAX, high = INT64_MIN, time
@@ -96,7 +98,7 @@ cdef uint64_t chunks_evict(ChunkStore *store, SeriesData **all_data, size_t coun
     if low > high:
         return 0
     # Chunks before `low` go for sure; `needed` is what those from low to high have to give.
-    for round in range(ROUNDS):
+    for _ in range(ROUNDS):
         width = offset_of(high, low) // BINS + 1
         for bin in range(BINS):
             bins[bin] = 0

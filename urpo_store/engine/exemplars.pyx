@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove
 
-from urpo_store.engine.alloc cimport Account, mem_alloc, mem_free, mem_realloc
+from urpo_store.engine.alloc cimport mem_alloc, mem_free, mem_realloc
 from urpo_store.engine.atomics cimport pthread_mutex_lock, pthread_mutex_unlock
 from urpo_store.engine.chunk_store cimport ChunkStore, SeriesData
 
@@ -82,7 +82,9 @@ cdef void drop_front(SeriesData *data, uint32_t bytes) noexcept nogil:
     memmove(data.exemplars, data.exemplars + bytes, data.exemplar_bytes)
 
 
-cdef int add(ChunkStore *store, SeriesData *data, int64_t time, const uint8_t *message, uint32_t length) noexcept nogil:
+cdef int add(
+    ChunkStore *store, SeriesData *data, int64_t time, const uint8_t *message, uint32_t length
+) noexcept nogil:
     cdef uint32_t needed = HEADER + length, capacity, dropped = 0
     cdef uint8_t *moved
     cdef int64_t own = exemplar_time(message, length)

@@ -1,15 +1,12 @@
 """Sealing and folding; the contract is in sealing.pxd."""
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memmove
 
 from urpo_store.engine.alloc cimport Account, mem_free, mem_grow, mem_realloc
 from urpo_store.engine.chunk cimport (
     SPARSE,
-    TIMES,
-    TIMES_OWN,
     Chunk,
     chunk_begins_before,
-    chunk_block_count,
     chunk_decode,
     chunk_encode,
     chunk_ends_before,
@@ -44,7 +41,6 @@ from urpo_store.engine.codec cimport CHUNK_POINTS
 from urpo_store.engine.epoch cimport epoch_retire
 from urpo_store.engine.exponential cimport (
     Ranges,
-    ranges_equal,
     ranges_join,
     ranges_pad,
     ranges_read,

@@ -4,7 +4,7 @@ A snapshot is one block of memory: this struct, then the pointers of its chunks 
 their clocks, then the row of the tail's newest point. What it points to stays readable while the
 reader is inside its epoch. Late points are copied, as they change in place.
 """
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from urpo_store.engine.alloc cimport Account, mem_alloc, mem_free
@@ -108,6 +108,7 @@ cdef Snapshot *snapshot_take(
     cdef Snapshot *snapshot
     cdef Tail *tail = data.tail
     cdef Chunk *chunk
+    cdef Clock *clock
     cdef TickBlock **blocks
     cdef uint32_t first = 0, last = 0, i, n, words = 0
     cdef size_t block_count = 0, size
@@ -145,7 +146,8 @@ cdef Snapshot *snapshot_take(
         snapshot.chunks[i - first] = chunk
         n = chunk_block_count(chunk)
         if n:
-            memcpy(blocks, blocks_from(clock_get(clocks_of(store), chunk.clock), chunk.tick), n * sizeof(TickBlock *))
+            clock = clock_get(clocks_of(store), chunk.clock)
+            memcpy(blocks, blocks_from(clock, chunk.tick), n * sizeof(TickBlock *))
             blocks += n
     if with_tail:
         if tail.clock != NULL:

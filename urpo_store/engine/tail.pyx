@@ -14,7 +14,6 @@ from urpo_store.engine.points cimport (
 )
 from urpo_store.engine.rows cimport (
     NO_LAYOUT,
-    PointView,
     Rows,
     rows_layout,
     rows_reserve,
@@ -93,7 +92,9 @@ cdef inline uint8_t *put_changed(uint8_t *control, uint8_t *out, uint64_t change
     return out + bytes
 
 
-cdef inline const uint8_t *get_changed(uint8_t control, const uint8_t *bytes, uint64_t *changed) noexcept nogil:
+cdef inline const uint8_t *get_changed(
+    uint8_t control, const uint8_t *bytes, uint64_t *changed
+) noexcept nogil:
     cdef int n, i
     cdef uint64_t value = 0
     if not control & CHANGED:
@@ -108,7 +109,9 @@ cdef inline const uint8_t *get_changed(uint8_t control, const uint8_t *bytes, ui
 
 # Writing
 
-cdef uint8_t *put_row(uint8_t *out, const uint64_t *row, const uint64_t *last, uint32_t words, uint32_t kind) noexcept nogil:
+cdef uint8_t *put_row(
+    uint8_t *out, const uint64_t *row, const uint64_t *last, uint32_t words, uint32_t kind
+) noexcept nogil:
     cdef uint32_t j, zeros = 0
     cdef uint64_t delta
     cdef uint8_t *control
@@ -142,6 +145,7 @@ cdef uint8_t *put_entry(uint8_t *out, const Tail *tail, uint32_t kind) noexcept 
     cdef int64_t start = tail.last_time if tail.flipped else tail.last_start
     cdef int64_t other = tail.last_start if tail.flipped else tail.last_time
     cdef bint first = tail.count == 1
+    cdef uint64_t delta
     cdef uint32_t skipped = 0 if first else tail.tick - tail.last_tick - 1
     if tail.clock != NULL and skipped:
         meta |= TICK
@@ -157,7 +161,8 @@ cdef uint8_t *put_entry(uint8_t *out, const Tail *tail, uint32_t kind) noexcept 
         out[0] = meta
         out += 1
     if tail.clock == NULL:
-        out = put_varint(out, zigzag(<uint64_t>tail.time - <uint64_t>tail.last_time - <uint64_t>tail.last_delta))
+        delta = <uint64_t>tail.time - <uint64_t>tail.last_time
+        out = put_varint(out, zigzag(delta - <uint64_t>tail.last_delta))
     elif meta & TICK:
         out = put_varint(out, skipped)
     if meta & FLAGS:
