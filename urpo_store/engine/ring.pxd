@@ -2,7 +2,8 @@
 #
 # Slots are described in points.pxd. Beside the slots stands one u64 tag a slot: lap << 32 | series
 # (or SERIES_START, SERIES_EXT), lap = position / capacity + 1. The tag is the commit stamp of its
-# slot and the column that range scans filter on. Positions are u64 and never wrap.
+# slot and the column that range scans filter on. Positions are u64 and never wrap; laps do, after
+# 2^32, which harms nothing: every lap writes every tag.
 #
 # Invariants
 # (1) tail <= head <= tail + capacity. head is moved by producers (CAS), tail by the drain alone.
@@ -56,7 +57,8 @@ cdef int ring_init(Ring *ring, Account *account, uint64_t capacity) noexcept nog
 cdef void ring_destroy(Ring *ring) noexcept nogil
 # Claims n slots (n <= capacity / 2). 1 and *position, or 0: no room now.
 cdef bint ring_claim(Ring *ring, uint64_t n, uint64_t *position) noexcept nogil
-# Copies a claim's slots in and publishes them. slots[0] is a START slot.
+# Copies a claim's slots in and publishes them. slots[0] is a START slot. (A point whose series is 0 is
+# passed like any other, and no reader wants it.)
 cdef void ring_publish(Ring *ring, uint64_t position, const Point *slots, uint64_t n) noexcept nogil
 # Drain side (under the drain lock): how far [tail, ...) is committed, at most about `limit` slots on,
 # always a boundary. Slots in between may be read as plain memory.
@@ -66,7 +68,7 @@ cdef Point *ring_slot(Ring *ring, uint64_t position) noexcept nogil
 cdef void ring_payload(Ring *ring, uint64_t position, uint32_t count, uint64_t *out) noexcept nogil
 cdef void ring_release(Ring *ring, uint64_t position) noexcept nogil
 cdef uint64_t ring_used(Ring *ring) noexcept nogil                           # slots claimed, about
-# Reader side: copies every visible point whose series is wanted (wanted[series] != 0, for series
+# Reader side: appends a copy of every visible point whose series is wanted (wanted[series] != 0, for series
 # < wanted_size), with start time and payload, in position order. 0, or -1: no memory.
 cdef int ring_collect(Ring *ring, const uint32_t *wanted, uint32_t wanted_size, RingCopies *out) noexcept nogil
 # The same for one series; `selected` is 1.

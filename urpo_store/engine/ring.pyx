@@ -1,8 +1,22 @@
-"""The hot ring; the contract and its invariants are in ring.pxd."""
-from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+"""The hot ring; the contract and its invariants are in ring.pxd.
 
-from urpo_store.engine.alloc cimport Account, mem_calloc, mem_free, mem_grow
+Three kinds of memory are shared, each under one rule:
+
+    head, tail      atomics; a stale read is a smaller ring for a producer, a longer scan for a reader
+    tags            stored with release, loaded with acquire: what a tag stands for is visible with it
+    slot words      written by the claim's owner as relaxed atomics. The drain reads them plainly, for
+                    between publishing and passing them nobody writes. Readers copy them as relaxed
+                    atomics at any time, and throw away what may have been overwritten (5).
+
+Relaxed 8-byte loads and stores are plain moves on x86-64; what they forbid is tearing, and the compiler
+to read twice.
+"""
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from urpo_store.engine.alloc cimport Account, account_init, mem_alloc, mem_calloc, mem_free, mem_grow
 from urpo_store.engine.atomics cimport (
     cas_acq_rel, fence_acquire, fence_release, load_acquire, load_relaxed, load_tag, store_relaxed,
     store_release, store_tag,
@@ -11,15 +25,16 @@ from urpo_store.engine.points cimport Point, SERIES_EXT, SERIES_START, ext_slots
 
 cdef enum:
     SLOT_WORDS = 4              # u64 words in a slot
-
-
-cdef inline uint64_t lap_of(const Ring *ring, uint64_t position) noexcept nogil:
-    # Tags of a fresh ring are 0, so laps count from 1.
-    return (position >> ring.shift) + 1
+    UNROLL = 8                  # tags looked at between two loop conditions
 
 
 cdef inline uint64_t tag_of(const Ring *ring, uint64_t position, uint32_t series) noexcept nogil:
-    return (lap_of(ring, position) << 32) | series
+    # Laps count from 1, for the tags of a fresh ring are 0. The shift drops what is beyond 32 bits.
+    return ((position >> ring.shift) + 1) << 32 | series
+
+
+cdef inline bint same_lap(uint64_t tag, uint64_t other) noexcept nogil:
+    return (tag ^ other) >> 32 == 0
 
 
 cdef int ring_init(Ring *ring, Account *account, uint64_t capacity) noexcept nogil:
@@ -29,8 +44,10 @@ cdef int ring_init(Ring *ring, Account *account, uint64_t capacity) noexcept nog
     ring.shift = 0
     while (<uint64_t>1 << ring.shift) < capacity:
         ring.shift += 1
+    # Relaxed: no other thread knows of the ring yet.
     store_relaxed(&ring.head, 0)
     store_relaxed(&ring.tail, 0)
+    # Zeros, so that a reader that comes too early copies numbers, not what the memory held before.
     ring.slots = <Point *>mem_calloc(account, capacity * sizeof(Point))
     ring.tags = <uint64_t *>mem_calloc(account, capacity * sizeof(uint64_t))
     if ring.slots == NULL or ring.tags == NULL:
@@ -46,86 +63,76 @@ cdef void ring_destroy(Ring *ring) noexcept nogil:
     ring.tags = NULL
 
 
-# ---- producers ------------------------------------------------------------------------------------
+# ---- producers --------------------------------------------------------------------------------------
 
 cdef bint ring_claim(Ring *ring, uint64_t n, uint64_t *position) noexcept nogil:
-    cdef uint64_t head = load_relaxed(&ring.head)
+    cdef uint64_t head = load_relaxed(&ring.head)       # a guess; the swap decides
     while True:
-        # Acquire: whoever sees this tail sees that the drain has read all below it, so the slots may
-        # be written.
+        # Acquire: the drain's reads of what lies below this tail come before our writes there.
         if head + n > load_acquire(&ring.tail) + ring.capacity:
             return False
+        # No order is asked of the swap: it makes the claim ours, and tags publish it.
         if cas_acq_rel(&ring.head, &head, head + n):
             position[0] = head
             return True
 
 
-cdef void ring_publish(Ring *ring, uint64_t position, const Point *slots, uint64_t n) noexcept nogil:
-    cdef const uint64_t *source = <const uint64_t *>slots
-    cdef uint64_t i, at, run
-    # A reader that finds one of the words below must, when it looks at tail after that, find the tail
-    # that let us claim these slots: this fence pairs with the acquire fence in copy_point.
-    fence_release()
-    i = 0
-    while i < n:
-        at = (position + i) & ring.mask
-        run = ring.capacity - at
-        if run > n - i:
-            run = n - i
-        copy_words(<uint64_t *>(ring.slots + at), source + i * SLOT_WORDS, run * SLOT_WORDS)
-        i += run
-    publish_tags(ring, position, slots, n)
-
-
-cdef inline void copy_words(uint64_t *target, const uint64_t *source, uint64_t count) noexcept nogil:
-    # Relaxed atomic stores, plain on x86-64: readers may be copying the same slots, and will find out
-    # from tail that they must not use them.
+cdef inline void write_words(uint64_t *target, const uint64_t *source, uint64_t count) noexcept nogil:
     cdef uint64_t i
     for i in range(count):
         store_relaxed(target + i, source[i])
 
 
 cdef void publish_tags(Ring *ring, uint64_t position, const Point *slots, uint64_t n) noexcept nogil:
-    """Tags slots[1:], then slot 0: the claim's first tag commits all of it, for the drain never passes
-    an untagged slot.
+    """Tags all slots but the first, then the first, which is what the drain waits for.
 
-    Every tag is a release store, since a reader may meet any of them first and then reads the words of
-    its slot, of its START slot and of its EXT slots, all written before.
+    Each with release: a reader may meet any of them first, and then copies the words of that slot, of
+    its START slot and of its EXT slots, which have all been written before.
     """
     cdef uint64_t i = 1
-    cdef uint64_t j
-    cdef uint32_t ext
+    cdef uint64_t ext_end
     while i < n:
         store_tag(&ring.tags[(position + i) & ring.mask], tag_of(ring, position + i, slots[i].series))
-        if slots[i].series == SERIES_START:
+        # The slots behind a point with payload hold its words, whatever they look like. A START slot
+        # has no payload, but nothing says that its field is 0.
+        ext_end = i + 1
+        if slots[i].series != SERIES_START:
+            ext_end += ext_slots(slots[i].payload)
+        i += 1
+        while i < ext_end:
+            store_tag(&ring.tags[(position + i) & ring.mask], tag_of(ring, position + i, SERIES_EXT))
             i += 1
-            continue
-        ext = ext_slots(slots[i].payload)
-        for j in range(i + 1, i + 1 + ext):
-            store_tag(&ring.tags[(position + j) & ring.mask], tag_of(ring, position + j, SERIES_EXT))
-        i += 1 + ext
     store_tag(&ring.tags[position & ring.mask], tag_of(ring, position, SERIES_START))
+
+
+cdef void ring_publish(Ring *ring, uint64_t position, const Point *slots, uint64_t n) noexcept nogil:
+    cdef const uint64_t *words = <const uint64_t *>slots
+    cdef uint64_t at = position & ring.mask
+    cdef uint64_t run = min(n, ring.capacity - at)
+    # Pairs with the acquire fences in copy_point: a reader that copies one of the words below, and then
+    # looks at tail, finds at least the tail that let us claim, and so that its copy is no good.
+    fence_release()
+    write_words(<uint64_t *>(ring.slots + at), words, run * SLOT_WORDS)
+    write_words(<uint64_t *>ring.slots, words + run * SLOT_WORDS, (n - run) * SLOT_WORDS)
+    publish_tags(ring, position, slots, n)
 
 
 # ---- the drain --------------------------------------------------------------------------------------
 
 cdef uint64_t ring_committed(Ring *ring, uint64_t limit) noexcept nogil:
-    cdef uint64_t tail = load_relaxed(&ring.tail)       # only the drain, our caller, moves it
-    cdef uint64_t head = load_acquire(&ring.head)
+    cdef uint64_t tail = load_relaxed(&ring.tail)       # only the drain, our caller, writes it
+    cdef uint64_t head = load_acquire(&ring.head)       # a stale one only means that we drain less
     cdef uint64_t at = tail
     cdef uint64_t tag
     while at < head:
-        # Acquire: the tag was stored after the words of its claim, which may be read from now on as
-        # plain memory. Nobody writes them again before tail has passed them.
+        # Acquire: pairs with the release in publish_tags, so the slots passed here may be read as plain
+        # memory until tail has passed them too.
         tag = load_tag(&ring.tags[at & ring.mask])
-        if tag >> 32 != lap_of(ring, at):
-            return at
-        if <uint32_t>tag == SERIES_START:
-            if at - tail >= limit:
-                return at
-            at += 1
-        else:
-            at += 1 + ext_slots(ring.slots[at & ring.mask].payload)
+        if not same_lap(tag, tag_of(ring, at, 0)):
+            break
+        if <uint32_t>tag == SERIES_START and at - tail >= limit:
+            break
+        at += 1
     return at
 
 
@@ -135,99 +142,152 @@ cdef Point *ring_slot(Ring *ring, uint64_t position) noexcept nogil:
 
 cdef void ring_payload(Ring *ring, uint64_t position, uint32_t count, uint64_t *out) noexcept nogil:
     cdef uint64_t at = (position + 1) & ring.mask
-    cdef uint64_t run = (ring.capacity - at) * SLOT_WORDS
-    if run > count:
-        run = count
+    cdef uint64_t run = min(<uint64_t>count, (ring.capacity - at) * SLOT_WORDS)
     memcpy(out, ring.slots + at, run * sizeof(uint64_t))
     memcpy(out + run, ring.slots, (count - run) * sizeof(uint64_t))
 
 
 cdef void ring_release(Ring *ring, uint64_t position) noexcept nogil:
-    # Release: our reads of the slots come before; a producer that acquires this tail may write them.
+    # Release: our reads of the slots come before; whoever acquires this tail may write them anew.
     store_release(&ring.tail, position)
 
 
 cdef uint64_t ring_used(Ring *ring) noexcept nogil:
-    # Tail first: head only grows, so the difference is never negative.
-    cdef uint64_t tail = load_relaxed(&ring.tail)
-    return load_acquire(&ring.head) - tail
+    # Tail first, with acquire so that head is read after it: head never lies below an earlier tail.
+    cdef uint64_t tail = load_acquire(&ring.tail)
+    return load_relaxed(&ring.head) - tail
 
 
 # ---- readers ----------------------------------------------------------------------------------------
 
-cdef int copy_point(Ring *ring, uint64_t position, uint32_t selected, RingCopies *out) noexcept nogil:
-    """Copies the point at `position`, whose tag has been seen, unless it is being overwritten.
-
-    0; or -1: no memory. Words are read with relaxed order; they count only if tail, loaded after an
-    acquire fence, still stands at or below the START slot: see invariant (5).
-    """
-    cdef uint64_t *words = <uint64_t *>&ring.slots[position & ring.mask]
-    cdef uint64_t begin, at, run, i
-    cdef RingCopy *copy
-    cdef uint64_t *payload
-    cdef Point point
-    for i in range(SLOT_WORDS):
-        (<uint64_t *>&point)[i] = load_relaxed(words + i)
+cdef inline bint still_there(Ring *ring, uint64_t start) noexcept nogil:
+    # The fence orders the copies made before it and the look at tail behind it; it meets the release
+    # fence of a producer that overwrites. So: if one of the words copied came from a later lap, then
+    # this tail is one that has passed the slot, and with it (4) the START slot.
     fence_acquire()
-    begin = position - point.start
-    if point.start > position or load_relaxed(&ring.tail) > begin:
-        # Drained, and perhaps written anew: the chunks have it.
+    return load_relaxed(&ring.tail) <= start
+
+
+cdef void copy_words(Ring *ring, uint64_t position, uint64_t *target, uint32_t count) noexcept nogil:
+    """Copies `count` words from the slot at `position` on, around the end."""
+    cdef uint64_t at = position & ring.mask
+    cdef uint64_t run = min(<uint64_t>count, (ring.capacity - at) * SLOT_WORDS)
+    cdef uint64_t *source = <uint64_t *>(ring.slots + at)
+    cdef uint64_t i
+    for i in range(run):
+        target[i] = load_relaxed(source + i)
+    source = <uint64_t *>ring.slots
+    for i in range(run, count):
+        target[i] = load_relaxed(source + (i - run))
+
+
+cdef int copy_point(Ring *ring, uint64_t position, uint32_t selected, RingCopies *out) noexcept nogil:
+    """Appends the point at `position`, whose tag has been seen, unless the drain has passed it.
+
+    0; or -1: no memory.
+    """
+    cdef Point point
+    cdef RingCopy *copy
+    cdef uint64_t start
+    cdef int64_t start_time
+    copy_words(ring, position, <uint64_t *>&point, SLOT_WORDS)
+    # An overwritten word may hold any number; whatever slot it leads to is only looked at.
+    start = position - point.start
+    start_time = <int64_t>load_relaxed(<uint64_t *>&ring.slots[start & ring.mask].timestamp)
+    if point.start > position or not still_there(ring, start):
+        # Drained: it is in the chunks.
         return 0
-    if mem_grow(out.account, <void **>&out.items, &out.capacity, out.count + 1, sizeof(RingCopy)) != 0:
+    # Point and start are right. The payload has a length to be trusted, and its own look at tail.
+    if out.count == out.capacity and mem_grow(
+        out.account, <void **>&out.items, &out.capacity, out.count + 1, sizeof(RingCopy)
+    ) != 0:
         return -1
-    if mem_grow(out.account, <void **>&out.words, &out.word_capacity, out.word_count + point.payload,
-                sizeof(uint64_t)) != 0:
-        return -1
+    if point.payload:
+        if mem_grow(out.account, <void **>&out.words, &out.word_capacity,
+                    out.word_count + point.payload, sizeof(uint64_t)) != 0:
+            return -1
+        copy_words(ring, position + 1, out.words + out.word_count, point.payload)
+        if not still_there(ring, start):
+            return 0
     copy = &out.items[out.count]
     copy.position = position
     copy.point = point
+    copy.start = start_time
     copy.selected = selected
     copy.words = <uint32_t>out.word_count
-    copy.start = <int64_t>load_relaxed(<uint64_t *>&ring.slots[begin & ring.mask].timestamp)
-    if point.payload:
-        payload = out.words + out.word_count
-        at = (position + 1) & ring.mask
-        run = (ring.capacity - at) * SLOT_WORDS
-        words = <uint64_t *>(ring.slots + at)
-        for i in range(point.payload):
-            if i == run:
-                words = <uint64_t *>ring.slots - run
-            payload[i] = load_relaxed(words + i)
-    fence_acquire()
-    if load_relaxed(&ring.tail) <= begin:
-        out.count += 1
-        out.word_count += point.payload
+    out.count += 1
+    out.word_count += point.payload
     return 0
 
+
+cdef inline void visible(Ring *ring, uint64_t *begin, uint64_t *end) noexcept nogil:
+    """The positions that may hold points: none below begin is in the ring any more."""
+    # Acquire, tail first: then head is not older than tail. What moves later is seen in copy_point, or
+    # was not yet there when the caller asked.
+    begin[0] = load_acquire(&ring.tail)
+    end[0] = load_acquire(&ring.head)
+    # Head may have run on in between. What that leaves behind has been drained.
+    if end[0] - begin[0] > ring.capacity:
+        begin[0] = end[0] - ring.capacity
+
+
+# Both scans go through the tags in stretches of one lap, where the array is contiguous. They filter with
+# relaxed loads, since most tags are of no interest, and load a tag that is again with acquire: the words
+# read behind it are then those that the tag stands for, or later ones. A tag of another lap marks a hole
+# (claimed, not published), or something that has been drained since.
 
 cdef int ring_collect(Ring *ring, const uint32_t *wanted, uint32_t wanted_size, RingCopies *out) noexcept nogil:
-    cdef uint64_t at = load_acquire(&ring.tail)
-    cdef uint64_t head = load_acquire(&ring.head)
+    cdef uint64_t at, end, count, i, lap
+    cdef uint64_t *tags
     cdef uint64_t tag
-    cdef uint32_t series, selected
-    while at < head:
-        # Acquire, so that the words read behind it are not older than the tag.
-        tag = load_tag(&ring.tags[at & ring.mask])
-        series = <uint32_t>tag
-        # START and EXT lie beyond every size; series 0 is a voided slot, and never wanted.
-        if series < wanted_size:
-            selected = wanted[series]
-            # An older lap is a hole, or a slot that has been drained: its point is not at `at`.
-            if selected and tag >> 32 == lap_of(ring, at):
-                if copy_point(ring, at, selected, out) != 0:
-                    return -1
-        at += 1
+    cdef uint32_t series
+    visible(ring, &at, &end)
+    while at < end:
+        count = min(end, (at | ring.mask) + 1) - at
+        tags = ring.tags + (at & ring.mask)
+        lap = tag_of(ring, at, 0)
+        for i in range(count):
+            # START and EXT are beyond every size.
+            series = <uint32_t>load_relaxed(tags + i)
+            if series >= wanted_size or wanted[series] == 0:
+                continue
+            tag = load_tag(tags + i)
+            if tag == (lap | series) and copy_point(ring, at + i, wanted[series], out) != 0:
+                return -1
+        at += count
     return 0
+
+
+cdef inline uint64_t find_tag(const uint64_t *tags, uint64_t i, uint64_t count, uint64_t tag) noexcept nogil:
+    """The next index from i on where `tag` stands, or count."""
+    while i + UNROLL <= count:
+        if (
+            load_relaxed(tags + i) == tag or load_relaxed(tags + i + 1) == tag
+            or load_relaxed(tags + i + 2) == tag or load_relaxed(tags + i + 3) == tag
+            or load_relaxed(tags + i + 4) == tag or load_relaxed(tags + i + 5) == tag
+            or load_relaxed(tags + i + 6) == tag or load_relaxed(tags + i + 7) == tag
+        ):
+            break
+        i += UNROLL
+    while i < count and load_relaxed(tags + i) != tag:
+        i += 1
+    return i
 
 
 cdef int ring_collect_one(Ring *ring, uint32_t series, RingCopies *out) noexcept nogil:
-    cdef uint64_t at = load_acquire(&ring.tail)
-    cdef uint64_t head = load_acquire(&ring.head)
-    while at < head:
-        if load_tag(&ring.tags[at & ring.mask]) == tag_of(ring, at, series):
-            if copy_point(ring, at, 1, out) != 0:
+    cdef uint64_t at, end, count, i, tag
+    cdef uint64_t *tags
+    visible(ring, &at, &end)
+    while at < end:
+        count = min(end, (at | ring.mask) + 1) - at
+        tags = ring.tags + (at & ring.mask)
+        tag = tag_of(ring, at, series)
+        i = find_tag(tags, 0, count, tag)
+        while i < count:
+            if load_tag(tags + i) == tag and copy_point(ring, at + i, 1, out) != 0:
                 return -1
-        at += 1
+            i = find_tag(tags, i + 1, count, tag)
+        at += count
     return 0
 
 
@@ -238,3 +298,141 @@ cdef void ring_copies_free(RingCopies *copies) noexcept nogil:
     copies.words = NULL
     copies.count = copies.capacity = 0
     copies.word_count = copies.word_capacity = 0
+
+
+# ---- for tests --------------------------------------------------------------------------------------
+
+@cython.final
+cdef class HotRing:
+    """A ring through which tests and benchmarks drive this module: calls of it, one to one.
+
+    Producers and readers may be any threads; `committed`, `slot`, `payload` and `release` belong to one
+    thread at a time.
+
+    :param capacity: slots, a power of two.
+    :param first: the position of the first slot, a multiple of capacity.
+    :param fail_at: the allocation that fails, counted from 1; 0 for none.
+    """
+    cdef Account account
+    cdef Ring ring
+
+    def __cinit__(self, uint64_t capacity, *, uint64_t first=0, uint64_t fail_at=0):
+        if capacity == 0 or capacity & (capacity - 1):
+            raise ValueError(f"capacity is {capacity}; it must be a power of two")
+        if first % capacity:
+            raise ValueError(f"first is {first}; it must be a multiple of {capacity}")
+        account_init(&self.account)
+        self.account.fail_at = fail_at
+        if ring_init(&self.ring, &self.account, capacity) != 0:
+            raise MemoryError(f"no memory for a ring of {capacity} slots")
+        self.ring.head = self.ring.tail = first
+
+    def __dealloc__(self):
+        if self.ring.account != NULL:
+            ring_destroy(&self.ring)
+
+    def claim(self, uint64_t slots):
+        """The position of `slots` slots that are the caller's to publish; None: no room."""
+        cdef uint64_t position
+        return position if ring_claim(&self.ring, slots, &position) else None
+
+    def publish(self, uint64_t position, bytes slots not None):
+        """Publishes a claim: the bytes of its slots, 32 each."""
+        cdef const Point *points = <const Point *>PyBytes_AS_STRING(slots)
+        cdef uint64_t count = PyBytes_GET_SIZE(slots) // sizeof(Point)
+        with nogil:
+            ring_publish(&self.ring, position, points, count)
+
+    def committed(self, uint64_t limit):
+        """Up to where the drain may go."""
+        return ring_committed(&self.ring, limit)
+
+    def slot(self, uint64_t position):
+        """The bytes of a committed slot."""
+        return (<char *>ring_slot(&self.ring, position))[:sizeof(Point)]
+
+    def payload(self, uint64_t position, uint32_t count):
+        """The payload words of the committed point at `position`."""
+        cdef uint64_t *words = <uint64_t *>mem_alloc(&self.account, count * sizeof(uint64_t))
+        cdef uint32_t i
+        if words == NULL:
+            raise MemoryError(f"no memory for {count} words")
+        try:
+            ring_payload(&self.ring, position, count, words)
+            return [words[i] for i in range(count)]
+        finally:
+            mem_free(&self.account, words)
+
+    def release(self, uint64_t position):
+        """Moves tail to `position`."""
+        ring_release(&self.ring, position)
+
+    def collect(self, wanted):
+        """Copies of the points of the series that `wanted` maps to a number that is not 0.
+
+        :param wanted: dict of series to number; or an int, one series, for which `selected` is 1.
+        :returns: tuples position, timestamp, value, series, start time, flags, selected, payload words.
+        """
+        cdef RingCopies copies
+        cdef uint32_t *selected = NULL
+        cdef uint32_t size = 0, series
+        cdef int verdict
+        memset(&copies, 0, sizeof(copies))
+        copies.account = &self.account
+        try:
+            if isinstance(wanted, int):
+                series = wanted
+                with nogil:
+                    verdict = ring_collect_one(&self.ring, series, &copies)
+            else:
+                size = max(wanted, default=0) + 1
+                selected = <uint32_t *>mem_calloc(&self.account, size * sizeof(uint32_t))
+                if selected == NULL:
+                    raise MemoryError("no memory for what is wanted")
+                for series, number in wanted.items():
+                    selected[series] = number
+                with nogil:
+                    verdict = ring_collect(&self.ring, selected, size, &copies)
+            if verdict != 0:
+                raise MemoryError("no memory for the copies")
+            return [copy_to_tuple(&copies, i) for i in range(copies.count)]
+        finally:
+            mem_free(&self.account, selected)
+            ring_copies_free(&copies)
+
+    def count(self, uint32_t series):
+        """How many points of a series are visible; nothing else, so that a scan can be timed."""
+        cdef RingCopies copies
+        cdef size_t count
+        memset(&copies, 0, sizeof(copies))
+        copies.account = &self.account
+        with nogil:
+            ring_collect_one(&self.ring, series, &copies)
+            count = copies.count
+            ring_copies_free(&copies)
+        return count
+
+    @property
+    def used(self):
+        """Slots claimed and not released."""
+        return ring_used(&self.ring)
+
+    @property
+    def tail(self):
+        """The position below which all is drained."""
+        return load_acquire(&self.ring.tail)
+
+    @property
+    def bytes(self):
+        """Bytes owned, as the account counts them."""
+        return load_relaxed(&self.account.bytes)
+
+
+cdef tuple copy_to_tuple(const RingCopies *copies, size_t i):
+    cdef const RingCopy *copy = &copies.items[i]
+    cdef uint32_t j
+    words = tuple([copies.words[copy.words + j] for j in range(copy.point.payload)])
+    return (
+        copy.position, copy.point.timestamp, copy.point.value, copy.point.series, copy.start,
+        copy.point.flags, copy.selected, words,
+    )
