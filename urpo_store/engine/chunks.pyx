@@ -291,11 +291,14 @@ cdef int choose_clock(
         chosen[0] = clock
         if tick[0] != TICK_UNKNOWN:
             return 0 if tick[0] >= 0 else -1
-    # Another clock of the group that has this very time, or a new one.
+    # Another clock of the group that has this very time, or whose newest tick is the series' previous
+    # time (its own series come later in the request); else a new one.
     other = clock_of_group(clocks_of(store), data.clock_group)
     while other != NULL:
         if other != clock:
             tick[0] = clock_find(clocks_of(store), bench_of(store).work, other, time, other.ticks - 1)
+            if tick[0] == TICK_UNKNOWN and other.ticks and other.last == data.last_time:
+                tick[0] = tick_of(store, other, time)
             if tick[0] == TICK_NO_MEMORY:
                 return -1
             if tick[0] >= 0:
