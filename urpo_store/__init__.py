@@ -13,6 +13,7 @@ from .errors import (
     QueryError,
     StoreClosedError,
     StoreLockedError,
+    UnreachableError,
     UrpoStoreError,
 )
 from .interfaces import MetricAggregator, MetricStorage
@@ -43,7 +44,6 @@ from .model import (
     UpDownCounter,
 )
 from .opening import open
-from .store import MetricStore
 
 __version__ = "0.1.0"
 
@@ -67,7 +67,6 @@ __all__ = [
     "MetricQuery",
     "MetricSeries",
     "MetricStorage",
-    "MetricStore",
     "MetricTable",
     "MetricType",
     "QueryError",
@@ -80,6 +79,7 @@ __all__ = [
     "StoreLockedError",
     "StoreStats",
     "Summary",
+    "UnreachableError",
     "UpDownCounter",
     "UrpoStoreError",
     "__version__",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from importlib.metadata import entry_points
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from .errors import ConfigError
 from .interfaces import MetricStorage
 from .options import parse_options
-from .store import MetricStore
+
+if TYPE_CHECKING:
+    from .store import MetricStore
 
 #: Third parties register storages here; an entry point's name is the scheme of its URLs.
 STORAGE_GROUP = "urpo_store.storage"
@@ -35,6 +37,8 @@ def open(target: str | os.PathLike[str] | None = None, **options: Any) -> Metric
     ring_slots=65536, drain_interval="1s". Raises ConfigError for a wrong or unknown one.
     """
     if target is None:
+        from .store import MetricStore
+
         return MetricStore(parse_options(options))
     text = os.fspath(target)
     scheme, separator, _ = text.partition("://")

@@ -8,7 +8,7 @@ from libc.math cimport isnan
 from libc.stdint cimport INT32_MAX, INT64_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove, memset
 
-from urpo_store.engine.alloc cimport Account, mem_alloc, mem_free, mem_grow
+from urpo_store.engine.alloc cimport Account, account_init, mem_alloc, mem_free, mem_grow
 from urpo_store.engine.atomics cimport bits_to_double
 from urpo_store.engine.messages cimport (
     DEPTH_DATA, DEPTH_METRIC, DEPTH_POINT, DEPTH_RESOURCE, DEPTH_SCOPE, M_ANY, M_ATTRIBUTES,
@@ -18,12 +18,15 @@ from urpo_store.engine.messages cimport (
 from urpo_store.engine.points cimport (
     FLAG_INT, FLAG_MAX, FLAG_MIN, FLAG_STALE, FLAG_SUM, FLAGS_OTLP, KIND_EXPONENTIAL, KIND_GAUGE,
     KIND_HISTOGRAM, KIND_SUM, KIND_SUMMARY, Point, ROW_EXPONENTIAL, ROW_HISTOGRAM, ROW_SUMMARY,
-    SERIES_START, TEMPORALITY_CUMULATIVE, TEMPORALITY_DELTA, ext_slots, payload_header,
+    SERIES_START, TEMPORALITY_CUMULATIVE, TEMPORALITY_DELTA, ext_slots, payload_exemplar_bytes,
+    payload_header, payload_layout_words, payload_row_words,
 )
 from urpo_store.engine.protobuf cimport (
     WT_BYTES, WT_FIXED64, WT_VARINT, read_fixed64, read_length, read_tag, read_varint, skip_value,
     valid_utf8,
 )
+
+from urpo_store.engine.values import decode_value
 
 cdef enum:
     BLOCK = 65536               # least size of an arena block
@@ -1482,3 +1485,111 @@ cdef Span wire_canonical_value(Scan *scan, Span value) noexcept nogil:
     out.p = room
     out.n = scan.scratch_used
     return out
+
+
+# ---- for tests and benchmarks ---------------------------------------------------------------------------
+
+cdef bytes span_bytes(Span span):
+    return (<const char *>span.p)[:span.n]
+
+
+cdef class Scanner:
+    """The scanner alone, with what it finds as plain Python; what a store does not need, tests do."""
+
+    cdef Scan scan_
+    cdef Account account
+
+    def __cinit__(self):
+        account_init(&self.account)
+        scan_init(&self.scan_, &self.account)
+
+    def __dealloc__(self):
+        scan_destroy(&self.scan_)
+
+    @property
+    def memory_bytes(self):
+        """Bytes that the scanner holds between scans."""
+        return self.account.bytes
+
+    def count(self, bytes data not None):
+        """Number of points in a request; -1 if it is malformed. The bare scan, for benchmarks."""
+        cdef const uint8_t *p = <const uint8_t *>data
+        cdef size_t n = len(data)
+        cdef int verdict
+        with nogil:
+            verdict = wire_scan(&self.scan_, p, n)
+        return self.scan_.total_points if verdict == WIRE_OK else -1
+
+    def scan(self, bytes data not None, uint32_t max_attributes=0xFFFFFFFF, uint32_t max_string=0xFFFFFFFF):
+        """[(resource, scope, metric, points)] of each metric that has points; None if it is malformed.
+
+        resource: attributes; scope: (name, version, schema_url, attributes); metric: (name, unit,
+        description, kind, temporality, monotonic); a point: (reason, attributes, time, start, value
+        bits, flags, layout words, row words, exemplars, bad exemplars), of a refused one the first two.
+        """
+        cdef Scan *scan = &self.scan_
+        cdef WireMetric *metric
+        cdef WireScope *scope
+        cdef WirePoint *point
+        cdef size_t i
+        if wire_scan(scan, <const uint8_t *>data, len(data)) != WIRE_OK:
+            return None
+        for i in range(scan.resource_count):
+            if wire_check_resource(scan.resources[i].body, max_attributes, max_string) > 0:
+                return None
+        for i in range(scan.scope_count):
+            if wire_check_scope(scan.scopes[i].body, max_attributes, max_string) > 0:
+                return None
+        for i in range(scan.point_count):
+            if wire_check_attributes(scan.points[i].attributes, max_attributes, max_string) > 0:
+                return None
+        found = []
+        for i in range(scan.metric_count):
+            metric = &scan.metrics[i]
+            scope = &scan.scopes[metric.scope]
+            found.append((
+                self.attributes(scan.resources[scope.resource].body, 1),
+                (span_bytes(wire_string_field(scope.body, 1)).decode(),
+                 span_bytes(wire_string_field(scope.body, 2)).decode(),
+                 span_bytes(scope.schema_url).decode(),
+                 self.attributes(scope.body, 3)),
+                (span_bytes(metric.name).decode(), span_bytes(metric.unit).decode(),
+                 span_bytes(metric.description).decode(), metric.kind, metric.temporality,
+                 metric.monotonic),
+                [],
+            ))
+        for i in range(scan.point_count):
+            point = &scan.points[i]
+            found[point.metric][3].append(self.point(point))
+        return found
+
+    cdef object attributes(self, Span span, uint32_t field):
+        cdef const uint8_t *at = span.p
+        cdef Attribute attribute
+        cdef dict found = {}
+        while wire_next_attribute(&self.scan_, &at, span.p + span.n, field, &attribute) > 0:
+            key = span_bytes(attribute.key).decode()
+            found[key] = decode_value(span_bytes(wire_canonical_value(&self.scan_, attribute.value)))
+        return found
+
+    cdef object point(self, WirePoint *point):
+        cdef Point *slot
+        cdef uint64_t *words
+        cdef uint64_t header = 0
+        cdef uint32_t i, layout = 0, row = 0
+        attributes = self.attributes(point.attributes, 0)
+        if point.reason != REJECT_NONE:
+            return point.reason, attributes
+        slot = &self.scan_.slots[point.slot]
+        words = <uint64_t *>(slot + 1)
+        exemplars = b""
+        if slot.payload:
+            header = words[0]
+            layout = payload_layout_words(header)
+            row = payload_row_words(header)
+            exemplars = (<const char *>(words + 1 + layout + row))[:payload_exemplar_bytes(header)]
+        return (
+            0, attributes, slot.timestamp, (slot - slot.start).timestamp, slot.value, slot.flags,
+            [words[1 + i] for i in range(layout)], [words[1 + layout + i] for i in range(row)],
+            exemplars, point.bad_exemplars,
+        )
