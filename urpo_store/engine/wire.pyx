@@ -227,9 +227,11 @@ cdef bint good_exemplar(const uint8_t *p, const uint8_t *end) noexcept nogil:
         if tag == (2 << 3 | WT_FIXED64):
             p = read_fixed64(p, end, &time)
         elif tag == (4 << 3 | WT_BYTES):
-            p = read_length(p, end, &span_id) + span_id
+            p = read_length(p, end, &span_id)
+            p += span_id
         elif tag == (5 << 3 | WT_BYTES):
-            p = read_length(p, end, &trace_id) + trace_id
+            p = read_length(p, end, &trace_id)
+            p += trace_id
         else:
             if tag == (3 << 3 | WT_FIXED64) or tag == (6 << 3 | WT_FIXED64):
                 value = True
