@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -114,8 +115,14 @@ class StoreReader:
     def exemplars(self, ids: UInt32Array, start: int, end: int) -> list[tuple[int, Exemplar]]:
         from .otlp.exemplar import exemplar_from_bytes
 
-        found = [
-            (index, exemplar_from_bytes(raw))
-            for index, raw in self._reader.exemplars(ids, start, end)
-        ]
-        return sorted(found, key=lambda item: item[1].timestamp)
+        found: dict[tuple[int, bytes], Exemplar] = {}
+        for index, time, raw in self._reader.exemplars(ids, start, end):
+            exemplar = exemplar_from_bytes(raw)
+            if not exemplar.timestamp:
+                exemplar = replace(exemplar, timestamp=time)
+            if start <= exemplar.timestamp <= end:
+                found[index, raw] = exemplar
+        return sorted(
+            ((index, exemplar) for (index, _), exemplar in found.items()),
+            key=lambda item: item[1].timestamp,
+        )

@@ -8,6 +8,7 @@ import threading
 from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
 
 import numpy as np
 
@@ -17,14 +18,20 @@ from urpo_store.engine.catalog cimport (
     attribute_column, catalog_bytes, catalog_producers, catalog_streams,
     find_string, series_identity, service_column, string_bytes,
 )
-from urpo_store.engine.chunks cimport Rows, rows_free, rows_init
+from urpo_store.engine.exemplars cimport read_exemplars
 from urpo_store.engine.drain cimport (
     compress_all, drain_all, drain_start, drain_stop, evict_idle, maintain,
 )
 from urpo_store.engine.epoch cimport epoch_enter, epoch_leave
 from urpo_store.engine.health cimport health_report
 from urpo_store.engine.ingest cimport ingest_request
+from urpo_store.engine.points cimport (
+    payload_exemplar_bytes, payload_layout_words, payload_row_words,
+)
+from urpo_store.engine.ring cimport RingCopies, RingCopy, ring_collect_one, ring_copies_free
+from urpo_store.engine.rows cimport Rows, rows_free, rows_init
 from urpo_store.engine.scan cimport scan_series
+from urpo_store.engine.series cimport Series, series_get
 from urpo_store.engine.store cimport (
     Refusal, Staging, Store, process_generation, store_free, store_open,
 )
@@ -390,8 +397,7 @@ cdef class Reader:
         found = np.zeros(n, np.uint32)
         cdef uint32_t[::1] out = found
         if n:
-            with nogil:
-                service_column(&store.table, &ids[0], n, &out[0])
+            service_column(&store.table, &ids[0], n, &out[0])
         return found
 
     def find_value(self, value):
@@ -421,9 +427,10 @@ cdef class Reader:
         cdef int64_t[::1] offsets_view = offsets
         cdef int64_t[::1] first_view = first
         cdef int64_t *first_p = &first_view[0] if n else NULL
+        cdef int64_t *offsets_p = &offsets_view[0]
         if n:
             with nogil:
-                failed = scan_series(store, p, n, start, end, predecessor, rows, &offsets_view[0], first_p)
+                failed = scan_series(store, p, n, start, end, predecessor, rows, offsets_p, first_p)
             if failed:
                 raise MemoryError(f"no memory to read {n} series from {start} to {end}")
         layouts = []
@@ -444,3 +451,54 @@ cdef class Reader:
             column(owner, rows.words, rows.word_count, np.uint64, 8) if has_rows else None,
             layouts,
         )
+
+    def exemplars(self, const uint32_t[::1] ids not None, int64_t start, int64_t end):
+        """[(index in ids, time of its point or its own, raw Exemplar message)], in no order.
+
+        Those of drained points have start <= time <= end; of points in the ring, all are returned.
+        """
+        cdef Store *store = self.opened()
+        cdef RingCopies copies
+        cdef Series *series
+        cdef Py_ssize_t i
+        cdef list found = []
+        for i in range(ids.shape[0]):
+            series = series_get(&store.table, ids[i])
+            if series == NULL:
+                continue
+            # The ring first: what leaves it meanwhile is found in the chunks, perhaps once more.
+            seen = set()
+            memset(&copies, 0, sizeof(RingCopies))
+            copies.account = &store.query_account
+            if ring_collect_one(&store.ring, ids[i], &copies) != 0:
+                ring_copies_free(&copies)
+                raise MemoryError("no memory to read the hot exemplars of a series")
+            try:
+                collect_exemplars(&copies, seen)
+            finally:
+                ring_copies_free(&copies)
+            seen.update(read_exemplars(&store.chunks, &series.data, start, end))
+            found += [(i, time, raw) for time, raw in seen]
+        return found
+
+
+cdef int collect_exemplars(RingCopies *copies, set seen) except -1:
+    """Adds (time of the point, raw message) of each exemplar in the copies."""
+    cdef RingCopy *copy
+    cdef uint64_t *words
+    cdef const char *p
+    cdef const char *end
+    cdef uint32_t length
+    cdef size_t i
+    for i in range(copies.count):
+        copy = &copies.items[i]
+        if copy.point.payload == 0:
+            continue
+        words = copies.words + copy.words
+        p = <const char *>(words + 1 + payload_layout_words(words[0]) + payload_row_words(words[0]))
+        end = p + payload_exemplar_bytes(words[0])
+        while p < end:
+            memcpy(&length, p, 4)
+            seen.add((copy.point.timestamp, p[4:4 + length]))
+            p += 4 + length
+    return 0

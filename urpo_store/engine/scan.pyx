@@ -1,14 +1,15 @@
 """Range scans over ring and chunks; the contract, and why nothing is missed, is in scan.pxd."""
 from libc.stdint cimport INT64_MIN, int64_t, uint32_t, uint64_t
-from libc.string cimport memmove, memset
+from libc.string cimport memset
 
 from urpo_store.engine.alloc cimport mem_alloc, mem_calloc, mem_free
 from urpo_store.engine.atomics cimport (
     load32_relaxed, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock,
 )
-from urpo_store.engine.chunks cimport (
-    DATA_ADD, Rows, Snapshot, rows_append, rows_sort, snapshot_decode, snapshot_take,
-)
+from urpo_store.engine.chunk_store cimport DATA_ADD
+from urpo_store.engine.merging cimport rows_sort
+from urpo_store.engine.rows cimport Rows, rows_append, rows_drop
+from urpo_store.engine.snapshot cimport Snapshot, snapshot_decode, snapshot_take
 from urpo_store.engine.points cimport Point
 from urpo_store.engine.ring cimport (
     RingCopies, RingCopy, ring_collect, ring_collect_one, ring_copies_free,
@@ -69,19 +70,6 @@ cdef void group_free(Store *store, Grouped *grouped) noexcept nogil:
     mem_free(&store.query_account, grouped.begin)
 
 
-cdef void drop_rows(Rows *rows, size_t begin, size_t end) noexcept nogil:
-    """Takes rows[begin:end] out. Their row words stay where they are, unused."""
-    cdef size_t behind = rows.count - end
-    memmove(rows.times + begin, rows.times + end, behind * sizeof(int64_t))
-    memmove(rows.starts + begin, rows.starts + end, behind * sizeof(int64_t))
-    memmove(rows.values + begin, rows.values + end, behind * sizeof(uint64_t))
-    memmove(rows.flags + begin, rows.flags + end, behind * sizeof(uint32_t))
-    if rows.row != NULL:
-        memmove(rows.row + begin, rows.row + end, behind * sizeof(uint64_t))
-        memmove(rows.layout + begin, rows.layout + end, behind * sizeof(uint32_t))
-    rows.count -= end - begin
-
-
 cdef int scan_one(Store *store, Series *series, Grouped *grouped, size_t i, int64_t start, int64_t end,
                   bint predecessor, Rows *rows) noexcept nogil:
     cdef Snapshot *snapshot
@@ -113,7 +101,7 @@ cdef int scan_one(Store *store, Series *series, Grouped *grouped, size_t i, int6
         while k < rows.count and rows.times[k] < start:
             k += 1
         if k > begin + 1:
-            drop_rows(rows, begin, k - 1)
+            rows_drop(rows, begin, k - 1)
     return 0
 
 

@@ -209,7 +209,8 @@ cdef int gather_attributes(Scan *scan, Fields *fields, Span body) noexcept nogil
     fields.attributes.n = 0
     while p < end:
         at = p
-        p = skip_value(read_tag(p, end, &tag), end, tag, DEPTH_POINT)
+        p = read_tag(p, end, &tag)
+        p = skip_value(p, end, tag, DEPTH_POINT)
         if tag == (fields.attribute_field << 3 | WT_BYTES):
             memcpy(room + fields.attributes.n, at, p - at)
             fields.attributes.n += p - at
@@ -664,7 +665,7 @@ cdef bint out_of_range(const Buckets *side, int64_t scale) noexcept nogil:
         first >>= scale
         last >>= scale
     else:
-        # At most 2^32 * 2^11: no overflow.
+        # At most 2^32 times 2^11: no overflow.
         first *= <int64_t>1 << -scale
         last *= <int64_t>1 << -scale
     if scale < 0:
@@ -751,10 +752,8 @@ cdef int exponential_point(Scan *scan, uint32_t metric, Span body) noexcept nogi
             trim_zeros(&sides[side])
             for i in range(sides[side].n):
                 total += sides[side].counts[i]
-            if out_of_range(&sides[side], scale):
+            if scale < SCALE_MIN or scale > SCALE_MAX or out_of_range(&sides[side], scale):
                 reason = REJECT_BUCKET_RANGE
-        if scale < SCALE_MIN or scale > SCALE_MAX:
-            reason = REJECT_BUCKET_RANGE
         if total != fields.value and (buckets or zero_count):
             reason = REJECT_BUCKET_SUM
     if lacks_temporality(&scan.metrics[metric]):
