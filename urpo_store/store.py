@@ -136,7 +136,8 @@ class MetricStore:
         if fields is None:
             # Outside what the ingest path keeps: answered from the stored points.
             with StoreReader(self._engine.reader()) as reader:
-                fields = replayed_health(reader, service, length, moment)
+                streams = reader.all_streams(service)
+                fields = replayed_health(reader, streams, service, length, moment)
         return ServiceHealthMetrics(service, *fields)
 
     def services(self) -> list[str]:
