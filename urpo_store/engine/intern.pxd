@@ -15,6 +15,10 @@
 #     an id it finds stays valid until it leaves. To keep it longer it takes a reference.
 # (4) A slot array is replaced when it is 3/4 full (counting removed ones); the old one is retired.
 # (5) An id is reused only after its entry has left limbo.
+# (6) Ids run from 1 to INTERN_IDS - 1; 0 is no id. A table without memory or ids left is as before.
+#
+# A known key costs its hash, one word of the slot array and the entry: the 16 bits of hash in the word
+# keep a probe from touching entries that only share its place.
 #
 # The hash is keyed with a per-process secret mixed into both operands of each multiplication, so
 # that nobody can choose colliding keys.
@@ -23,6 +27,9 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from urpo_store.engine.alloc cimport Account
 from urpo_store.engine.atomics cimport pthread_mutex_t
 from urpo_store.engine.epoch cimport Epochs
+
+cdef enum:
+    INTERN_IDS = 1 << 24
 
 cdef struct Key:
     uint32_t prefix[4]
@@ -34,12 +41,13 @@ cdef struct Entry:
     uint32_t id
     uint32_t length
     uint32_t refs               # written under Table.lock
-    uint32_t hash               # high half of the hash
+    uint32_t hash               # low half of the hash: it places the entry in a slot array
     # `length` bytes follow
 
 cdef struct Slots:
     uint64_t mask               # number of slots - 1
-    # mask + 1 atomic words follow: an Entry pointer, 0 empty, 1 removed; written under Table.lock
+    # mask + 1 atomic words follow: 0 empty, 1 removed, or an Entry pointer with the hash's highest 16
+    # bits above it; written under Table.lock
 
 cdef struct Table:
     Account *account
@@ -51,7 +59,7 @@ cdef struct Table:
     uint32_t count              # entries, under the lock
     uint64_t key_bytes          # of all keys, under the lock
     uint32_t used               # slots that are not empty, under the lock
-    void **pages                # id -> Entry*; pages of 4096, a fixed array of page pointers
+    void **pages                # id -> Entry*; pages of 4096; page pointers, NULL in an alias table
     uint32_t next_id
     uint32_t *free_ids
     size_t free_count

@@ -1,36 +1,58 @@
-"""Interning; the contract and its invariants are in intern.pxd."""
+"""Interning; the contract and its invariants are in intern.pxd.
+
+Open addressing with linear probing over words of 8 bytes. Writers hold Table.lock; readers need
+nothing but their epoch, because a word is written only once its entry is complete, an entry is never
+changed, and slot arrays and entries are retired instead of freed.
+
+The hash is a chain of folded 64 x 64 -> 128 bit multiplications (the final step of wyhash), with
+secrets in *both* operands: a block of bytes that makes one operand zero would swallow all that came
+before it, and whoever does not know the secrets cannot choose it.
+"""
+import os
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcmp, memcpy, memset
 
-from urpo_store.engine.alloc cimport Account, mem_alloc, mem_calloc, mem_free, mem_grow
+from urpo_store.engine.alloc cimport Account, account_init, mem_alloc, mem_calloc, mem_free, mem_grow
 from urpo_store.engine.atomics cimport (
     load_acquire, load_ptr_acquire, load_ptr_relaxed, multiply_fold, pthread_mutex_destroy,
     pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock, store_ptr_release, store_release,
 )
-from urpo_store.engine.epoch cimport Epochs, epoch_retire
+from urpo_store.engine.epoch cimport (
+    Epochs, epoch_enter, epoch_leave, epoch_reclaim, epoch_retire, epochs_destroy, epochs_init,
+)
 
 cdef enum:
     PAGE = 4096
-    PAGES = 16384               # ids below 2^26; pages are made when first needed
+    PAGES = 4096                # INTERN_IDS over PAGE
     FIRST_SLOTS = 64
     EMPTY = 0
     REMOVED = 1
 
+cdef extern from *:
+    """
+    /* User space ends below bit 47 on x86-64 Linux, so that the high bits of a pointer are free. */
+    #define URPO_TAG 0xFFFF000000000000u
+    """
+    const uint64_t TAG "URPO_TAG"
+
 
 cdef Key key_of(const uint8_t *bytes, size_t length) noexcept nogil:
     cdef Key key
-    memset(&key, 0, sizeof(Key))
+    memset(key.prefix, 0, sizeof(key.prefix))
     key.bytes = bytes
     key.length = <uint32_t>length
     return key
 
 
-cdef inline uint8_t *bytes_of(Entry *entry) noexcept nogil:
+cdef inline uint8_t *bytes_of(const Entry *entry) noexcept nogil:
     return <uint8_t *>(entry + 1)
 
 
 cdef const uint8_t *entry_bytes(const Entry *entry) noexcept nogil:
-    return <const uint8_t *>(entry + 1)
+    return bytes_of(entry)
 
 
 # ---- hash -----------------------------------------------------------------------------------------
@@ -42,7 +64,7 @@ cdef inline uint64_t read64(const uint8_t *p) noexcept nogil:
 
 
 cdef inline uint64_t read_short(const uint8_t *p, size_t n) noexcept nogil:
-    """The n (< 8) bytes at p in one word, read twice where they overlap rather than one by one."""
+    """The n (< 8) bytes at p in one word; ends that overlap are read twice rather than byte by byte."""
     cdef uint32_t low, high
     if n >= 4:
         memcpy(&low, p, 4)
@@ -53,20 +75,23 @@ cdef inline uint64_t read_short(const uint8_t *p, size_t n) noexcept nogil:
     return 0
 
 
-cdef uint64_t table_hash(const Table *table, const Key *key) noexcept nogil:
-    """16 bytes a round: two words, each xored with a secret, multiplied to 128 bits and folded.
-
-    A secret in both operands: no block of bytes can be chosen that makes one of them zero for all
-    secrets, which would swallow what came before.
-    """
+cdef inline uint64_t hash_of(const Table *table, const uint32_t *prefix, const uint8_t *p, size_t length) noexcept nogil:
     cdef const uint64_t *secret = table.secret
-    cdef const uint8_t *p = key.bytes
-    cdef size_t n = key.length
-    cdef uint64_t low, high
+    cdef size_t n = length
+    cdef uint64_t low, high, lane
     cdef uint64_t state = multiply_fold(
-        (<uint64_t>key.prefix[0] | (<uint64_t>key.prefix[1] << 32)) ^ secret[0],
-        (<uint64_t>key.prefix[2] | (<uint64_t>key.prefix[3] << 32)) ^ secret[1]) ^ n
-    while n >= 16:
+        (<uint64_t>prefix[0] | (<uint64_t>prefix[1] << 32)) ^ secret[0],
+        (<uint64_t>prefix[2] | (<uint64_t>prefix[3] << 32)) ^ secret[1])
+    if n >= 32:
+        # Two chains side by side: a multiplication's latency is longer than its turn.
+        lane = state
+        while n >= 32:
+            state = multiply_fold(read64(p) ^ secret[2] ^ state, read64(p + 8) ^ secret[3])
+            lane = multiply_fold(read64(p + 16) ^ secret[0] ^ lane, read64(p + 24) ^ secret[1])
+            p += 32
+            n -= 32
+        state ^= lane
+    if n >= 16:
         state = multiply_fold(read64(p) ^ secret[2] ^ state, read64(p + 8) ^ secret[3])
         p += 16
         n -= 16
@@ -76,8 +101,13 @@ cdef uint64_t table_hash(const Table *table, const Key *key) noexcept nogil:
     else:
         low = read_short(p, n)
         high = 0
-    state = multiply_fold(low ^ secret[2] ^ state, high ^ secret[1])
-    return multiply_fold(state ^ secret[0], key.length ^ secret[3]) & table.hash_mask
+    state = multiply_fold(low ^ secret[0] ^ state, high ^ secret[1])
+    # The length tells apart what overlapping reads and zeros at the end make alike.
+    return multiply_fold(state ^ secret[2], length ^ secret[3]) & table.hash_mask
+
+
+cdef uint64_t table_hash(const Table *table, const Key *key) noexcept nogil:
+    return hash_of(table, key.prefix, key.bytes, key.length)
 
 
 # ---- look-up --------------------------------------------------------------------------------------
@@ -86,14 +116,19 @@ cdef inline uint64_t *words_of(Slots *slots) noexcept nogil:
     return <uint64_t *>(slots + 1)
 
 
-cdef inline bint same_key(Entry *entry, const Key *key, uint32_t hash) noexcept nogil:
+cdef inline Entry *entry_of(uint64_t word) noexcept nogil:
+    return <Entry *><uintptr_t>(word & ~TAG)
+
+
+cdef inline bint same_key(const Entry *entry, const Key *key, uint32_t hash) noexcept nogil:
     return (entry.hash == hash and entry.length == key.length
-            and memcmp(entry.prefix, key.prefix, sizeof(key.prefix)) == 0
-            and memcmp(bytes_of(entry), key.bytes, key.length) == 0)
+            and memcmp(entry.prefix, key.prefix, sizeof(entry.prefix)) == 0
+            and (key.length == 0 or memcmp(bytes_of(entry), key.bytes, key.length) == 0))
 
 
-cdef Entry *find_hashed(Table *table, const Key *key, uint64_t hash) noexcept nogil:
-    # Acquire: the slot array, and each entry, were filled before they were published.
+cdef inline Entry *find_hashed(Table *table, const Key *key, uint64_t hash) noexcept nogil:
+    # Acquire, here and below: the array was filled, and each entry was complete, before the release
+    # that published it.
     cdef Slots *slots = <Slots *>load_ptr_acquire(&table.slots)
     cdef uint64_t at = hash & slots.mask
     cdef uint64_t word
@@ -101,25 +136,35 @@ cdef Entry *find_hashed(Table *table, const Key *key, uint64_t hash) noexcept no
     while True:
         word = load_acquire(words_of(slots) + at)
         if word == EMPTY:
+            # There is always an empty word: (4).
             return NULL
-        if word != REMOVED:
-            entry = <Entry *><uintptr_t>word
-            if same_key(entry, key, <uint32_t>(hash >> 32)):
+        if (word ^ hash) & TAG == 0 and word != REMOVED:
+            entry = entry_of(word)
+            if same_key(entry, key, <uint32_t>hash):
                 return entry
         at = (at + 1) & slots.mask
 
 
 cdef Entry *table_find_entry(Table *table, const Key *key) noexcept nogil:
-    return find_hashed(table, key, table_hash(table, key))
+    return find_hashed(table, key, hash_of(table, key.prefix, key.bytes, key.length))
 
 
 cdef uint32_t table_find(Table *table, const Key *key) noexcept nogil:
-    cdef Entry *entry = find_hashed(table, key, table_hash(table, key))
+    cdef Entry *entry = find_hashed(table, key, hash_of(table, key.prefix, key.bytes, key.length))
     return entry.id if entry != NULL else 0
 
 
+cdef inline void **page_slot(Table *table, uint32_t id) noexcept nogil:
+    return <void **>table.pages[id // PAGE] + id % PAGE
+
+
 cdef Entry *table_get(Table *table, uint32_t id) noexcept nogil:
-    cdef void **page = <void **>load_ptr_acquire(&table.pages[id // PAGE])
+    cdef void **page
+    # Acquire, three times: who sees the pages, a page, or an entry, sees it filled.
+    cdef void **pages = <void **>load_ptr_acquire(<void **>&table.pages)
+    if id >= INTERN_IDS or pages == NULL:
+        return NULL
+    page = <void **>load_ptr_acquire(&pages[id // PAGE])
     return <Entry *>load_ptr_acquire(&page[id % PAGE]) if page != NULL else NULL
 
 
@@ -129,89 +174,104 @@ cdef void free_block(void *context, void *block) noexcept nogil:
     mem_free(<Account *>context, block)
 
 
-cdef Slots *new_slots(Table *table, uint64_t count) noexcept nogil:
-    cdef Slots *slots = <Slots *>mem_calloc(table.account, sizeof(Slots) + count * sizeof(uint64_t))
+cdef Slots *slots_new(Account *account, uint64_t count) noexcept nogil:
+    cdef Slots *slots = <Slots *>mem_calloc(account, sizeof(Slots) + count * sizeof(uint64_t))
     if slots != NULL:
         slots.mask = count - 1
     return slots
 
 
-cdef void place(Slots *slots, Entry *entry, uint64_t hash) noexcept nogil:
+# Puts a word in the first free place of its key. Returns whether that place was empty.
+cdef bint place(Slots *slots, uint64_t word, uint32_t hash) noexcept nogil:
     cdef uint64_t at = hash & slots.mask
-    while words_of(slots)[at] != EMPTY:
+    cdef bint empty
+    while words_of(slots)[at] > REMOVED:
         at = (at + 1) & slots.mask
-    # Release: who finds the entry finds it filled.
-    store_release(words_of(slots) + at, <uintptr_t>entry)
+    empty = words_of(slots)[at] == EMPTY
+    # Release: who finds the entry finds it complete.
+    store_release(words_of(slots) + at, word)
+    return empty
 
 
-cdef uint64_t hash_of_entry(Table *table, Entry *entry) noexcept nogil:
-    cdef Key key
-    memcpy(key.prefix, entry.prefix, sizeof(key.prefix))
-    key.bytes = bytes_of(entry)
-    key.length = entry.length
-    return table_hash(table, &key)
-
-
+# Replaces the slot array if one more entry would fill it beyond 3/4. 0, or -1: no memory.
 cdef int make_room(Table *table) noexcept nogil:
-    """Replaces the slot array when one more entry would fill it beyond 3/4. 0, or -1: no memory."""
-    cdef Slots *old = <Slots *>load_ptr_relaxed(&table.slots)
+    cdef Slots *old = <Slots *>load_ptr_relaxed(&table.slots)     # only this lock's holders write it
     cdef Slots *slots
     cdef uint64_t count = old.mask + 1
     cdef uint64_t i, word
-    if (table.used + 1) * 4 <= count * 3:
+    if (<uint64_t>table.used + 1) * 4 <= count * 3:
         return 0
-    # Many of the used slots may be removed ones; then the same size does.
-    slots = new_slots(table, count * 2 if table.count * 2 >= count else count)
+    # If most of the used words are removed ones, the same size will do.
+    slots = slots_new(table.account, count * 2 if <uint64_t>table.count * 2 >= count else count)
     if slots == NULL:
         return -1
     for i in range(count):
         word = words_of(old)[i]
         if word > REMOVED:
-            place(slots, <Entry *><uintptr_t>word, hash_of_entry(table, <Entry *><uintptr_t>word))
-    if epoch_retire(table.epochs, free_block, table.account, old, 0) != 0:
+            place(slots, word, entry_of(word).hash)
+    if epoch_retire(table.epochs, free_block, table.account, old, False) != 0:
         mem_free(table.account, slots)
         return -1
     table.used = table.count
+    # Release: readers see the array filled.
     store_ptr_release(&table.slots, slots)
     return 0
 
 
-cdef Entry *add(Table *table, const Key *key, uint64_t hash, uint32_t id) noexcept nogil:
-    cdef Entry *entry
-    if make_room(table) != 0:
-        return NULL
-    entry = <Entry *>mem_alloc(table.account, sizeof(Entry) + key.length)
+cdef Entry *entry_new(Table *table, const Key *key, uint64_t hash, uint32_t id) noexcept nogil:
+    cdef Entry *entry = <Entry *>mem_alloc(table.account, sizeof(Entry) + key.length)
     if entry == NULL:
         return NULL
-    memcpy(entry.prefix, key.prefix, sizeof(key.prefix))
+    if <uint64_t><uintptr_t>entry & TAG:
+        # A kernel that hands out wider addresses; better no entry than a wrong one.
+        mem_free(table.account, entry)
+        return NULL
+    memcpy(entry.prefix, key.prefix, sizeof(entry.prefix))
     entry.id = id
     entry.length = key.length
     entry.refs = 1
-    entry.hash = <uint32_t>(hash >> 32)
+    entry.hash = <uint32_t>hash
     if key.length:
         memcpy(bytes_of(entry), key.bytes, key.length)
     return entry
 
 
 cdef void publish(Table *table, Entry *entry, uint64_t hash) noexcept nogil:
-    place(<Slots *>load_ptr_relaxed(&table.slots), entry, hash)
+    cdef uint64_t word = <uint64_t><uintptr_t>entry | (hash & TAG)
+    if place(<Slots *>load_ptr_relaxed(&table.slots), word, entry.hash):
+        table.used += 1
     table.count += 1
-    table.used += 1
     table.key_bytes += entry.length
 
 
+cdef void withdraw(Table *table, Entry *entry) noexcept nogil:
+    cdef Slots *slots = <Slots *>load_ptr_relaxed(&table.slots)
+    cdef uint64_t at = entry.hash & slots.mask
+    while words_of(slots)[at] == REMOVED or entry_of(words_of(slots)[at]) != entry:
+        at = (at + 1) & slots.mask
+    # No reader needs what was written before this; release keeps the word's writers alike.
+    store_release(words_of(slots) + at, REMOVED)
+    table.count -= 1
+    table.key_bytes -= entry.length
+
+
+# A free id whose page is there; 0: no memory, or no id left.
 cdef uint32_t take_id(Table *table) noexcept nogil:
-    """A free id with its page in place; 0: no memory, or no id left."""
     cdef uint32_t id
-    cdef void **page
+    cdef void *page
     if table.free_count:
         table.free_count -= 1
         return table.free_ids[table.free_count]
     id = table.next_id
-    if id // PAGE >= PAGES:
+    if id >= INTERN_IDS:
         return 0
+    if table.pages == NULL:
+        page = mem_calloc(table.account, PAGES * sizeof(void *))
+        if page == NULL:
+            return 0
+        store_ptr_release(<void **>&table.pages, page)
     if table.pages[id // PAGE] == NULL:
-        page = <void **>mem_calloc(table.account, PAGE * sizeof(void *))
+        page = mem_calloc(table.account, PAGE * sizeof(void *))
         if page == NULL:
             return 0
         store_ptr_release(&table.pages[id // PAGE], page)
@@ -219,10 +279,18 @@ cdef uint32_t take_id(Table *table) noexcept nogil:
     return id
 
 
+cdef void give_id_back(Table *table, uint32_t id) noexcept nogil:
+    # Without memory to remember it the id is lost: one of sixteen million.
+    if mem_grow(table.account, <void **>&table.free_ids, &table.free_capacity, table.free_count + 1,
+                sizeof(uint32_t)) == 0:
+        table.free_ids[table.free_count] = id
+        table.free_count += 1
+
+
 cdef uint32_t table_intern(Table *table, const Key *key) noexcept nogil:
-    cdef uint64_t hash = table_hash(table, key)
+    cdef uint64_t hash = hash_of(table, key.prefix, key.bytes, key.length)
     cdef Entry *entry
-    cdef uint32_t id = 0
+    cdef uint32_t id
     pthread_mutex_lock(&table.lock)
     entry = find_hashed(table, key, hash)
     if entry != NULL:
@@ -231,51 +299,33 @@ cdef uint32_t table_intern(Table *table, const Key *key) noexcept nogil:
     else:
         id = take_id(table)
         if id:
-            entry = add(table, key, hash, id)
+            entry = entry_new(table, key, hash, id) if make_room(table) == 0 else NULL
             if entry == NULL:
-                give_back_id(table, id)
+                give_id_back(table, id)
                 id = 0
             else:
-                store_ptr_release(&(<void **>table.pages[id // PAGE])[id % PAGE], entry)
+                # Release: table_get needs no slot to find the entry complete.
+                store_ptr_release(page_slot(table, id), entry)
                 publish(table, entry, hash)
     pthread_mutex_unlock(&table.lock)
     return id
-
-
-cdef void give_back_id(Table *table, uint32_t id) noexcept nogil:
-    # The free list has room for every id that was ever given: see release_id.
-    if mem_grow(table.account, <void **>&table.free_ids, &table.free_capacity, table.free_count + 1,
-                sizeof(uint32_t)) == 0:
-        table.free_ids[table.free_count] = id
-        table.free_count += 1
-    # Without memory for the list the id is lost, which costs one of 2^26.
-
-
-cdef void unlink(Table *table, Entry *entry) noexcept nogil:
-    cdef Slots *slots = <Slots *>load_ptr_relaxed(&table.slots)
-    cdef uint64_t at = hash_of_entry(table, entry) & slots.mask
-    while words_of(slots)[at] != <uintptr_t>entry:
-        at = (at + 1) & slots.mask
-    store_release(words_of(slots) + at, REMOVED)
-    table.count -= 1
-    table.key_bytes -= entry.length
-
-
-cdef void release_entry(void *context, void *item) noexcept nogil:
-    """Out of limbo: the id may be used again, and nobody can hold the entry."""
-    cdef Table *table = <Table *>context
-    cdef Entry *entry = <Entry *>item
-    pthread_mutex_lock(&table.lock)
-    store_ptr_release(&(<void **>table.pages[entry.id // PAGE])[entry.id % PAGE], NULL)
-    give_back_id(table, entry.id)
-    pthread_mutex_unlock(&table.lock)
-    mem_free(table.account, entry)
 
 
 cdef void table_retain(Table *table, uint32_t id) noexcept nogil:
     pthread_mutex_lock(&table.lock)
     table_get(table, id).refs += 1
     pthread_mutex_unlock(&table.lock)
+
+
+# Out of limbo: nobody holds the entry or its id.
+cdef void forget_entry(void *context, void *item) noexcept nogil:
+    cdef Table *table = <Table *>context
+    cdef Entry *entry = <Entry *>item
+    pthread_mutex_lock(&table.lock)
+    store_ptr_release(page_slot(table, entry.id), NULL)
+    give_id_back(table, entry.id)
+    pthread_mutex_unlock(&table.lock)
+    mem_free(table.account, entry)
 
 
 cdef void table_release(Table *table, uint32_t id) noexcept nogil:
@@ -294,28 +344,30 @@ cdef void release_one(Table *table, uint32_t id, bint behind_drain) noexcept nog
     entry.refs -= 1
     last = entry.refs == 0
     if last:
-        unlink(table, entry)
+        withdraw(table, entry)
     pthread_mutex_unlock(&table.lock)
     if last:
-        epoch_retire(table.epochs, release_entry, table, entry, behind_drain)
+        # When there is no memory to remember it, entry and id stay as they are, unreachable.
+        epoch_retire(table.epochs, forget_entry, table, entry, behind_drain)
 
 
 cdef Entry *table_put(Table *table, const Key *key, uint32_t id) noexcept nogil:
-    cdef uint64_t hash = table_hash(table, key)
-    cdef Entry *entry
+    cdef uint64_t hash = hash_of(table, key.prefix, key.bytes, key.length)
+    cdef Entry *entry = NULL
     pthread_mutex_lock(&table.lock)
-    entry = add(table, key, hash, id)
-    if entry != NULL:
-        publish(table, entry, hash)
+    if make_room(table) == 0:
+        entry = entry_new(table, key, hash, id)
+        if entry != NULL:
+            publish(table, entry, hash)
     pthread_mutex_unlock(&table.lock)
     return entry
 
 
 cdef void table_remove(Table *table, Entry *entry) noexcept nogil:
     pthread_mutex_lock(&table.lock)
-    unlink(table, entry)
+    withdraw(table, entry)
     pthread_mutex_unlock(&table.lock)
-    epoch_retire(table.epochs, free_block, table.account, entry, 0)
+    epoch_retire(table.epochs, free_block, table.account, entry, False)
 
 
 # ---- life -----------------------------------------------------------------------------------------
@@ -327,31 +379,183 @@ cdef int table_init(Table *table, Account *account, Epochs *epochs, const uint64
     memcpy(table.secret, secret, sizeof(table.secret))
     table.hash_mask = ~<uint64_t>0
     table.next_id = 1
-    table.slots = new_slots(table, FIRST_SLOTS)
-    table.pages = <void **>mem_calloc(account, PAGES * sizeof(void *))
-    if table.slots == NULL or table.pages == NULL:
-        mem_free(account, table.slots)
-        mem_free(account, table.pages)
+    table.slots = slots_new(account, FIRST_SLOTS)
+    if table.slots == NULL:
         return -1
-    pthread_mutex_init(&table.lock, NULL)
+    if pthread_mutex_init(&table.lock, NULL) != 0:
+        mem_free(account, table.slots)
+        table.slots = NULL
+        return -1
     return 0
 
 
 cdef void table_destroy(Table *table) noexcept nogil:
     cdef Slots *slots = <Slots *>table.slots
     cdef uint64_t i
-    for i in range(slots.mask + 1):
-        if words_of(slots)[i] > REMOVED:
-            mem_free(table.account, <void *><uintptr_t>words_of(slots)[i])
-    for i in range(PAGES):
-        mem_free(table.account, table.pages[i])
+    cdef uint32_t id
+    if slots == NULL:
+        return
+    if table.pages == NULL:
+        for i in range(slots.mask + 1):
+            if words_of(slots)[i] > REMOVED:
+                mem_free(table.account, entry_of(words_of(slots)[i]))
+    else:
+        # By id, not by slot: so are entries found that could not be retired.
+        for id in range(table.next_id):
+            mem_free(table.account, table_get(table, id))
+        for i in range(PAGES):
+            mem_free(table.account, table.pages[i])
     mem_free(table.account, slots)
     mem_free(table.account, table.pages)
     mem_free(table.account, table.free_ids)
     pthread_mutex_destroy(&table.lock)
+    table.slots = NULL
 
 
 cdef uint64_t table_bytes(Table *table) noexcept nogil:
-    """What the entries and slots take; read without the lock, so it may be a little old."""
-    cdef Slots *slots = <Slots *>load_ptr_acquire(&table.slots)
-    return table.key_bytes + <uint64_t>table.count * sizeof(Entry) + (slots.mask + 1) * sizeof(uint64_t)
+    cdef uint64_t bytes = 0, i
+    cdef Slots *slots
+    pthread_mutex_lock(&table.lock)
+    slots = <Slots *>load_ptr_relaxed(&table.slots)
+    bytes += sizeof(Slots) + (slots.mask + 1) * sizeof(uint64_t) + table.key_bytes
+    bytes += table.count * sizeof(Entry) + table.free_capacity * sizeof(uint32_t)
+    if table.pages != NULL:
+        bytes += PAGES * sizeof(void *)
+        for i in range(PAGES):
+            if table.pages[i] == NULL:
+                break
+            bytes += PAGE * sizeof(void *)
+    pthread_mutex_unlock(&table.lock)
+    return bytes
+
+
+# ---- from Python ------------------------------------------------------------------------------------
+
+@cython.final
+cdef class Interner:
+    """One table of strings that stands alone: ids for byte strings, counted references.
+
+    `hash_mask` keeps only those bits of every hash, so that keys can be made to collide. Any thread may
+    call any method; an id may be used until its last reference is released.
+    """
+
+    cdef Account account
+    cdef Epochs epochs
+    cdef Table table
+    cdef bint ready
+
+    def __cinit__(self, uint64_t hash_mask=0xFFFFFFFFFFFFFFFF):
+        cdef uint64_t secret[4]
+        random = os.urandom(sizeof(secret))
+        memcpy(secret, <const uint8_t *>PyBytes_AS_STRING(random), sizeof(secret))
+        account_init(&self.account)
+        if epochs_init(&self.epochs, &self.account) != 0:
+            raise MemoryError("there is no memory for the epochs of a table")
+        if table_init(&self.table, &self.account, &self.epochs, secret) != 0:
+            epochs_destroy(&self.epochs)
+            raise MemoryError("there is no memory for an empty table")
+        self.table.hash_mask = hash_mask
+        self.ready = True
+
+    def __dealloc__(self):
+        if self.ready:
+            epochs_destroy(&self.epochs)
+            table_destroy(&self.table)
+
+    def __len__(self):
+        return self.table.count
+
+    def intern(self, bytes key not None):
+        """The id of `key`, with one reference more. Raises MemoryError; the table is then as before."""
+        cdef Key k = key_of(<const uint8_t *>PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
+        cdef uint32_t id
+        cdef int slot
+        with nogil:
+            slot = epoch_enter(&self.epochs)
+            id = table_intern(&self.table, &k)
+            epoch_leave(&self.epochs, slot)
+        if id == 0:
+            raise MemoryError(f"no memory to intern {k.length} bytes")
+        return id
+
+    def find(self, bytes key not None):
+        """The id of `key`, 0 if it is not known."""
+        cdef Key k = key_of(<const uint8_t *>PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
+        cdef uint32_t id
+        cdef int slot
+        with nogil:
+            slot = epoch_enter(&self.epochs)
+            id = table_find(&self.table, &k)
+            epoch_leave(&self.epochs, slot)
+        return id
+
+    def find_all(self, list keys not None, size_t repeat=1):
+        """Looks every key up `repeat` times without the GIL; how many look-ups found their key."""
+        cdef size_t count = len(keys), i, _turn, found = 0
+        cdef Key *prepared = <Key *>mem_alloc(&self.account, count * sizeof(Key))
+        cdef bytes key
+        cdef int slot
+        if prepared == NULL:
+            raise MemoryError(f"no memory to look up {count} keys")
+        try:
+            for i in range(count):
+                key = keys[i]
+                prepared[i] = key_of(<const uint8_t *>PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
+            with nogil:
+                slot = epoch_enter(&self.epochs)
+                for _turn in range(repeat):
+                    for i in range(count):
+                        found += table_find(&self.table, &prepared[i]) != 0
+                epoch_leave(&self.epochs, slot)
+        finally:
+            mem_free(&self.account, prepared)
+        return found
+
+    def hash(self, bytes key not None):
+        """The key's hash in this table, of 64 bits."""
+        cdef Key k = key_of(<const uint8_t *>PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
+        return table_hash(&self.table, &k)
+
+    def get(self, uint32_t id):
+        """The bytes of an id, None if it is not in use."""
+        cdef int slot = epoch_enter(&self.epochs)
+        cdef Entry *entry = table_get(&self.table, id)
+        try:
+            return None if entry == NULL else PyBytes_FromStringAndSize(<const char *>entry_bytes(entry), entry.length)
+        finally:
+            epoch_leave(&self.epochs, slot)
+
+    def release(self, uint32_t id):
+        """Drops one reference. Raises KeyError if the id has none."""
+        cdef Entry *entry = table_get(&self.table, id)
+        if entry == NULL or entry.refs == 0:
+            raise KeyError(f"id {id} is not in use; release what intern returned, once for each call")
+        table_release(&self.table, id)
+
+    def enter(self):
+        """Enters an epoch: what is released meanwhile stays valid until `leave`. Returns a slot."""
+        return epoch_enter(&self.epochs)
+
+    def leave(self, int slot):
+        """Leaves the epoch of `slot`."""
+        epoch_leave(&self.epochs, slot)
+
+    def reclaim(self):
+        """Gives back what nobody can hold any more; returns how many things."""
+        cdef size_t freed
+        with nogil:
+            freed = epoch_reclaim(&self.epochs)
+        return freed
+
+    def fail_allocation(self, uint64_t n):
+        """Makes the n-th allocation from now on fail (0: none). For tests."""
+        self.account.fail_at = self.account.calls + n if n else 0
+
+    @property
+    def memory(self):
+        """Bytes owned by the account; the part of the table by its own counting is `table_memory`."""
+        return self.account.bytes
+
+    @property
+    def table_memory(self):
+        return table_bytes(&self.table)

@@ -26,7 +26,7 @@ from urpo_store.engine.wire cimport (
 
 cdef enum:
     PAGE = 4096
-    PAGES = 16384
+    PAGES = 4096                # INTERN_IDS over PAGE
     # Sets collapsed before the distinct values of a metric's keys are counted anew.
     RECOUNT = 65536
 
