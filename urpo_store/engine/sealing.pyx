@@ -462,8 +462,8 @@ cdef int room_for_chunks(ChunkStore *store, SeriesData *data, size_t needed) noe
     cdef void *moved
     if needed <= capacity:
         return 0
-    # Exact while few: most series of a store with many have one or two chunks.
-    capacity = needed if needed < 4 else needed + needed // 2
+    # Exact for the first: most series of a store with many have one chunk.
+    capacity = 1 if needed == 1 else needed + needed // 2
     moved = mem_realloc(store.account, data.chunks, capacity * sizeof(Chunk *))
     if moved == NULL:
         return -1
@@ -514,12 +514,12 @@ cdef void tail_reset(ChunkStore *store, SeriesData *data) noexcept nogil:
         tail.clock = NULL
     if tail.bytes != NULL:
         epoch_retire(store.epochs, free_chunk, store.account, tail.bytes, 0)
-    # The next stream begins with a quarter of what this one took and doubles.
-    tail.reserve = tail.length // 4 + 16
+    # The next stream begins with half of what this one took: then one more step is mostly enough.
+    tail.reserve = tail.length // 2 + 16
     tail.bytes = NULL
     tail.length = tail.capacity = 0
     tail.count = 0
-    tail.limit = <unsigned short>CHUNK_POINTS
+    tail.limit = CHUNK_POINTS
     tail.flipped = 0
     tail.last_tick = tail.last_flags = 0
     tail.last_time = tail.last_delta = tail.last_start = 0

@@ -35,6 +35,7 @@ cdef enum:
     RANGES = 16
 
     NUMBER_ENTRY = 48           # no entry of a number is longer
+    MIDDLING_STREAM = 512       # room from which on it grows by two, not four
     FIRST_STREAM = 56           # room of a new series' stream
 
 
@@ -187,16 +188,17 @@ cdef void free_stream(void *context, void *item) noexcept nogil:
 
 
 cdef size_t room_wanted(const Tail *tail, size_t needed) noexcept nogil:
-    """Room for a stream that has outgrown its own: four times that, but no more than what the whole
-    stream will take if it goes on as it began, so that few copies are made and little is left over."""
+    """Room for a stream that has outgrown its own: a multiple of that, but not much more than what the
+    whole stream will take if it goes on as it began."""
     cdef size_t wanted, whole
     if tail.capacity == 0:
         wanted = tail.reserve if tail.reserve > FIRST_STREAM else FIRST_STREAM
     else:
-        wanted = <size_t>tail.capacity * 4
+        wanted = <size_t>tail.capacity * (4 if tail.capacity < MIDDLING_STREAM else 2)
         whole = needed * tail.limit // tail.count
         whole += whole // 8
-        if wanted > whole:
+        # The last step goes all the way, rather than a crumb short of it.
+        if wanted + wanted // 4 > whole:
             wanted = whole
     # A point at the end that is longer than expected must not cost a copy each.
     return wanted if wanted > needed + needed // 8 else needed + needed // 8
