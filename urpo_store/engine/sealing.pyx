@@ -93,6 +93,8 @@ cdef void unlink_chunk(ChunkStore *store, Chunk *chunk) noexcept nogil:
 
 cdef uint32_t drop_chunks(ChunkStore *store, SeriesData *data, uint32_t count) noexcept nogil:
     cdef uint32_t points = 0, i
+    if count == 0:
+        return 0
     for i in range(count):
         points += data.chunks[i].count
         unlink_chunk(store, data.chunks[i])

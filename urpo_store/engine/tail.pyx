@@ -251,7 +251,8 @@ cdef int tail_flush(Work *work, Epochs *epochs, Tail *tail, uint32_t kind) noexc
     tail.last_start = tail.start
     tail.last_value = tail.value
     if tail.rows != NULL:
-        memcpy(tail_last_row(tail.rows), tail_newest_row(tail.rows), 8 * words)
+        if words:
+            memcpy(tail_last_row(tail.rows), tail_newest_row(tail.rows), 8 * words)
         tail.rows.written = tail.rows.ranges
     return 0
 
@@ -320,6 +321,8 @@ cdef const uint8_t *get_row(
     cdef uint32_t words = view.newest.row_words, j, at, n, positive, negative, zeros = 0
     cdef uint64_t value
     cdef uint8_t control
+    if words == 0:
+        return bytes
     memcpy(row, last, 8 * words)
     for j in range(words):
         if j >= ROW_EXPONENTIAL and view.kind != KIND_SUMMARY:
@@ -380,7 +383,8 @@ cdef int tail_decode(const TailView *view, const int64_t *times, Rows *rows) noe
         if layout < 0:
             return -1
         row = rows.words + rows.word_count
-        memset(row, 0, 8 * words)
+        if words:
+            memset(row, 0, 8 * words)
         row += words
         memset(&written, 0, sizeof(Ranges))
     for i in range(view.count - 1):
