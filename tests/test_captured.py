@@ -201,7 +201,7 @@ def test_exemplars():
                 if hasattr(point, "explicit_bounds")
             ]
             assert sent
-            assert {(e.exemplar.timestamp, e.exemplar.value, e.exemplar.trace_id) for e in found} == {
-                (e.time_unix_nano, e.as_double, e.trace_id) for e in sent
-            }
+            assert {
+                (e.exemplar.timestamp, e.exemplar.value, e.exemplar.trace_id) for e in found
+            } == {(e.time_unix_nano, e.as_double, e.trace_id) for e in sent}
             store.compress_cold()

@@ -1,9 +1,9 @@
 """Every acknowledged point is found exactly once, at every moment.
 
-The model: producer p sends requests 0, 1, 2, ... Request r holds one point for each of its series, at
-time BASE + r, with a value that follows from (p, series, r). `acked[p]` is how many requests were
-acknowledged. A query that begins when `acked[p]` is a, of any series of p, must answer with the points
-of the requests 0, 1, ..., m in this order and nothing else, for some m >= a - 1.
+The model: producer p sends requests 0, 1, 2, ... Request r holds one point of each of its series,
+at time BASE + r, with a value that follows from (p, series, r). `acked` is how many of them were
+acknowledged. A query of any series of p that begins when `acked` is a must answer with the points of
+requests 0, 1, ..., m in this order and nothing else, for some m >= a - 1.
 
 The same scaffolding runs first without threads, so that a failure with them means concurrency.
 """

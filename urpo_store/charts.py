@@ -52,8 +52,7 @@ def line_chart(
 ) -> list[str]:
     """`values` over `times` as `height` lines of `width` columns, with a scale on the left.
 
-    Points further apart than `gap` are not joined. An empty list of lines is never returned: without
-    a finite point the chart says so.
+    Points further apart than `gap` are not joined. Without a finite point the chart says so.
     """
     points = [
         (t, v) for t, v in zip(times, values, strict=True) if math.isfinite(t) and math.isfinite(v)

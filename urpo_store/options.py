@@ -64,7 +64,7 @@ def parse_count(name: str, value: object, least: int, most: int) -> int:
 
 
 def parse_options(given: dict[str, Any]) -> Options:
-    """Options from keyword arguments; raises ConfigError for what is unknown, wrong or not built."""
+    """Options from keyword arguments; raises ConfigError for what is unknown or wrong."""
     values: dict[str, int] = {}
     for name, value in given.items():
         match name:

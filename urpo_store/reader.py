@@ -109,8 +109,9 @@ class StoreReader:
         )
 
     def scan(self, ids: UInt32Array, start: int, end: int, predecessor: bool = False) -> Scanned:
-        *columns, layouts = self._reader.scan(ids, start, end, predecessor)
-        return Scanned(*columns, [Layout(words, row_words) for words, row_words in layouts])
+        columns = self._reader.scan(ids, start, end, predecessor)
+        layouts = [Layout(words, row_words) for words, row_words in columns[-1]]
+        return Scanned(*columns[:-1], layouts)
 
     def exemplars(self, ids: UInt32Array, start: int, end: int) -> list[tuple[int, Exemplar]]:
         from .otlp.exemplar import exemplar_from_bytes

@@ -26,8 +26,8 @@ def replayed_health(
 ) -> tuple[Any, ...]:
     """The fields of ServiceHealthMetrics behind the name, over `length` ns ending at `at`.
 
-    `streams` are those of the service. Their points, and the one before the window of each series, are
-    filed into a record made for this one answer, by the same code that files what arrives.
+    `streams` are those of the service. Their points, and the one before the window of each series,
+    are filed into a record made for this one answer, by the code that files what arrives.
     """
     book = HealthBook(service, 0)
     for stream in streams:

@@ -2,8 +2,8 @@
 
     customers -> storefront -> checkout -> mailer
 
-Each runs in a process of its own (`python -m urpo_store.sample_app storefront ...`), is instrumented
-with the OpenTelemetry SDK, and exports the way many real ones do:
+Each runs in a process of its own (`python -m urpo_store.sample_app storefront ...`), is
+instrumented with the OpenTelemetry SDK, and exports the way many real ones do:
 
     storefront  over gRPC, cumulative, with the old HTTP names (milliseconds)
     checkout    over HTTP with gzip, cumulative, with the stable names (seconds)
@@ -19,7 +19,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -230,10 +230,8 @@ def main() -> None:
         if flags.service == "storefront":
             threading.Thread(target=customers, args=(flags.port, 15.0), daemon=True).start()
         # The parent closes our input when it wants us to stop, or when it is gone.
-        try:
+        with suppress(EOFError, KeyboardInterrupt):
             input()
-        except (EOFError, KeyboardInterrupt):
-            pass
     service.provider.shutdown(timeout_millis=3000)
 
 

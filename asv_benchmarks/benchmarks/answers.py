@@ -151,7 +151,7 @@ class Memory:
         import pickle
 
         code = rss(
-            'store = urpo_store.open(retention=None)\n'
+            "store = urpo_store.open(retention=None)\n"
             "while batch:\n    store.ingest(batch.pop(0))\n"
             "import gc; gc.collect()\n"
             "assert store.stats().points == 1_000_000"
@@ -179,5 +179,3 @@ class Memory:
             return stats.compressed_bytes / stats.points
 
     track_compressed_bytes_per_point.unit = "bytes/point"
-
-

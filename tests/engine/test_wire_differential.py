@@ -22,7 +22,9 @@ EXAMPLES = 200
 
 uint64 = st.one_of(st.integers(0, 5), st.integers(0, 2**64 - 1))
 int64 = st.one_of(
-    st.integers(-3, 3), st.sampled_from([2**53 + 1, 2**63 - 1, -(2**63)]), st.integers(-(2**63), 2**63 - 1)
+    st.integers(-3, 3),
+    st.sampled_from([2**53 + 1, 2**63 - 1, -(2**63)]),
+    st.integers(-(2**63), 2**63 - 1),
 )
 double = st.floats(width=64)
 text = st.text(max_size=6)
@@ -119,7 +121,9 @@ def fill_exponential(draw, point):
     point.scale = draw(st.one_of(st.integers(-12, 21), st.sampled_from([2**31 - 1, -(2**31)])))
     for side in (point.positive, point.negative):
         if draw(st.booleans()):
-            side.offset = draw(st.one_of(st.integers(-50, 50), st.sampled_from([2**31 - 1, -(2**31)])))
+            side.offset = draw(
+                st.one_of(st.integers(-50, 50), st.sampled_from([2**31 - 1, -(2**31)]))
+            )
             side.bucket_counts.extend(draw(st.lists(st.integers(0, 3), max_size=6)))
     point.zero_count = draw(st.integers(0, 2))
     point.zero_threshold = draw(double)
@@ -347,7 +351,14 @@ def check(data):
         assert normal(scope[3]) == attributes_of(want_scope.scope.attributes)
         temporality = getattr(data, "aggregation_temporality", 0) % 2**32
         monotonic = getattr(data, "is_monotonic", False)
-        assert metric == (want.name, want.unit, want.description, KINDS[kind], temporality, monotonic)
+        assert metric == (
+            want.name,
+            want.unit,
+            want.description,
+            KINDS[kind],
+            temporality,
+            monotonic,
+        )
         assert len(points) == len(data.data_points)
         for point, sent in zip(points, data.data_points, strict=True):
             assert normal(point[1]) == attributes_of(sent.attributes)
@@ -420,6 +431,8 @@ def mutated(data, chance):
     return bytes(out)
 
 
-@pytest.mark.parametrize("tail", [b"", b"\x0a\x00", b"\x0a", b"\x0b", b"\x0c", b"\x00", b"\x07\x00"])
+@pytest.mark.parametrize(
+    "tail", [b"", b"\x0a\x00", b"\x0a", b"\x0b", b"\x0c", b"\x00", b"\x07\x00"]
+)
 def test_odd_ends(tail):
     check(tail)

@@ -1,7 +1,7 @@
 """OTLP bytes, re-ordered and re-cut as other producers write them.
 
-Everything here works on the bytes and the descriptors of opentelemetry-proto: what comes out means the
-same as what went in, to protobuf's own decoder.
+Everything here works on the bytes and the descriptors of opentelemetry-proto: what comes out means
+the same as what went in, to protobuf's own decoder.
 """
 
 import random

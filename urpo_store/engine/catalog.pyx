@@ -11,8 +11,8 @@ from urpo_store.engine.intern cimport (
     Entry, Key, entry_bytes, key_of, table_bytes, table_find, table_get,
 )
 from urpo_store.engine.series cimport (
-    Metric, Pair, Resource, SERIES_EVICTED, Scope, Series, metric_get, resource_get, scope_get,
-    series_attribute, series_get,
+    Metric, Pair, Resource, Scope, Series, metric_get, resource_get, scope_get, series_attribute,
+    series_get,
 )
 
 from urpo_store.engine.values import decode_value

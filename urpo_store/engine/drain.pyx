@@ -1,20 +1,18 @@
 """From the ring into the chunks, and the drain thread; the contract is in drain.pxd."""
-from libc.stdint cimport INT64_MIN, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from urpo_store.engine.alloc cimport mem_alloc, mem_free, mem_grow
 from urpo_store.engine.atomics cimport (
     add_relaxed, load32_relaxed, load_acquire, load_relaxed, monotonic_ns, pthread_create,
     pthread_join, pthread_mutex_lock, pthread_mutex_trylock, pthread_mutex_unlock, sched_yield,
-    sem_post, sem_wait_for, store_relaxed, store_release, sub_relaxed, wall_ns, cas_acq_rel,
+    sem_post, sem_wait_for, store_relaxed, store_release, wall_ns, cas_acq_rel,
 )
 from urpo_store.engine.chunks cimport (
     SeriesData, chunks_append, chunks_evict, chunks_expire, chunks_seal,
 )
 from urpo_store.engine.epoch cimport epoch_enter, epoch_leave, epoch_reclaim
-from urpo_store.engine.points cimport Point, SERIES_EXT, SERIES_START, ext_slots
-from urpo_store.engine.ring cimport (
-    ring_committed, ring_payload, ring_release, ring_slot, ring_used,
-)
+from urpo_store.engine.points cimport Point, SERIES_START, ext_slots
+from urpo_store.engine.ring cimport ring_committed, ring_payload, ring_release, ring_slot
 from urpo_store.engine.series cimport Series, series_evict_idle, series_get
 from urpo_store.engine.store cimport Store
 

@@ -3,7 +3,7 @@
 Points are staged as slots (points.pxd) and leave staging memory only in `publish`. A slot whose point
 was refused after it was staged is voided: series 0, which the drain and every reader pass over.
 """
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from urpo_store.engine.alloc cimport mem_calloc, mem_free, mem_grow
@@ -12,25 +12,23 @@ from urpo_store.engine.atomics cimport (
     wall_ns,
 )
 from urpo_store.engine.drain cimport drain_help, drain_wanted
-from urpo_store.engine.health cimport (
-    HealthService, health_lock, health_observe, health_service, health_unlock,
-)
+from urpo_store.engine.health cimport HealthService, health_lock, health_observe, health_unlock
 from urpo_store.engine.intern cimport Entry, entry_bytes, table_get
 from urpo_store.engine.ingest cimport BATCH
 from urpo_store.engine.overflow cimport overflow_point
 from urpo_store.engine.points cimport FLAG_STALE, Point, SERIES_START, ext_slots
 from urpo_store.engine.ring cimport ring_claim, ring_publish, ring_used
 from urpo_store.engine.series cimport (
-    Resource, Series, metric_add, metric_find, metric_release, resource_add,
-    resource_find, resource_get, resource_release, scope_add, scope_find, scope_release,
-    series_add, series_find, series_follows, series_get, series_guess,
+    Series, metric_add, metric_find, metric_release, resource_add, resource_find, resource_get,
+    resource_release, scope_add, scope_find, scope_release, series_add, series_find,
+    series_follows, series_get, series_guess,
 )
 from urpo_store.engine.series cimport SERIES_OVERFLOW
 from urpo_store.engine.store cimport NAME_BYTES, REFUSALS, Refusal, Staging, Store
 from urpo_store.engine.wire cimport (
-    REJECT_MEMORY, REJECT_NONE, REJECT_TOO_OLD, Scan, Span, WIRE_MALFORMED, WIRE_NO_MEMORY,
-    WIRE_OK, WIRE_STOPPED, WireMetric, WirePoint, WireResource, WireScope, scan_init,
-    wire_check_attributes, wire_check_resource, wire_check_scope, wire_scan, wire_string_field,
+    REJECT_MEMORY, REJECT_NONE, REJECT_TOO_OLD, Scan, Span, WIRE_NO_MEMORY, WIRE_OK, WIRE_STOPPED,
+    WireMetric, WirePoint, WireResource, WireScope, scan_init, wire_check_attributes,
+    wire_check_resource, wire_check_scope, wire_scan,
 )
 
 
@@ -253,7 +251,6 @@ cdef bint create_series(Request *request, WirePoint *point) noexcept nogil:
     cdef WireScope *wire_scope = &scan.scopes[wire_metric.scope]
     cdef uint32_t resource, scope, metric, series = 0
     cdef uint64_t source = 0
-    cdef Point *staged
     resource = resource_add(&store.table, scan, scan.resources[wire_scope.resource].body)
     scope = scope_add(&store.table, scan, wire_scope.body, wire_scope.schema_url)
     metric = metric_add(&store.table, wire_metric.kind, wire_metric.temporality, wire_metric.monotonic,
@@ -340,7 +337,7 @@ cdef void publish(Store *store, Point *slots, size_t count) noexcept nogil:
     front of the cut, which has been published, is overwritten with a copy of that START slot.
     """
     cdef size_t most = store.ring.capacity // 4
-    cdef size_t begin = 0, at = 0, start_at = 0, next_at, i
+    cdef size_t begin = 0, at = 0, start_at = 0, next_at
     cdef Point start
     while at < count:
         if slots[at].series == SERIES_START:

@@ -2,8 +2,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from urpo_store.engine.protobuf cimport (
-    DEPTH_LIMIT, WT_BYTES, WT_FIXED64, WT_VARINT, read_length, read_tag, read_varint, skip_value,
-    valid_utf8,
+    DEPTH_LIMIT, WT_BYTES, read_length, read_tag, read_varint, skip_value, valid_utf8,
 )
 from urpo_store.engine.wire cimport WIRE_E_BYTES, WIRE_E_DEPTH, WIRE_E_NONE, WIRE_E_UTF8
 

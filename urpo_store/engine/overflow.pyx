@@ -1,15 +1,15 @@
 """Collapsed sources; the contract is in overflow.pxd."""
-from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy, memset
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy
 
 from urpo_store.engine.alloc cimport mem_alloc, mem_calloc, mem_free
 from urpo_store.engine.atomics cimport (
     add_relaxed, bits_to_double, double_to_bits, pthread_mutex_lock, pthread_mutex_unlock,
 )
 from urpo_store.engine.points cimport (
-    FLAG_INT, FLAG_MAX, FLAG_MIN, FLAG_STALE, FLAG_SUM, KIND_EXPONENTIAL, KIND_HISTOGRAM, KIND_SUM,
-    Point, ROW_EXPONENTIAL, ROW_HISTOGRAM, TEMPORALITY_CUMULATIVE, payload_header,
-    payload_layout_words, payload_row_words,
+    FLAG_INT, FLAG_MAX, FLAG_MIN, FLAG_STALE, KIND_EXPONENTIAL, KIND_HISTOGRAM, KIND_SUM, Point,
+    ROW_EXPONENTIAL, ROW_HISTOGRAM, TEMPORALITY_CUMULATIVE, payload_layout_words,
+    payload_row_words,
 )
 from urpo_store.engine.series cimport (
     Metric, OVERFLOW_SOURCES, Series, SeriesTable, Sources, Total, metric_get, series_get,

@@ -1,5 +1,5 @@
 """Range scans over ring and chunks; the contract, and why nothing is missed, is in scan.pxd."""
-from libc.stdint cimport INT64_MIN, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from urpo_store.engine.alloc cimport mem_alloc, mem_calloc, mem_free
@@ -10,7 +10,6 @@ from urpo_store.engine.chunk_store cimport DATA_ADD
 from urpo_store.engine.merging cimport rows_sort
 from urpo_store.engine.rows cimport Rows, rows_append, rows_drop
 from urpo_store.engine.snapshot cimport Snapshot, snapshot_decode, snapshot_take
-from urpo_store.engine.points cimport Point
 from urpo_store.engine.ring cimport (
     RingCopies, RingCopy, ring_collect, ring_collect_one, ring_copies_free,
 )

@@ -9,9 +9,7 @@ from urpo_store.engine.atomics cimport (
     pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock, random_bytes, store32_relaxed,
     store_ptr_release,
 )
-from urpo_store.engine.chunks cimport (
-    ChunkStore, DATA_ADD, SeriesData, series_data_clear, series_data_init,
-)
+from urpo_store.engine.chunks cimport ChunkStore, DATA_ADD, series_data_clear, series_data_init
 from urpo_store.engine.epoch cimport Epochs, epoch_retire
 from urpo_store.engine.intern cimport (
     Entry, Key, Table, entry_bytes, key_of, table_destroy, table_find, table_get, table_hash,
@@ -808,7 +806,7 @@ cdef uint32_t collapse(SeriesTable *table, uint32_t resource, uint32_t scope, ui
     """
     cdef Metric *metric = metric_get(table, metric_id)
     cdef uint32_t id, best, rank, room = table.max_series + table.max_series // 4 + 16
-    cdef size_t done, i, chosen
+    cdef size_t i, chosen
     cdef Span overflow
     overflow.p = <const uint8_t *>OVERFLOW_TEXT
     overflow.n = strlen(OVERFLOW_TEXT)
@@ -816,7 +814,7 @@ cdef uint32_t collapse(SeriesTable *table, uint32_t resource, uint32_t scope, ui
     if metric.fattest == NULL or metric.collapses >= RECOUNT:
         metric.collapses = 0
         count_values(table, metric)
-    for done in range(set.count):
+    for _ in range(set.count):
         # The fattest key that is not collapsed yet.
         chosen = set.count
         best = 0

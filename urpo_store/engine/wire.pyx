@@ -5,15 +5,14 @@ several pieces is first checked piece by piece, then concatenated in the arena: 
 concatenation of two messages is their merge.
 """
 from libc.math cimport isnan
-from libc.stdint cimport INT32_MAX, INT64_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy, memmove, memset
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy, memset
 
 from urpo_store.engine.alloc cimport Account, account_init, mem_alloc, mem_free, mem_grow
-from urpo_store.engine.atomics cimport bits_to_double
 from urpo_store.engine.messages cimport (
-    DEPTH_DATA, DEPTH_METRIC, DEPTH_POINT, DEPTH_RESOURCE, DEPTH_SCOPE, M_ANY, M_ATTRIBUTES,
-    M_BUCKETS, M_EXEMPLAR, M_EXPONENTIAL, M_HISTOGRAM, M_KEYVALUE, M_NUMBERS, M_QUANTILE,
-    M_RESOURCE, M_SCOPE, M_SUMMARY, check_message,
+    DEPTH_DATA, DEPTH_METRIC, DEPTH_POINT, DEPTH_RESOURCE, DEPTH_SCOPE, M_ATTRIBUTES, M_EXEMPLAR,
+    M_EXPONENTIAL, M_HISTOGRAM, M_KEYVALUE, M_NUMBERS, M_RESOURCE, M_SCOPE, M_SUMMARY,
+    check_message,
 )
 from urpo_store.engine.points cimport (
     FLAG_INT, FLAG_MAX, FLAG_MIN, FLAG_STALE, FLAG_SUM, FLAGS_OTLP, KIND_EXPONENTIAL, KIND_GAUGE,
@@ -222,7 +221,7 @@ cdef bint good_exemplar(const uint8_t *p, const uint8_t *end) noexcept nogil:
     cdef uint64_t time = 0
     cdef uint32_t tag
     cdef bint value = False
-    cdef size_t span_id = 0, trace_id = 0, length
+    cdef size_t span_id = 0, trace_id = 0
     while p < end:
         p = read_tag(p, end, &tag)
         if tag == (2 << 3 | WT_FIXED64):
