@@ -152,8 +152,10 @@ def test_memory_comes_back() -> None:
         limbo.reclaim()
         limbo.destroy()
         levels.append(limbo.bytes - 8 * len(limbo.released))
-    # What remains is the list of numbers, which doubles: 128, 256, 512, and a header of 8 bytes.
-    assert levels == [8 * 128 + 8 - 800, 8 * 256 + 8 - 1600, 8 * 512 + 8 - 2400]
+    # What remains is the list of numbers, which doubles: 128, 256, 512; the system may give a little more
+    # than was asked for.
+    expected = [8 * 128 - 800, 8 * 256 - 1600, 8 * 512 - 2400]
+    assert all(0 <= level - least <= 32 for level, least in zip(levels, expected, strict=True))
 
 
 @pytest.mark.parametrize("fail_at", range(1, 5))

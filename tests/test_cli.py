@@ -1,0 +1,248 @@
+"""The command: a real `serve` in its own process, a real SDK that sends to it, and what is printed."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+from helpers.captured import captured
+
+from urpo_store import __version__, cli
+from urpo_store.client import HttpStorage
+
+
+def run(*arguments, **environment):
+    """The command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "urpo_store.cli", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | environment,
+    )
+
+
+@contextmanager
+def serving(*flags):
+    """A `serve` on free ports: (process, HTTP url, gRPC port)."""
+    command = [sys.executable, "-m", "urpo_store.cli", "serve"]
+    command += ["--grpc-port", "0", "--http-port", "0", *flags]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        line = process.stdout.readline()
+        found = re.search(r"127\.0\.0\.1:(\d+) \(gRPC\) and 127\.0\.0\.1:(\d+) \(HTTP\)", line)
+        assert found, line + process.stdout.read()
+        yield process, f"http://127.0.0.1:{found[2]}", int(found[1])
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def served():
+    """A `serve` that has the captured requests of an SDK."""
+    with serving() as (_, url, _):
+        storage = HttpStorage(url)
+        for request in captured(rounds=3):
+            assert storage.ingest(request).rejected == 0
+        yield url
+
+
+def test_version():
+    assert run("--version").stdout == f"urpo-store {__version__}\n"
+
+
+def test_help_has_examples():
+    shown = run("--help").stdout
+    assert "examples:" in shown
+    for command in ("serve", "health", "query", "metrics", "stats", "demo", "doctor"):
+        assert command in shown
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("nonsense",), ("query",), ("serve", "--http-port", "many")]
+)
+def test_wrong_usage_is_2(arguments):
+    assert run(*arguments).returncode == 2
+
+
+def test_nobody_there_is_1_and_says_what_to_do():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        done = run("health", "--url", f"http://127.0.0.1:{taken.getsockname()[1]}")
+    assert done.returncode == 1
+    assert "urpo-store: " in done.stderr
+    assert "serve" in done.stderr
+
+
+def test_taken_port_is_1_and_names_the_flag():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run("serve", "--grpc-port", str(port), "--http-port", "0")
+    assert done.returncode == 1
+    assert f"port {port} is in use" in done.stderr
+    assert "--grpc-port" in done.stderr
+
+
+def test_data_dir_is_refused_until_it_is_built(tmp_path):
+    done = run("serve", "--data-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert "not built yet" in done.stderr
+
+
+def test_serve_drains_on_sigterm_and_exits_0():
+    with serving() as (process, url, _):
+        storage = HttpStorage(url)
+        (request,) = captured(rounds=1)
+        points = storage.ingest(request).accepted
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert f"{points} points had arrived" in process.stdout.read()
+
+
+def test_flags_come_from_the_environment():
+    done = run("health", URPO_STORE_URL="http://127.0.0.1:1")
+    assert done.returncode == 1
+    assert "127.0.0.1:1" in done.stderr
+
+
+def test_health_table(served):
+    done = run("health", "--url", served)
+    assert done.returncode == 0, done.stderr
+    header, row = done.stdout.splitlines()
+    assert header.split()[:3] == ["SERVICE", "RATE/s", "ERRORS"]
+    assert row.split()[:6] == ["tests/captured", "-", "-", "-", "-", "-"]
+    assert "no request metric: sends captured.counter" in row
+
+
+def test_health_json(served):
+    (health,) = json.loads(run("health", "--json", "--url", served).stdout)
+    assert health["service"] == "tests/captured"
+    assert health["request_rate"] is None
+    assert set(health) == {
+        "service",
+        "request_rate",
+        "error_rate",
+        "request_count",
+        "error_count",
+        "p50_latency",
+        "p95_latency",
+        "p99_latency",
+        "source",
+        "last_seen",
+    }
+
+
+def test_health_of_an_unknown_service(served):
+    done = run("health", "nobody", "--url", served)
+    assert done.returncode == 1
+    assert "tests/captured" in done.stderr
+
+
+def test_metrics(served):
+    lines = run("metrics", "--url", served).stdout.splitlines()
+    assert any(re.match(r"captured\.histogram\s+histogram\s+s\s+cumulative\s+1", x) for x in lines)
+    names = {item["name"] for item in json.loads(run("metrics", "--json", "--url", served).stdout)}
+    assert "captured.gauge" in names
+
+
+def test_stats(served):
+    stats = json.loads(run("stats", "--json", "--url", served).stdout)
+    assert stats["accepted_points"] == stats["points"] > 0
+    assert "accepted_points" in run("stats", "--url", served).stdout
+
+
+def test_query_table_csv_chart(served):
+    query = ("query", "captured.gauge", "--url", served, "--start", "0")
+    assert run(*query).stdout.splitlines()[0].split() == ["TIME", "VALUE", "UNIT", "SERIES"]
+    rows = run(*query, "--csv").stdout.splitlines()
+    assert rows[0] == "timestamp,value,metric,unit,service,attributes"
+    assert [row.split(",")[1] for row in rows[1:]] == ["3.5", "3", "3.5"]
+    assert "captured.gauge [By]" in run(*query, "--chart").stdout
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [("k=1", "1"), ("k:int=1", 1), ("k:bool=true", True), ("k:double=1.0", 1.0)],
+)
+def test_typed_where(served, where, value):
+    """k=1, k="1" and k=true stay three series in the command line, too."""
+    query = ("query", "captured.counter", "--url", served, "--start", "0", "--where", where)
+    (series,) = json.loads(run(*query, "--json").stdout)
+    assert series["attributes"]["k"] == value
+    assert type(series["attributes"]["k"]) is type(value)
+
+
+def test_where_regex_and_absent(served):
+    query = ("query", "captured.counter", "--url", served, "--start", "0", "--json", "--where")
+    assert len(json.loads(run(*query, "k~1|true").stdout)) == 4
+    (series,) = json.loads(run(*query, "k:absent=").stdout)
+    assert "text" in series["attributes"]
+
+
+@pytest.mark.parametrize("where", ["k:int=x", "=1", "nothing", "k~(", "k:bool=1"])
+def test_wrong_where_says_what_is_wrong(served, where):
+    done = run("query", "captured.counter", "--url", served, "--where", where)
+    assert done.returncode == 1
+    assert where in done.stderr
+
+
+def test_unknown_metric_names_the_known(served):
+    done = run("query", "nothing", "--url", served)
+    assert done.returncode == 1
+    assert "captured.counter" in done.stderr
+
+
+def test_doctor_says_what_to_set_until_something_comes():
+    with serving() as (_, url, _):
+        done = run("doctor", "--url", url)
+        assert done.returncode == 1
+        assert "Nothing has arrived." in done.stdout
+        assert f"export OTEL_EXPORTER_OTLP_ENDPOINT={url}" in done.stdout
+        bad = captured(rounds=1)[0].replace(b"captured.gauge", b"captured.gauze")
+        HttpStorage(url).ingest(bad)
+        done = run("doctor", "--url", url)
+        assert done.returncode == 0
+        assert "points of 5 metrics have arrived from 1 services" in done.stdout
+        assert "its health is not known" in done.stdout
+
+
+def test_token_guards_everything():
+    with serving("--auth-token", "secret") as (_, url, _):
+        assert run("stats", "--url", url).returncode == 1
+        assert run("stats", "--url", url, "--auth-token", "secret").returncode == 0
+
+
+def test_demo_ends_by_itself():
+    """A short demo: three services, real exporters, a summary, exit code 0."""
+    begin = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "urpo_store.cli", "demo", "--grpc-port", "0", "--http-port", "0"],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env=os.environ | {"DEMO_SECONDS": "6"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - begin < 60
+    for service in ("storefront", "checkout", "mailer"):
+        assert service in done.stdout
+    assert "http.server.request.duration" in done.stdout
+    assert "came from 3 services; 0 were refused" in done.stdout
+
+
+def test_main_returns_codes(capsys):
+    assert cli.main([]) == 2
+    assert "COMMAND" in capsys.readouterr().out
