@@ -85,6 +85,12 @@ class StoreReader:
     def service_column(self, ids: UInt32Array) -> UInt32Array:
         return self._reader.service_column(ids)
 
+    def resource_column(self, ids: UInt32Array) -> UInt32Array:
+        return self._reader.resource_column(ids)
+
+    def scope_column(self, ids: UInt32Array) -> UInt32Array:
+        return self._reader.scope_column(ids)
+
     def find_value(self, value: AttributeValue) -> int:
         return self._reader.find_value(value)
 

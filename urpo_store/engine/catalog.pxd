@@ -8,8 +8,10 @@ from urpo_store.engine.series cimport SeriesTable
 
 # The value id of attribute `key` of each series, 0 where absent.
 cdef void attribute_column(SeriesTable *table, const uint32_t *ids, size_t count, uint32_t key, uint32_t *out) noexcept nogil
-# The value id of the service's name of each series.
+# The value id of the service's name, the id of the resource, or that of the scope of each series.
 cdef void service_column(SeriesTable *table, const uint32_t *ids, size_t count, uint32_t *out) noexcept nogil
+cdef void resource_column(SeriesTable *table, const uint32_t *ids, size_t count, uint32_t *out) noexcept nogil
+cdef void scope_column(SeriesTable *table, const uint32_t *ids, size_t count, uint32_t *out) noexcept nogil
 # The id of a string (a key, or a canonical value); 0: not known.
 cdef uint32_t find_string(SeriesTable *table, bytes text)
 cdef bytes string_bytes(SeriesTable *table, uint32_t id)

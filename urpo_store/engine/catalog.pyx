@@ -34,6 +34,22 @@ cdef void service_column(SeriesTable *table, const uint32_t *ids, size_t count, 
         out[i] = resource_get(table, series.resource).service if series != NULL else 0
 
 
+cdef void resource_column(SeriesTable *table, const uint32_t *ids, size_t count, uint32_t *out) noexcept nogil:
+    cdef Series *series
+    cdef size_t i
+    for i in range(count):
+        series = series_get(table, ids[i])
+        out[i] = series.resource if series != NULL else 0
+
+
+cdef void scope_column(SeriesTable *table, const uint32_t *ids, size_t count, uint32_t *out) noexcept nogil:
+    cdef Series *series
+    cdef size_t i
+    for i in range(count):
+        series = series_get(table, ids[i])
+        out[i] = series.scope if series != NULL else 0
+
+
 cdef uint32_t find_string(SeriesTable *table, bytes text):
     cdef Key key = key_of(<const uint8_t *>text, len(text))
     return table_find(&table.strings, &key)

@@ -16,7 +16,7 @@ from urpo_store.engine.alloc cimport Account, account_init
 from urpo_store.engine.atomics cimport load32_relaxed, load_relaxed
 from urpo_store.engine.catalog cimport (
     attribute_column, catalog_bytes, catalog_producers, catalog_streams,
-    find_string, series_identity, service_column, string_bytes,
+    find_string, resource_column, scope_column, series_identity, service_column, string_bytes,
 )
 from urpo_store.engine.exemplars cimport read_exemplars
 from urpo_store.engine.drain cimport (
@@ -342,6 +342,26 @@ cdef object column(RowsOwner owner, void *data, size_t count, object dtype, size
     return np.frombuffer(view, dtype)
 
 
+cdef class IdColumn:
+    """Ids that came from Python, and a column of as many, as plain pointers."""
+
+    cdef object owner
+    cdef readonly object found
+    cdef const uint32_t *ids
+    cdef uint32_t *out
+    cdef size_t count
+
+    def __cinit__(self, const uint32_t[::1] ids not None):
+        cdef uint32_t[::1] view
+        self.owner = ids
+        self.count = ids.shape[0]
+        self.found = np.zeros(self.count, np.uint32)
+        view = self.found
+        if self.count:
+            self.ids = &ids[0]
+            self.out = &view[0]
+
+
 cdef class Reader:
     """A way into the stored series; what it names stays valid until it is closed."""
 
@@ -378,27 +398,32 @@ cdef class Reader:
         """(name, kind, temporality, monotonic, unit, description, ids) of each stream of the name; None: all."""
         return catalog_streams(&self.opened().table, metric)
 
-    def attribute_column(self, const uint32_t[::1] ids not None, str key not None):
+    def attribute_column(self, ids, str key not None):
         """Value ids of attribute `key` for each series; 0 where absent."""
         cdef Store *store = self.opened()
-        cdef size_t n = ids.shape[0]
-        found = np.zeros(n, np.uint32)
-        cdef uint32_t[::1] out = found
+        cdef IdColumn column = IdColumn(ids)
         cdef uint32_t key_id = find_string(&store.table, key.encode())
-        if n and key_id:
-            with nogil:
-                attribute_column(&store.table, &ids[0], n, key_id, &out[0])
-        return found
+        if column.count and key_id:
+            attribute_column(&store.table, column.ids, column.count, key_id, column.out)
+        return column.found
 
-    def service_column(self, const uint32_t[::1] ids not None):
+    def service_column(self, ids):
         """Value ids of the service's name for each series."""
-        cdef Store *store = self.opened()
-        cdef size_t n = ids.shape[0]
-        found = np.zeros(n, np.uint32)
-        cdef uint32_t[::1] out = found
-        if n:
-            service_column(&store.table, &ids[0], n, &out[0])
-        return found
+        cdef IdColumn column = IdColumn(ids)
+        service_column(&self.opened().table, column.ids, column.count, column.out)
+        return column.found
+
+    def resource_column(self, ids):
+        """A number for each series, the same for the same resource."""
+        cdef IdColumn column = IdColumn(ids)
+        resource_column(&self.opened().table, column.ids, column.count, column.out)
+        return column.found
+
+    def scope_column(self, ids):
+        """A number for each series, the same for the same scope."""
+        cdef IdColumn column = IdColumn(ids)
+        scope_column(&self.opened().table, column.ids, column.count, column.out)
+        return column.found
 
     def find_value(self, value):
         """The id of exactly this typed value; 0 if nothing has it."""
