@@ -96,11 +96,22 @@ class Reader(Protocol):
         ...
 
     def attribute_column(self, ids: UInt32Array, key: str) -> UInt32Array:
-        """The value id of attribute `key`: of point, scope, resource the first that has it; 0 absent."""
+        """The value id of attribute `key`, of point, scope, resource the first that has it.
+
+        0 where none has it.
+        """
         ...
 
     def service_column(self, ids: UInt32Array) -> UInt32Array:
         """The value id of the service's name ("namespace/name"), a text value."""
+        ...
+
+    def resource_column(self, ids: UInt32Array) -> UInt32Array:
+        """A number for each series' resource: equal numbers are equal resources."""
+        ...
+
+    def scope_column(self, ids: UInt32Array) -> UInt32Array:
+        """A number for each series' scope: equal numbers are equal scopes."""
         ...
 
     def find_value(self, value: AttributeValue) -> int:
@@ -116,7 +127,7 @@ class Reader(Protocol):
         ...
 
     def scan(self, ids: UInt32Array, start: int, end: int, predecessor: bool = False) -> Scanned:
-        """The points with start <= time <= end; with `predecessor` also the newest one before start.
+        """The points with start <= time <= end; with `predecessor` also the newest before start.
 
         Every point acknowledged before the call is there exactly once. Raises MemoryError.
         """

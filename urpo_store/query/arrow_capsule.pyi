@@ -1,0 +1,36 @@
+"""Columns as an Arrow C stream in a capsule; the only part of the writer that knows C."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, final
+
+@final
+class Field:
+    name: bytes
+    format: bytes
+    children: tuple[Field, ...]
+    dictionary: Field | None
+    def __init__(
+        self,
+        name: str,
+        format: str,
+        children: Sequence[Field] = (),
+        dictionary: Field | None = None,
+    ) -> None: ...
+
+@final
+class Column:
+    length: int
+    null_count: int
+    buffers: tuple[Any, ...]
+    children: tuple[Column, ...]
+    dictionary: Column | None
+    def __init__(
+        self,
+        length: int,
+        buffers: Sequence[Any],
+        null_count: int = 0,
+        children: Sequence[Column] = (),
+        dictionary: Column | None = None,
+    ) -> None: ...
+
+def stream_capsule(schema: Field, batches: Iterable[Column]) -> object: ...

@@ -1,0 +1,25 @@
+"""Buckets at explicit bounds: increases, merges at common bounds, quantiles."""
+
+from typing import final
+
+from urpo_store.model import Float64Array, Int64Array, UInt64Array
+from urpo_store.query.select import Groups
+from urpo_store.query.source import Scanned
+from urpo_store.query.times import Windows
+
+@final
+class Explicit:
+    def __init__(self, scanned: Scanned) -> None: ...
+    def increases(self) -> Int64Array: ...
+    def quantiles(
+        self,
+        bases: Int64Array,
+        groups: Groups,
+        windows: Windows,
+        q: float,
+        rows: Int64Array,
+        maximum: Float64Array,
+    ) -> Float64Array: ...
+    def columns(
+        self, bases: Int64Array, groups: Groups, windows: Windows, rows: Int64Array
+    ) -> list[tuple[Float64Array, UInt64Array]]: ...

@@ -1,0 +1,19 @@
+"""Exponential buckets: increases, merges at the smallest scale, quantiles."""
+
+from typing import final
+
+from urpo_store.model import Float64Array, Int64Array, UInt64Array
+from urpo_store.query.select import Groups
+from urpo_store.query.source import Scanned
+from urpo_store.query.times import Windows
+
+@final
+class Exponential:
+    def __init__(self, scanned: Scanned) -> None: ...
+    def increases(self) -> Int64Array: ...
+    def quantiles(
+        self, bases: Int64Array, groups: Groups, windows: Windows, q: float, row_count: int
+    ) -> Float64Array: ...
+    def columns(
+        self, bases: Int64Array, groups: Groups, windows: Windows
+    ) -> list[tuple[int, int, float, int, UInt64Array, int, UInt64Array]]: ...

@@ -1,0 +1,16 @@
+"""Sums, extremes, counts and quantiles of gauges and sums, by group and window."""
+
+from urpo_store.model import BoolArray, Float64Array, Int64Array
+from urpo_store.query.select import Groups
+from urpo_store.query.source import Scanned
+from urpo_store.query.times import Windows
+
+def reduce(
+    scanned: Scanned, bases: Int64Array, groups: Groups, windows: Windows, operation: str
+) -> tuple[
+    Int64Array, Int64Array, Int64Array, Float64Array, Int64Array, BoolArray, BoolArray
+]: ...
+def quantiles(
+    scanned: Scanned, bases: Int64Array, groups: Groups, windows: Windows, q: float
+) -> tuple[Int64Array, Int64Array, Int64Array, Float64Array]: ...
+def quantile(values: Float64Array, q: float) -> float: ...

@@ -1,0 +1,386 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Sums, extremes, counts and quantiles of gauges and sums, by group and window, in one pass.
+
+Groups are done one after the other over one row of cells, a cell a window, so that the room is that
+of the windows and not of windows times groups. Only cells that were touched are read and cleared.
+Integers are summed in 128 bits: 2^63 points of 64 bits fit, so the sum is exact, and whether it fits
+an int64 is asked once, at the end.
+"""
+from libc.math cimport INFINITY, NAN, floor, isnan
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, qsort
+from libc.string cimport memset
+
+from urpo_store.query.contributions cimport (
+    BASE_NONE, BASE_SKIP, BASE_ZERO, IS_INT, Sum, Walk, as_double, sum_add, sum_of, walk_begin, walk_to,
+)
+
+import numpy as np
+
+cdef extern from *:
+    """
+    typedef __int128 urpo_int128;
+    """
+    ctypedef long long int128 "urpo_int128"
+
+cdef enum Operation:
+    OP_SUM
+    OP_AVG
+    OP_MIN
+    OP_MAX
+    OP_COUNT
+    OP_NEWEST
+
+_OPERATIONS = {
+    "sum": OP_SUM, "avg": OP_AVG, "min": OP_MIN, "max": OP_MAX, "count": OP_COUNT, "newest": OP_NEWEST,
+}
+
+cdef struct Cell:
+    int128 integers             # the exact sum of the integers
+    Sum floats                  # the sum of everything that is or was measured against a double
+    int64_t count               # points; 0: the cell is untouched
+    int64_t newest              # time of the latest point
+    uint64_t best               # bits of the least, greatest or newest value
+    uint8_t best_int
+    uint8_t has_float
+
+
+cdef inline long double exact(uint64_t value, uint32_t flags) noexcept nogil:
+    # Exact for ints and doubles alike where long double has 64 bits of mantissa (x86).
+    return <long double><int64_t>value if flags & IS_INT else <long double>as_double(value)
+
+
+cdef inline bint better(Cell *cell, uint64_t value, uint32_t flags, bint least) noexcept nogil:
+    """Whether the value replaces the best; a number always replaces NaN."""
+    cdef long double new = exact(value, flags)
+    cdef long double old = exact(cell.best, IS_INT if cell.best_int else 0)
+    if old != old:
+        return True
+    return new < old if least else new > old
+
+
+cdef inline void add(Cell *cell, const uint64_t *values, const uint32_t *flags, int64_t j, int64_t base) noexcept nogil:
+    if base == BASE_NONE:
+        # Adds nothing, but a sum of doubles is a double.
+        cell.has_float |= not flags[j] & IS_INT
+    elif base == BASE_ZERO:
+        if flags[j] & IS_INT:
+            cell.integers += <int64_t>values[j]
+        else:
+            sum_add(&cell.floats, as_double(values[j]))
+            cell.has_float = 1
+    elif flags[j] & flags[base] & IS_INT:
+        cell.integers += <int128><int64_t>values[j] - <int64_t>values[base]
+    elif not (flags[j] | flags[base]) & IS_INT:
+        sum_add(&cell.floats, as_double(values[j]) - as_double(values[base]))
+        cell.has_float = 1
+    else:
+        sum_add(&cell.floats, <double>(exact(values[j], flags[j]) - exact(values[base], flags[base])))
+        cell.has_float = 1
+
+
+cdef inline void merge(Cell *cell, const Cell *part) noexcept nogil:
+    """Adds a sum to a sum."""
+    cell.integers += part.integers
+    if part.has_float:
+        sum_add(&cell.floats, part.floats.total)
+        cell.floats.lost += part.floats.lost
+        cell.has_float = 1
+    if part.newest > cell.newest:
+        cell.newest = part.newest
+    cell.count += part.count
+
+
+cdef void sum_series(Cell *cells, int64_t count, Walk *walk, const int64_t *times, const uint64_t *values, const uint32_t *flags, const int64_t *bases, int64_t j, int64_t end, int64_t *low, int64_t *high) noexcept nogil:
+    """Adds the points j..end of one series. What falls into one window is summed up aside first: a
+    cell in registers, where a cell in memory would be loaded and stored for every point."""
+    cdef Cell part
+    cdef int64_t k
+    cdef int64_t window = -1
+    memset(&part, 0, sizeof(Cell))
+    while j < end:
+        if bases[j] != BASE_SKIP:
+            k = walk_to(walk, times[j])
+            if k >= count:
+                break       # behind the range: a reader's mistake must not write outside
+            if k != window:
+                if window >= 0:
+                    merge(&cells[window], &part)
+                    memset(&part, 0, sizeof(Cell))
+                elif k < low[0]:
+                    low[0] = k
+                window = k
+            add(&part, values, flags, j, bases[j])
+            part.newest = times[j]
+            part.count += 1
+        j += 1
+    if window >= 0:
+        merge(&cells[window], &part)
+        if window > high[0]:
+            high[0] = window
+
+
+cdef inline void take(Cell *cell, uint64_t value, uint32_t flags) noexcept nogil:
+    cell.best = value
+    cell.best_int = (flags & IS_INT) != 0
+
+
+def reduce(scanned, const int64_t[::1] bases, groups, windows, str operation):
+    """One row per group and window that has a point.
+
+    `bases` as in contributions.pxd, `groups` a select.Groups, `windows` a times.Windows. Returns
+    (rows int64[groups + 1]: group g has rows[g]..rows[g + 1], window int64[n], newest int64[n]: time
+    of the latest point, values float64[n], int_values int64[n], is_int bool[n], overflowed
+    bool[groups]). The operations:
+
+    sum     sum of points less their bases; an int if all are, and fits
+    avg     mean of the points
+    min, max  least and greatest; NaN only if there is nothing else
+    count   points, an int
+    newest  the value of the latest point; of equally late ones that of the series created last
+    """
+    cdef int op = _OPERATIONS[operation]
+    cdef const int64_t[::1] offsets = scanned.offsets
+    cdef const int64_t[::1] first = scanned.first
+    cdef const int64_t[::1] times = scanned.times
+    cdef const uint64_t[::1] values = scanned.values
+    cdef const uint32_t[::1] flags = scanned.flags
+    cdef const int64_t[::1] order = groups.order
+    cdef const int64_t[::1] members = groups.offsets
+    cdef int64_t first_instant = windows.first
+    cdef int64_t step = windows.step
+    cdef int64_t count = windows.count
+    cdef Py_ssize_t group_count = members.shape[0] - 1
+    cdef Py_ssize_t capacity = row_capacity(offsets, first, order, members, count)
+    rows = np.zeros(group_count + 1, np.int64)
+    out_window = np.empty(capacity, np.int64)
+    out_newest = np.empty(capacity, np.int64)
+    out_values = np.empty(capacity, np.float64)
+    out_ints = np.zeros(capacity, np.int64)
+    out_is_int = np.zeros(capacity, np.uint8)
+    out_overflow = np.zeros(group_count, np.uint8)
+    cdef int64_t[::1] row_view = rows
+    cdef int64_t[::1] window_view = out_window
+    cdef int64_t[::1] newest_view = out_newest
+    cdef double[::1] values_view = out_values
+    cdef int64_t[::1] ints_view = out_ints
+    cdef uint8_t[::1] is_int_view = out_is_int
+    cdef uint8_t[::1] overflow_view = out_overflow
+    cdef Cell *cells = <Cell *>calloc(count, sizeof(Cell))
+    if cells == NULL:
+        raise MemoryError(f"no memory for {count} windows; ask for a longer step")
+    cdef const int64_t *times_at = &times[0] if times.shape[0] else NULL
+    cdef const uint64_t *value_at = &values[0] if values.shape[0] else NULL
+    cdef const uint32_t *flags_at = &flags[0] if flags.shape[0] else NULL
+    cdef const int64_t *bases_at = &bases[0] if bases.shape[0] else NULL
+    cdef Cell *cell
+    cdef Walk walk
+    cdef Py_ssize_t g, m
+    cdef int64_t i, j, k, low, high
+    cdef int64_t row = 0
+    with nogil:
+        for g in range(group_count):
+            low = count
+            high = -1
+            for m in range(members[g], members[g + 1]):
+                i = order[m]
+                walk_begin(&walk, first_instant, step)
+                if op == OP_SUM:
+                    sum_series(cells, count, &walk, times_at, value_at, flags_at, bases_at, first[i],
+                               offsets[i + 1], &low, &high)
+                    continue
+                for j in range(first[i], offsets[i + 1]):
+                    if bases[j] == BASE_SKIP:
+                        continue
+                    k = walk_to(&walk, times[j])
+                    if k >= count:
+                        break       # behind the range: a reader's mistake must not write outside
+                    if k < low:
+                        low = k
+                    if k > high:
+                        high = k
+                    cell = &cells[k]
+                    if op == OP_AVG:
+                        add(cell, value_at, flags_at, j, BASE_ZERO)
+                    elif op == OP_NEWEST:
+                        if cell.count == 0 or times[j] >= cell.newest:
+                            take(cell, value_at[j], flags_at[j])
+                    elif op != OP_COUNT:
+                        if cell.count == 0 or better(cell, value_at[j], flags_at[j], op == OP_MIN):
+                            take(cell, value_at[j], flags_at[j])
+                    if cell.count == 0 or times[j] > cell.newest:
+                        cell.newest = times[j]
+                    cell.count += 1
+            for k in range(low, high + 1):
+                cell = &cells[k]
+                if cell.count == 0:
+                    continue
+                window_view[row] = k
+                newest_view[row] = cell.newest
+                if op == OP_SUM:
+                    if cell.has_float:
+                        values_view[row] = <double>cell.integers + sum_of(&cell.floats)
+                    elif INT64_MIN <= cell.integers <= INT64_MAX:
+                        is_int_view[row] = 1
+                        ints_view[row] = <int64_t>cell.integers
+                        values_view[row] = <double>cell.integers
+                    else:
+                        values_view[row] = <double>cell.integers
+                        overflow_view[g] = 1
+                elif op == OP_AVG:
+                    values_view[row] = (<double>cell.integers + sum_of(&cell.floats)) / <double>cell.count
+                elif op == OP_COUNT:
+                    is_int_view[row] = 1
+                    ints_view[row] = cell.count
+                    values_view[row] = <double>cell.count
+                else:
+                    is_int_view[row] = cell.best_int
+                    ints_view[row] = <int64_t>cell.best if cell.best_int else 0
+                    values_view[row] = <double><int64_t>cell.best if cell.best_int else as_double(cell.best)
+                row += 1
+                memset(cell, 0, sizeof(Cell))
+            row_view[g + 1] = row
+    free(cells)
+    return (
+        rows, out_window[:row], out_newest[:row], out_values[:row], out_ints[:row],
+        out_is_int[:row].view(np.bool_), out_overflow.view(np.bool_),
+    )
+
+
+cdef Py_ssize_t row_capacity(const int64_t[::1] offsets, const int64_t[::1] first, const int64_t[::1] order, const int64_t[::1] members, int64_t count) noexcept nogil:
+    """At most a row a window, and at most a row a point, in each group."""
+    cdef Py_ssize_t total = 0
+    cdef Py_ssize_t g, m
+    cdef int64_t points
+    for g in range(members.shape[0] - 1):
+        points = 0
+        for m in range(members[g], members[g + 1]):
+            points += offsets[order[m] + 1] - first[order[m]]
+        total += points if points < count else count
+    return total
+
+
+cdef int ascending(const void *a, const void *b) noexcept nogil:
+    cdef double x = (<const double *>a)[0]
+    cdef double y = (<const double *>b)[0]
+    return (x > y) - (x < y)
+
+
+cdef double quantile_of(double *values, int64_t count, double q) noexcept nogil:
+    """The quantile of `count` values, which are sorted in place: linear between the two nearest ranks,
+    as numpy.quantile and PromQL's quantile_over_time have it. NaN values are passed over."""
+    cdef int64_t n = 0
+    cdef int64_t i, below
+    cdef double place
+    for i in range(count):
+        if not isnan(values[i]):
+            values[n] = values[i]
+            n += 1
+    if n == 0 or isnan(q):
+        return NAN
+    if q < 0:
+        return -INFINITY
+    if q > 1:
+        return INFINITY
+    qsort(values, n, sizeof(double), ascending)
+    place = q * <double>(n - 1)
+    below = <int64_t>floor(place)
+    place -= <double>below
+    # Without these, an infinite neighbour would make NaN of a place that is exactly here.
+    if place == 0 or below + 1 >= n or values[below] == values[below + 1]:
+        return values[below]
+    return values[below] * (1 - place) + values[below + 1] * place
+
+
+def quantile(values, double q):
+    """The quantile of float64 values as the queries have it; the array is left as it is."""
+    copy = np.array(values, np.float64)
+    cdef double[::1] view = copy
+    return quantile_of(&view[0], view.shape[0], q) if view.shape[0] else NAN
+
+
+def quantiles(scanned, const int64_t[::1] bases, groups, windows, double q):
+    """The quantile of all values in each window of each group: (rows, window, newest, values)."""
+    cdef const int64_t[::1] offsets = scanned.offsets
+    cdef const int64_t[::1] first = scanned.first
+    cdef const int64_t[::1] times = scanned.times
+    cdef const uint64_t[::1] values = scanned.values
+    cdef const uint32_t[::1] flags = scanned.flags
+    cdef const int64_t[::1] order = groups.order
+    cdef const int64_t[::1] members = groups.offsets
+    cdef int64_t first_instant = windows.first
+    cdef int64_t step = windows.step
+    cdef int64_t count = windows.count
+    cdef Py_ssize_t group_count = members.shape[0] - 1
+    cdef Py_ssize_t capacity = row_capacity(offsets, first, order, members, count)
+    rows = np.zeros(group_count + 1, np.int64)
+    out_window = np.empty(capacity, np.int64)
+    out_newest = np.empty(capacity, np.int64)
+    out_values = np.empty(capacity, np.float64)
+    cdef int64_t[::1] row_view = rows
+    cdef int64_t[::1] window_view = out_window
+    cdef int64_t[::1] newest_view = out_newest
+    cdef double[::1] values_view = out_values
+    # Counting sort by window: `places` are first counts, then where each window's next value goes.
+    cdef int64_t *places = <int64_t *>calloc(count, sizeof(int64_t))
+    cdef int64_t *latest = <int64_t *>calloc(count, sizeof(int64_t))
+    cdef double *sorted_values = <double *>malloc((values.shape[0] + 1) * sizeof(double))
+    if places == NULL or latest == NULL or sorted_values == NULL:
+        free(places)
+        free(latest)
+        free(sorted_values)
+        raise MemoryError(f"no memory for {count} windows; ask for a longer step")
+    cdef Walk walk
+    cdef Py_ssize_t g, m
+    cdef int64_t i, j, k, low, high, at, size
+    cdef int64_t row = 0
+    with nogil:
+        for g in range(group_count):
+            low = count
+            high = -1
+            for m in range(members[g], members[g + 1]):
+                i = order[m]
+                walk_begin(&walk, first_instant, step)
+                for j in range(first[i], offsets[i + 1]):
+                    if bases[j] != BASE_SKIP:
+                        k = walk_to(&walk, times[j])
+                        if k >= count:
+                            break       # behind the range: a reader's mistake must not write outside
+                        low = k if k < low else low
+                        high = k if k > high else high
+                        places[k] += 1
+                        latest[k] = times[j] if times[j] > latest[k] else latest[k]
+            at = 0
+            for k in range(low, high + 1):
+                size = places[k]
+                places[k] = at
+                at += size
+            for m in range(members[g], members[g + 1]):
+                i = order[m]
+                walk_begin(&walk, first_instant, step)
+                for j in range(first[i], offsets[i + 1]):
+                    if bases[j] != BASE_SKIP:
+                        k = walk_to(&walk, times[j])
+                        if k >= count:
+                            break       # behind the range: a reader's mistake must not write outside
+                        sorted_values[places[k]] = (
+                            <double><int64_t>values[j] if flags[j] & IS_INT else as_double(values[j])
+                        )
+                        places[k] += 1
+            at = 0
+            for k in range(low, high + 1):
+                size = places[k] - at
+                if size != 0:
+                    window_view[row] = k
+                    newest_view[row] = latest[k]
+                    values_view[row] = quantile_of(sorted_values + at, size, q)
+                    row += 1
+                at = places[k]
+            for k in range(low, high + 1):
+                places[k] = 0
+                latest[k] = 0
+            row_view[g + 1] = row
+    free(places)
+    free(latest)
+    free(sorted_values)
+    return rows, out_window[:row], out_newest[:row], out_values[:row]

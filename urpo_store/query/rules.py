@@ -1,0 +1,74 @@
+"""Which questions can be asked of which kind of metric; what to ask instead of the others."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+
+from ..errors import QueryError
+from ..model import Aggregation, MetricKind, MetricQuery
+from .source import Stream
+
+_BUCKETS = (MetricKind.HISTOGRAM, MetricKind.EXPONENTIAL_HISTOGRAM)
+
+
+def check_query(query: MetricQuery) -> float | None:
+    """The quantile that the query asks for, if it does; raises `QueryError` for malformed fields."""
+    if not isinstance(query.aggregation, Aggregation):
+        names = ", ".join(aggregation.name for aggregation in Aggregation)
+        raise QueryError(
+            f"aggregation={query.aggregation!r} is none. Give a member of Aggregation: {names}."
+        )
+    limit = query.limit
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+        raise QueryError(
+            f"limit={limit!r} is no number of series; give an int of at least 1, or None for all."
+        )
+    if query.quantile is None:
+        return query.aggregation.quantile
+    if isinstance(query.quantile, bool) or not isinstance(query.quantile, Real):
+        raise QueryError(f"quantile={query.quantile!r} is no number; give 0.95 for the 95th percentile.")
+    if math.isnan(query.quantile):
+        raise QueryError("quantile is NaN; give a number from 0 to 1, such as 0.95.")
+    return float(query.quantile)
+
+
+def check_stream(stream: Stream, aggregation: Aggregation, quantile: float | None) -> None:
+    """Raise `QueryError` if the aggregation means nothing for this kind of metric.
+
+    `quantile`, if set, is asked for in place of the aggregation.
+    """
+    asked = f"quantile {quantile:g}" if quantile is not None else aggregation.name
+    kind = stream.kind.value.replace("_", " ")
+    what = f"{stream.metric!r} is a {kind}"
+    if stream.kind is MetricKind.EXPONENTIAL_HISTOGRAM:
+        what = f"{stream.metric!r} is an exponential histogram"
+    if stream.kind is MetricKind.COUNTER:
+        if quantile is not None or aggregation in (
+            Aggregation.AVG,
+            Aggregation.MIN,
+            Aggregation.MAX,
+        ):
+            raise QueryError(
+                f"{what}, and {asked} of running totals means nothing. Ask for RATE (per second), "
+                "INCREASE (how much was counted), or LAST (the total)."
+            )
+    elif stream.kind is MetricKind.GAUGE:
+        if quantile is None and aggregation in (Aggregation.RATE, Aggregation.INCREASE):
+            raise QueryError(
+                f"{what}: its values stand for themselves and are no totals, so it has no {asked}. "
+                "Ask for LAST, AVG, MIN, MAX or a quantile."
+            )
+    elif stream.kind is MetricKind.SUMMARY and (
+        quantile is None and aggregation not in (Aggregation.RAW, Aggregation.LAST)
+    ):
+        raise QueryError(
+            f"{what}: its quantiles were computed at the source, and {asked} cannot be told from "
+            "them. Ask for RAW or LAST, whose `summary` has count, sum and quantiles, or for one of "
+            "the stored quantiles of a single series."
+        )
+
+
+def has_buckets(stream: Stream) -> bool:
+    """Whether its points are counts in buckets."""
+    return stream.kind in _BUCKETS
