@@ -38,8 +38,8 @@ demo: build
 test: build
 	$(PY) -m pytest
 
-race: build
-	$(PY) tests/race/run.py
+race: $(STAMP)
+	PYTHONPATH=tests $(PY) -m race.run
 
 check: build package
 	$(BIN)/ruff check .

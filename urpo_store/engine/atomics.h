@@ -20,6 +20,8 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "mutants.h"
+
 static inline uint64_t load_relaxed(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
 static inline uint64_t load_acquire(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
 static inline uint64_t load_seq_cst(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }
@@ -84,18 +86,26 @@ static inline uint64_t multiply_fold(uint64_t a, uint64_t b) {
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* The ring's tags have names of their own, so that `make race` can weaken just them and show that
- * the weaker order is caught. */
-#ifdef URPO_MUTANT_TAG_STORE_RELAXED
-static inline void store_tag(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
-#else
-static inline void store_tag(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
-#endif
-#ifdef URPO_MUTANT_TAG_LOAD_RELAXED
-static inline uint64_t load_tag(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
-#else
-static inline uint64_t load_tag(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
-#endif
+/* The ring's tags and its tail have names of their own, so that `make race` can weaken just them and
+ * show that the weaker order is caught. */
+static inline void store_tag(uint64_t *p, uint64_t v) {
+    if (MUTANT_TAG_STORE_RELAXED)
+        store_relaxed(p, v);
+    else
+        store_release(p, v);
+}
+static inline uint64_t load_tag(const uint64_t *p) {
+    return MUTANT_TAG_LOAD_RELAXED ? load_relaxed(p) : load_acquire(p);
+}
+static inline void store_tail(uint64_t *p, uint64_t v) {
+    if (MUTANT_TAIL_STORE_RELAXED)
+        store_relaxed(p, v);
+    else
+        store_release(p, v);
+}
+static inline uint64_t load_tail(const uint64_t *p) {
+    return MUTANT_TAIL_LOAD_RELAXED ? load_relaxed(p) : load_acquire(p);
+}
 
 static inline double bits_to_double(uint64_t bits) {
     double d;

@@ -14,6 +14,8 @@ cdef extern from "atomics.h" nogil:
     uint64_t multiply_fold(uint64_t a, uint64_t b)
     void store_tag(uint64_t *p, uint64_t v)
     uint64_t load_tag(const uint64_t *p)
+    void store_tail(uint64_t *p, uint64_t v)
+    uint64_t load_tail(const uint64_t *p)
     uint64_t sub_relaxed(uint64_t *p, uint64_t v)
     bint cas_acq_rel(uint64_t *p, uint64_t *expected, uint64_t desired)
     bint cas_seq_cst(uint64_t *p, uint64_t *expected, uint64_t desired)

@@ -21,6 +21,7 @@ from urpo_store.engine.atomics cimport (
     pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock, sched_yield, store_relaxed,
     store_release, store_seq_cst,
 )
+from urpo_store.engine.mutants cimport MUTANT_LEAVE_RELAXED, MUTANT_RECLAIM_HELD
 
 cdef enum:
     RELEASE_BATCH = 128         # items released for one hold of the lock
@@ -88,7 +89,10 @@ cdef int epoch_enter(Epochs *epochs) noexcept nogil:
 
 cdef void epoch_leave(Epochs *epochs, int slot) noexcept nogil:
     # Release: who sees the slot free may free what we read, so our reads come before.
-    store_release(&epochs.slots[slot].epoch, 0)
+    if MUTANT_LEAVE_RELAXED:
+        store_relaxed(&epochs.slots[slot].epoch, 0)
+    else:
+        store_release(&epochs.slots[slot].epoch, 0)
 
 
 cdef int epoch_retire(Epochs *epochs, release_fn release, void *context, void *item, bint behind_drain) noexcept nogil:
@@ -115,7 +119,7 @@ cdef uint64_t oldest_held(Epochs *epochs) noexcept nogil:
     cdef int slot
     for slot in range(EPOCH_SLOTS):
         epoch = load_seq_cst(&epochs.slots[slot].epoch)     # R2; acquires what epoch_leave released
-        if epoch and epoch < oldest:
+        if epoch and epoch < oldest and not MUTANT_RECLAIM_HELD:
             oldest = epoch
     return oldest
 

@@ -6,7 +6,7 @@
 # 2^32, which harms nothing: every lap writes every tag.
 #
 # Invariants
-# (1) tail <= head <= tail + capacity. head is moved by producers (CAS), tail by the drain alone.
+# (1) tail <= head <= tail + capacity. head is moved by producers (CAS, release), tail by the drain alone.
 # (2) A producer owns [claim, claim + n) from its CAS until it has stored the tags.
 # (3) The tag of a claim's first slot is stored last, and each tag with release: who sees (acquire) the
 #     first one sees the whole claim. So a hole always starts at a claim's first slot.
@@ -15,6 +15,9 @@
 # (5) A reader copies slot words with relaxed loads, then (acquire fence) loads tail again: if the
 #     START slot of the point is still at or above tail, nothing it copied has been overwritten.
 #     Producers load tail with acquire before they claim and issue a release fence before they write.
+# (6) A scan that finds a claim also finds what had been published before it was made: the scan goes no
+#     further than a head that it acquired, and head is moved with release. Of a claim that is just
+#     being published it may find a part.
 #
 # Lock-free among running producers: one that stops between claim and publish leaves a hole, behind
 # which the drain waits; readers and other producers go on until the ring is full.

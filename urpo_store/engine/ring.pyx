@@ -18,9 +18,10 @@ from libc.string cimport memcpy, memset
 
 from urpo_store.engine.alloc cimport Account, account_init, mem_alloc, mem_calloc, mem_free, mem_grow
 from urpo_store.engine.atomics cimport (
-    cas_acq_rel, fence_acquire, fence_release, load_acquire, load_relaxed, load_tag, store_relaxed,
-    store_release, store_tag,
+    cas_acq_rel, fence_acquire, fence_release, load_acquire, load_relaxed, load_tag, load_tail,
+    store_relaxed, store_tag, store_tail,
 )
+from urpo_store.engine.mutants cimport MUTANT_FIRST_TAG_FIRST, MUTANT_NO_SECOND_LOOK
 from urpo_store.engine.points cimport Point, SERIES_EXT, SERIES_START, ext_slots
 
 cdef enum:
@@ -69,9 +70,10 @@ cdef bint ring_claim(Ring *ring, uint64_t n, uint64_t *position) noexcept nogil:
     cdef uint64_t head = load_relaxed(&ring.head)       # a guess; the swap decides
     while True:
         # Acquire: the drain's reads of what lies below this tail come before our writes there.
-        if head + n > load_acquire(&ring.tail) + ring.capacity:
+        if head + n > load_tail(&ring.tail) + ring.capacity:
             return False
-        # No order is asked of the swap: it makes the claim ours, and tags publish it.
+        # Release, for (6): who acquires this head sees the tags that this thread, and whoever it heard
+        # from, stored before.
         if cas_acq_rel(&ring.head, &head, head + n):
             position[0] = head
             return True
@@ -91,6 +93,8 @@ cdef void publish_tags(Ring *ring, uint64_t position, const Point *slots, uint64
     """
     cdef uint64_t i = 1
     cdef uint64_t ext_end
+    if MUTANT_FIRST_TAG_FIRST:
+        store_tag(&ring.tags[position & ring.mask], tag_of(ring, position, SERIES_START))
     while i < n:
         store_tag(&ring.tags[(position + i) & ring.mask], tag_of(ring, position + i, slots[i].series))
         # The slots behind a point with payload hold its words, whatever they look like. A START slot
@@ -149,7 +153,7 @@ cdef void ring_payload(Ring *ring, uint64_t position, uint32_t count, uint64_t *
 
 cdef void ring_release(Ring *ring, uint64_t position) noexcept nogil:
     # Release: our reads of the slots come before; whoever acquires this tail may write them anew.
-    store_release(&ring.tail, position)
+    store_tail(&ring.tail, position)
 
 
 cdef uint64_t ring_used(Ring *ring) noexcept nogil:
@@ -165,7 +169,7 @@ cdef inline bint still_there(Ring *ring, uint64_t start) noexcept nogil:
     # fence of a producer that overwrites. So: if one of the words copied came from a later lap, then
     # this tail is one that has passed the slot, and with it (4) the START slot.
     fence_acquire()
-    return load_relaxed(&ring.tail) <= start
+    return load_relaxed(&ring.tail) <= start or MUTANT_NO_SECOND_LOOK
 
 
 cdef void copy_words(Ring *ring, uint64_t position, uint64_t *target, uint32_t count) noexcept nogil:
@@ -222,8 +226,7 @@ cdef int copy_point(Ring *ring, uint64_t position, uint32_t selected, RingCopies
 
 cdef inline void visible(Ring *ring, uint64_t *begin, uint64_t *end) noexcept nogil:
     """The positions that may hold points: none below begin is in the ring any more."""
-    # Acquire, tail first: then head is not older than tail. What moves later is seen in copy_point, or
-    # was not yet there when the caller asked.
+    # Acquire, tail first: then head is not older than tail. Acquire of head, for (6).
     begin[0] = load_acquire(&ring.tail)
     end[0] = load_acquire(&ring.head)
     # Head may have run on in between. What that leaves behind has been drained.

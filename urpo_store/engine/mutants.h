@@ -1,0 +1,38 @@
+/* Bugs on request, each 0 unless `make race` plants it to show that it is caught. They are constants,
+ * so that nothing of them is left in any other build. tests/race/mutants.py says what each one breaks.
+ */
+#ifndef URPO_MUTANTS_H
+#define URPO_MUTANTS_H
+
+#ifndef MUTANT_TAG_STORE_RELAXED
+#define MUTANT_TAG_STORE_RELAXED 0
+#endif
+#ifndef MUTANT_TAG_LOAD_RELAXED
+#define MUTANT_TAG_LOAD_RELAXED 0
+#endif
+#ifndef MUTANT_TAIL_STORE_RELAXED
+#define MUTANT_TAIL_STORE_RELAXED 0
+#endif
+#ifndef MUTANT_TAIL_LOAD_RELAXED
+#define MUTANT_TAIL_LOAD_RELAXED 0
+#endif
+#ifndef MUTANT_FIRST_TAG_FIRST
+#define MUTANT_FIRST_TAG_FIRST 0
+#endif
+#ifndef MUTANT_NO_SECOND_LOOK
+#define MUTANT_NO_SECOND_LOOK 0
+#endif
+#ifndef MUTANT_RELEASE_EARLY
+#define MUTANT_RELEASE_EARLY 0
+#endif
+#ifndef MUTANT_WATERMARK_EARLY
+#define MUTANT_WATERMARK_EARLY 0
+#endif
+#ifndef MUTANT_LEAVE_RELAXED
+#define MUTANT_LEAVE_RELAXED 0
+#endif
+#ifndef MUTANT_RECLAIM_HELD
+#define MUTANT_RECLAIM_HELD 0
+#endif
+
+#endif
