@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from helpers.series_model import (
@@ -284,6 +286,31 @@ def test_a_resent_request_allocates_nothing() -> None:
     assert buffers.counters()["duplicate_points"] == 100
 
 
+def test_what_was_looked_up_is_forgotten_with_its_chunk() -> None:
+    """A new chunk mostly gets the memory of one that was freed; it is not taken for that."""
+    buffers = SeriesBuffers([GAUGE])
+    for round_ in range(6):
+        points = [number(T0 + i * SECOND, float(round_)) for i in range(300)]
+        for point in points:
+            append(buffers, 0, point)
+        buffers.seal(0)
+        replaced = buffers.counters()["replaced_points"]
+        append(buffers, 0, number(T0 + 7 * SECOND, round_ - 1.0))
+        assert buffers.counters()["replaced_points"] == replaced + 1
+        append(buffers, 0, number(T0 + 8 * SECOND, float(round_)))
+        assert buffers.counters()["duplicate_points"] == round_ + 1
+        buffers.clear(0)
+
+
+def test_what_was_looked_up_is_forgotten_with_its_tail() -> None:
+    """The next tail has the same place and, of a constant series, the same length."""
+    pair = Pair()
+    points = [number(T0 + i * SECOND, 3.5) for i in range(680)]
+    pair.append(*points[:200], points[5], *points[200:], points[485], points[679], points[480])
+    pair.check()
+    assert pair.model.duplicates == 4
+
+
 # Deltas of collapsed sources (SeriesData.options ADD)
 
 
@@ -454,6 +481,40 @@ def test_the_predecessor_is_the_newest_point_before_the_range_however_old() -> N
     pair.append(number(T0 + 1200 * SECOND, 5.0), number(T0 + 1200 * SECOND, 6.0))
     range_ = (T0 + 1500 * SECOND, T0 + 1600 * SECOND, True)
     assert read(pair.real, 0, GAUGE, *range_) == [number(T0 + 1200 * SECOND, 6.0)]
+
+
+def test_readers_beside_the_drain_see_all_that_was_there_and_nothing_wrong() -> None:
+    """Values tell their times, so a reader can check each point; points only ever become more."""
+    buffers = SeriesBuffers([GAUGE] * 4)
+    n = 12_000
+    times = np.arange(n, dtype=np.int64) * SECOND + T0
+    values = np.repeat((times - T0).astype(np.uint64), 4).reshape(n, 4)
+    barrier = threading.Barrier(3)
+    done = threading.Event()
+    wrong: list[object] = []
+
+    def check(series: int) -> None:
+        barrier.wait()
+        most = 0
+        while not (last := done.is_set()) or most < n:
+            found = buffers.read(series, *EVER)
+            if [p[2] for p in found] != [i * SECOND for i in range(len(found))]:
+                wrong.append(found)
+            if len(found) < most or (last and len(found) != n):
+                wrong.append((most, len(found)))
+                return
+            most = len(found)
+
+    readers = [threading.Thread(target=check, args=(series,)) for series in (0, 3)]
+    for reader in readers:
+        reader.start()
+    barrier.wait()
+    for i in range(0, n, 50):
+        buffers.append_requests(times[i : i + 50], values[i : i + 50])
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert wrong == []
 
 
 # Giving up

@@ -5,6 +5,7 @@
 # which ticks it has. The ticks stand in blocks of CHUNK_POINTS: the newest block is raw and grows,
 # those behind it are encoded (encode_times).
 #
+# Groups are small numbers (ids of resources): the table has an entry for each up to the largest.
 # A group has a first clock, and others for series whose times are regularly apart from those of the
 # first (some SDKs stamp each instrument some microseconds apart).
 #

@@ -1,4 +1,6 @@
 """Exemplars beside the points; the contract is in exemplars.pxd."""
+from operator import itemgetter
+
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove
 
@@ -164,9 +166,5 @@ cdef list read_exemplars(ChunkStore *store, SeriesData *data, int64_t start, int
             at += HEADER + record_length(at)
     finally:
         mem_free(store.account, copy)
-    found.sort(key=record_key)
+    found.sort(key=itemgetter(0))
     return found
-
-
-def record_key(record):
-    return record[0]

@@ -39,10 +39,11 @@ from urpo_store.engine.tail cimport Tail
 
 
 @cython.final
+@cython.auto_pickle(False)
 cdef class SeriesBuffers:
     """Series of one chunk store, driven from Python: for tests and benchmarks.
 
-    Not thread-safe. `kinds`, `groups` (of clocks) and `options` have one entry a series. The n-th
+    One thread may append while others read; nothing else may run at the same time. `kinds`, `groups` (of clocks) and `options` have one entry a series. The n-th
     allocation from now on fails after `fail_at(n)`; a failed append returns False, other failures
     raise MemoryError.
     """
@@ -201,7 +202,7 @@ cdef class SeriesBuffers:
         epoch_reclaim(&self.epochs)
         return points
 
-    cdef decode(self, int series, int64_t start, int64_t end, bint predecessor):
+    cdef decode(self, int series, int64_t start, int64_t end, bint predecessor, Rows *rows):
         cdef SeriesData *data = self.series(series)
         cdef Snapshot *snapshot
         cdef int failed = -1, slot
@@ -211,7 +212,7 @@ cdef class SeriesBuffers:
             snapshot = snapshot_take(&self.store, data, start, end, predecessor)
             pthread_mutex_unlock(&self.store.lock)
             if snapshot != NULL:
-                failed = snapshot_decode(&self.store, snapshot, &self.rows)
+                failed = snapshot_decode(&self.store, snapshot, rows)
             epoch_leave(&self.epochs, slot)
         if failed:
             raise MemoryError(f"no memory to read series {series}")
@@ -220,24 +221,28 @@ cdef class SeriesBuffers:
         """A list of (time, start, value bits, flags, layout words, row words) in the range."""
         cdef PointView view
         cdef size_t i
-        rows_clear(&self.rows)
-        self.decode(series, start, end, predecessor)
-        found = []
-        for i in range(self.rows.count):
-            rows_view(&self.rows, i, &view)
-            found.append((
-                view.time, view.start, view.value, view.flags,
-                tuple([view.layout[j] for j in range(view.layout_words)]),
-                tuple([view.row[j] for j in range(view.row_words)]),
-            ))
-        return found
+        cdef Rows rows
+        rows_init(&rows, &self.account)
+        try:
+            self.decode(series, start, end, predecessor, &rows)
+            found = []
+            for i in range(rows.count):
+                rows_view(&rows, i, &view)
+                found.append((
+                    view.time, view.start, view.value, view.flags,
+                    tuple([view.layout[j] for j in range(view.layout_words)]),
+                    tuple([view.row[j] for j in range(view.row_words)]),
+                ))
+            return found
+        finally:
+            rows_free(&rows)
 
     def decode_points(self, int64_t start, int64_t end):
         """Decodes every series into the same rows; returns how many points that were."""
         cdef int i
         rows_clear(&self.rows)
         for i in range(self.count):
-            self.decode(i, start, end, False)
+            self.decode(i, start, end, False, &self.rows)
         return self.rows.count
 
     def exemplars(self, int series, int64_t start, int64_t end):

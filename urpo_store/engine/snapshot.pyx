@@ -117,8 +117,6 @@ cdef Snapshot *snapshot_take(
     )
     if choose_chunks(store, data, start, end, predecessor, &first, &last) != 0:
         return NULL
-    if predecessor and tail != NULL and tail.count and tail.first_time < start:
-        with_tail = 1
     for i in range(first, last):
         block_count += chunk_block_count(data.chunks[i])
     if with_tail:
