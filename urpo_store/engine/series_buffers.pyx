@@ -43,9 +43,9 @@ from urpo_store.engine.tail cimport Tail
 cdef class SeriesBuffers:
     """Series of one chunk store, driven from Python: for tests and benchmarks.
 
-    One thread may append while others read; nothing else may run at the same time. `kinds`, `groups` (of clocks) and `options` have one entry a series. The n-th
-    allocation from now on fails after `fail_at(n)`; a failed append returns False, other failures
-    raise MemoryError.
+    One thread may append while others read; nothing else may run at the same time. `kinds`, `groups`
+    (of clocks) and `options` have one entry a series. The n-th allocation from now on fails after
+    `fail_at(n)`; a failed append returns False, other failures raise MemoryError.
     """
     cdef Account account
     cdef Epochs epochs
