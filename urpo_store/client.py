@@ -12,7 +12,6 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -24,7 +23,6 @@ from .model import (
     MetricInfo,
     MetricPoint,
     MetricQuery,
-    MetricSeries,
     MetricTable,
     Rejection,
     SeriesExemplar,
@@ -34,6 +32,7 @@ from .model import (
     Time,
 )
 from .otlp import request_from_json, request_from_message, request_from_point
+from .query.arrow import arrow_stream
 from .receiver.arrivals import ReceiverStatus
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ class HttpStorage:
 
     def query_metrics(self, query: MetricQuery) -> MetricTable:
         tree = self._ask("/query", query)
-        return MetricTable(http_json.decode_series(tree), _arrow_stream)
+        return MetricTable(http_json.decode_series(tree), arrow_stream)
 
     def get_service_health(
         self, service: str, window: Duration = "5m", at: Time | None = None
@@ -296,8 +295,3 @@ class HttpStorage:
 
 def _moment(at: Time | None) -> int | str | None:
     return None if at is None else http_json.encode_time(at)
-
-
-def _arrow_stream(series: Sequence[MetricSeries], requested_schema: object | None) -> object:
-    # The writer of Arrow streams comes with the queries.
-    raise UrpoStoreError("Arrow streams are not built yet; read the columns of each series.")

@@ -103,6 +103,8 @@ class Screen:
             MetricQuery(metric, service, start="-1m", step="1s", aggregation=aggregation, by=())
         )
         title = f"{aggregation.value} of {metric} of {service}"
+        if len(table) and table[0].unit:
+            title += f" [{table[0].unit}]"
         if not len(table):
             return f"{title}\n(no points yet)"
         return f"{title}\n" + "\n".join(report.chart(table[0], width=70, height=5).splitlines()[1:])

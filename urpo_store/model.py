@@ -11,15 +11,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias, Union
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 # A value of an attribute, typed as OTLP types it. 1, "1", 1.0 and True are four different values.
-AttributeValue: TypeAlias = Union[
-    str, bool, int, float, bytes, None, Sequence["AttributeValue"], Mapping[str, "AttributeValue"]
-]
+AttributeValue: TypeAlias = str | bool | int | float | bytes | None | Sequence["AttributeValue"] | Mapping[str, "AttributeValue"]
 Attributes: TypeAlias = Mapping[str, AttributeValue]
 
 # A moment: Unix nanoseconds, an aware datetime, or text such as "now", "-5m", "1h".

@@ -37,7 +37,9 @@ def _significant(value: float) -> str:
 
 
 def rate(value: float | None) -> str:
-    return UNKNOWN if value is None else number(round(value, 1) if value >= 0.1 else value)
+    if value is None or not 0.1 <= value < 1000:
+        return number(value)
+    return f"{value:.1f}"
 
 
 def ratio(value: float | None) -> str:

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 
-import urpo_store
 from urpo_store import Aggregation, MetricQuery
 
 from .common import BASE, STEP, Mix

@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
-from helpers.otlp import reverse_fields  # noqa: E402
+from helpers.otlp import reverse_fields
 
 BASE = 1_700_000_000_000_000_000
 STEP = 1_000_000_000
