@@ -24,9 +24,7 @@ def test_chart_without_points(values):
 @pytest.mark.parametrize("ascii_only", [False, True])
 @pytest.mark.parametrize("values", [[1], [1, 2], [5, math.nan, 1], [-1, 1], [0, 0, 0]])
 def test_chart_has_its_size(values, ascii_only):
-    lines = charts.line_chart(
-        range(len(values)), values, width=40, height=6, ascii_only=ascii_only
-    )
+    lines = charts.line_chart(range(len(values)), values, width=40, height=6, ascii_only=ascii_only)
     assert len(lines) == 6
     assert len({len(line) for line in lines}) == 1
     assert len(lines[0]) <= 40

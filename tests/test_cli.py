@@ -33,9 +33,7 @@ def serving(*flags):
     """A `serve` on free ports: (process, HTTP url, gRPC port)."""
     command = [sys.executable, "-m", "urpo_store.cli", "serve"]
     command += ["--grpc-port", "0", "--http-port", "0", *flags]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         line = process.stdout.readline()
         found = re.search(r"127\.0\.0\.1:(\d+) \(gRPC\) and 127\.0\.0\.1:(\d+) \(HTTP\)", line)

@@ -17,7 +17,16 @@ import numpy as np
 import numpy.typing as npt
 
 # A value of an attribute, typed as OTLP types it. 1, "1", 1.0 and True are four different values.
-AttributeValue: TypeAlias = str | bool | int | float | bytes | None | Sequence["AttributeValue"] | Mapping[str, "AttributeValue"]
+AttributeValue: TypeAlias = (
+    str
+    | bool
+    | int
+    | float
+    | bytes
+    | Sequence["AttributeValue"]
+    | Mapping[str, "AttributeValue"]
+    | None
+)
 Attributes: TypeAlias = Mapping[str, AttributeValue]
 
 # A moment: Unix nanoseconds, an aware datetime, or text such as "now", "-5m", "1h".

@@ -159,7 +159,9 @@ def combine(a: Exponential, b: Exponential, sign: int) -> Exponential:
     sides = []
     for one, other in ((a[2], b[2]), (a[3], b[3])):
         left, right = coarser(one, a[0] - scale), coarser(other, b[0] - scale)
-        sides.append({i: left.get(i, 0) + sign * right.get(i, 0) for i in left.keys() | right.keys()})
+        sides.append(
+            {i: left.get(i, 0) + sign * right.get(i, 0) for i in left.keys() | right.keys()}
+        )
     return scale, a[1] + sign * b[1], sides[0], sides[1]
 
 

@@ -284,9 +284,7 @@ def test_the_greatest_zero_threshold_takes_in_what_lies_below_it() -> None:
     reader = MemoryReader()
     # Buckets (1/2, 1], (1, 2], (2, 4]; a threshold of 1.5 cuts the second and is raised to 2.
     reader.add([at(5, ExponentialHistogram(7, 1.0, 0, 1, -1, [1, 2, 3]))])
-    reader.add(
-        [at(5, ExponentialHistogram(1, 1.0, 0, 1, zero_threshold=1.5))], attributes={"i": 1}
-    )
+    reader.add([at(5, ExponentialHistogram(1, 1.0, 0, 1, zero_threshold=1.5))], attributes={"i": 1})
     (series,) = ask(reader, Aggregation.INCREASE, by=())
     columns = series.histogram
     assert isinstance(columns, ExponentialHistogramColumns)
@@ -340,9 +338,7 @@ def summary(*pairs: tuple[float, float], count: int = 1) -> Summary:
 
 def test_a_stored_quantile_of_a_single_summary_is_answered() -> None:
     reader = MemoryReader()
-    reader.add(
-        [at(4, summary((0.5, 1.0), (0.99, 8.0))), at(5, summary((0.5, 2.0), (0.99, 9.0)))]
-    )
+    reader.add([at(4, summary((0.5, 1.0), (0.99, 8.0))), at(5, summary((0.5, 2.0), (0.99, 9.0)))])
     assert rows(ask(reader, Aggregation.P99)) == [(10, 9.0)]
     assert rows(ask(reader, Aggregation.P50, by=())) == [(10, 2.0)]
 

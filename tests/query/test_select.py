@@ -185,9 +185,7 @@ def test_a_group_keeps_what_all_members_agree_in() -> None:
     reader = MemoryReader()
     shared = Scope("lib", "1")
     for index, (service, scope) in enumerate((("a", shared), ("a", shared), ("b", Scope("x")))):
-        reader.add(
-            [(100, Gauge(1.0))], service=service, scope=scope, attributes={"i": index}
-        )
+        reader.add([(100, Gauge(1.0))], service=service, scope=scope, attributes={"i": index})
     (everything,) = raw(reader, by=(), aggregation=Aggregation.SUM, step=1000)
     assert (everything.service, dict(everything.resource), everything.scope) == (None, {}, None)
     (one,) = raw(

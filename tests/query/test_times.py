@@ -44,7 +44,21 @@ def test_times_are_nanoseconds_datetimes_and_text(text: Any, expected: int) -> N
 
 @pytest.mark.parametrize(
     "wrong",
-    ["", "soon", "-5", "5 minutes", "-5x", "now5m", 1.5, True, None, [], "-m", "--5m", "٥m"],
+    [
+        "",
+        "soon",
+        "-5",
+        "5 minutes",
+        "-5x",
+        "now5m",
+        1.5,
+        True,
+        None,
+        [],
+        "-m",
+        "--5m",
+        "\N{ARABIC-INDIC DIGIT FIVE}m",
+    ],
 )
 def test_what_is_no_time_is_named(wrong: Any) -> None:
     with pytest.raises(QueryError, match=r"start=.* is no moment\. Give Unix nanoseconds"):

@@ -41,9 +41,7 @@ def only(answer: list[model.MetricSeries]) -> list[tuple[float, float]]:
 
 
 def counter(*points: tuple[float, float | int | None], start: int = 0) -> list[Any]:
-    return [
-        (int(T + t * S), start, STALE if v is None else Counter(v)) for t, v in points
-    ]
+    return [(int(T + t * S), start, STALE if v is None else Counter(v)) for t, v in points]
 
 
 def gauge(*points: tuple[float, float | int | None]) -> list[Any]:
@@ -373,7 +371,9 @@ def test_avg_min_max_count_and_quantiles_take_every_value() -> None:
 
 
 @pytest.mark.parametrize(("q", "expected"), [(-0.1, -math.inf), (1.1, math.inf), (0, 1), (1, 6)])
-def test_a_quantile_below_0_is_minus_infinity_and_above_1_infinity(q: float, expected: float) -> None:
+def test_a_quantile_below_0_is_minus_infinity_and_above_1_infinity(
+    q: float, expected: float
+) -> None:
     reader = MemoryReader()
     reader.add(gauge((3, 1), (8, 2), (9, 6)))
     assert only(ask(reader, Aggregation.RAW, quantile=q)) == [(10, expected)]

@@ -7,6 +7,7 @@ Texts that repeat from row to row are dictionaries, made once for the whole tabl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -149,7 +150,7 @@ def _histogram_writers(
                 series,
                 histograms,
                 _present(recorded, f"has_{name}"),
-                lambda h, name=name: getattr(h, name),
+                attrgetter(name),
             )
     if any(one is not None for one in explicit):
         yield _lists(
@@ -183,7 +184,7 @@ def _histogram_writers(
                 series,
                 exponential,
                 recorded,
-                lambda h, name=name: getattr(h, name),
+                attrgetter(name),
             )
         for side in ("positive", "negative"):
             yield _member(
@@ -193,16 +194,14 @@ def _histogram_writers(
                 series,
                 exponential,
                 recorded,
-                lambda h, side=side: getattr(h, f"{side}_offset"),
+                attrgetter(f"{side}_offset"),
             )
 
             def counts(h: Any, a: int, b: int, side: str = side) -> tuple[_Array, int]:
                 table = getattr(h, f"{side}_counts")
                 return table[a:b].reshape(-1), table.shape[1]
 
-            yield _lists(
-                f"{side}_counts", "L", np.uint64, series, exponential, recorded, counts
-            )
+            yield _lists(f"{side}_counts", "L", np.uint64, series, exponential, recorded, counts)
 
 
 def _summary_writers(

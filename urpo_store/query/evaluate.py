@@ -6,6 +6,7 @@ window -> columns. What each aggregation means is in docs/queries.md.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -253,10 +254,9 @@ class _Question:
         added_up = ask is Aggregation.SUM and (counter or delta)
         if added_up or ask in (Aggregation.INCREASE, Aggregation.RATE):
             scanned = self._scan(increases=not delta)
-            if delta:
-                bases = contributions.every(scanned)
-            else:
-                bases = contributions.increases(scanned, counter)
+            bases = (
+                contributions.every(scanned) if delta else contributions.increases(scanned, counter)
+            )
             rows = _Rows(*numbers.reduce(scanned, bases, groups, windows, "sum"))
             if ask is Aggregation.RATE:
                 rates = rows.values / self._step_seconds
@@ -277,10 +277,9 @@ class _Question:
         delta = self.stream.temporality == "delta"
         scanned = self._scan(increases=not (whole or delta))
         points: Explicit | Exponential
-        if self.stream.kind is MetricKind.HISTOGRAM:
-            points = Explicit(scanned)
-        else:
-            points = Exponential(scanned)
+        points = (
+            Explicit(scanned) if self.stream.kind is MetricKind.HISTOGRAM else Exponential(scanned)
+        )
         if quantile is None and ask is Aggregation.LAST:
             bases = contributions.newest(scanned, windows.first, windows.step)
         elif whole or delta:
@@ -311,14 +310,13 @@ class _Question:
                 return rows.where(columns[f"has_{name}"]), None
         fits = columns["count_fits"]
         ints = np.where(fits, columns["count"], 0).astype(np.int64)
-        over = np.array(
-            [not fits[a:b].all() for a, b in zip(row[:-1], row[1:], strict=True)], np.bool_
-        )
+        over = np.array([not fits[a:b].all() for a, b in itertools.pairwise(row)], np.bool_)
         rows = _Rows(row, window, newest, count, ints, fits, over)
         if ask is Aggregation.COUNT:
             return rows, None
         shared = {
-            name: columns[name] for name in ("count", "sum", "min", "max", "has_sum", "has_min", "has_max")
+            name: columns[name]
+            for name in ("count", "sum", "min", "max", "has_sum", "has_min", "has_max")
         }
         if isinstance(points, Explicit):
             return rows, _explicit_columns(row, shared, points.columns(bases, groups, windows, row))
@@ -411,7 +409,7 @@ def _members(groups: Groups, g: int) -> Int64Array:
     return groups.order[groups.offsets[g] : groups.offsets[g + 1]]
 
 
-def _agreed(groups: Groups, column: np.ndarray) -> Sequence[bool]:  # type: ignore[type-arg]
+def _agreed(groups: Groups, column: np.ndarray) -> Sequence[bool]:
     """For each group, whether all members have the same number in the column."""
     ordered = column[groups.order]
     begins = groups.offsets[:-1]
@@ -423,8 +421,8 @@ def _agreed(groups: Groups, column: np.ndarray) -> Sequence[bool]:  # type: igno
 
 def _explicit_columns(
     rows: Int64Array,
-    shared: dict[str, np.ndarray],  # type: ignore[type-arg]
-    buckets: Sequence[tuple[Float64Array, np.ndarray]],  # type: ignore[type-arg]
+    shared: dict[str, np.ndarray],
+    buckets: Sequence[tuple[Float64Array, np.ndarray]],
 ) -> _ColumnsOf:
     def columns_of(g: int) -> _Columns:
         bounds, counts = buckets[g]
@@ -440,8 +438,8 @@ def _explicit_columns(
 
 def _exponential_columns(
     rows: Int64Array,
-    shared: dict[str, np.ndarray],  # type: ignore[type-arg]
-    buckets: Sequence[tuple[int, int, float, int, np.ndarray, int, np.ndarray]],  # type: ignore[type-arg]
+    shared: dict[str, np.ndarray],
+    buckets: Sequence[tuple[int, int, float, int, np.ndarray, int, np.ndarray]],
 ) -> _ColumnsOf:
     def columns_of(g: int) -> _Columns:
         part = slice(rows[g], rows[g + 1])

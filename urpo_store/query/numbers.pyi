@@ -7,9 +7,7 @@ from urpo_store.query.times import Windows
 
 def reduce(
     scanned: Scanned, bases: Int64Array, groups: Groups, windows: Windows, operation: str
-) -> tuple[
-    Int64Array, Int64Array, Int64Array, Float64Array, Int64Array, BoolArray, BoolArray
-]: ...
+) -> tuple[Int64Array, Int64Array, Int64Array, Float64Array, Int64Array, BoolArray, BoolArray]: ...
 def quantiles(
     scanned: Scanned, bases: Int64Array, groups: Groups, windows: Windows, q: float
 ) -> tuple[Int64Array, Int64Array, Int64Array, Float64Array]: ...

@@ -27,7 +27,9 @@ def check_query(query: MetricQuery) -> float | None:
     if query.quantile is None:
         return query.aggregation.quantile
     if isinstance(query.quantile, bool) or not isinstance(query.quantile, Real):
-        raise QueryError(f"quantile={query.quantile!r} is no number; give 0.95 for the 95th percentile.")
+        raise QueryError(
+            f"quantile={query.quantile!r} is no number; give 0.95 for the 95th percentile."
+        )
     if math.isnan(query.quantile):
         raise QueryError("quantile is NaN; give a number from 0 to 1, such as 0.95.")
     return float(query.quantile)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -66,7 +67,7 @@ class StoredColumns:
         last = np.maximum.accumulate(np.where(stale, -1, np.arange(len(layout))))
         layout = layout[np.where(last < 0, _first(~stale), last)]
         edges = [0, *(np.flatnonzero(np.diff(layout)) + 1).tolist(), len(layout)]
-        for begin, end in zip(edges, edges[1:], strict=False):
+        for begin, end in itertools.pairwise(edges):
             if begin == end:
                 continue
             if isinstance(points, slice):
@@ -159,10 +160,12 @@ class StoredColumns:
         positive: list[UInt64Array] = [np.zeros(0, np.uint64)] * n
         negative = list(positive)
         layouts = self._layout[points]
-        rows = np.zeros(n, np.int64) if scanned.row is None else scanned.row[points].astype(np.int64)
+        rows = (
+            np.zeros(n, np.int64) if scanned.row is None else scanned.row[points].astype(np.int64)
+        )
         # Neighbours mostly share a layout: their counts are gathered a run at a time.
         edges = [0, *(np.flatnonzero(np.diff(layouts) | np.diff(stale)) + 1).tolist(), n]
-        for begin, end in zip(edges, edges[1:], strict=False):
+        for begin, end in itertools.pairwise(edges):
             if begin == end or stale[begin] or scanned.words is None:
                 continue
             layout = self._layouts[int(layouts[begin])]

@@ -36,7 +36,7 @@ class Windows(NamedTuple):
 
     first: int
     step: int
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody needs here
 
     @property
     def last(self) -> int:
@@ -95,9 +95,7 @@ def parse_windows(query: MetricQuery, start: int, end: int) -> Windows | None:
         if query.quantile is None and query.aggregation in (Aggregation.RAW, Aggregation.LAST):
             return None
         name = (
-            f"quantile={query.quantile!r}"
-            if query.quantile is not None
-            else query.aggregation.name
+            f"quantile={query.quantile!r}" if query.quantile is not None else query.aggregation.name
         )
         raise QueryError(
             f'{name} needs a step: the length of its windows, such as step="10s". Only RAW and LAST '
