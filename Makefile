@@ -46,7 +46,8 @@ check: build package
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/cython-lint --no-pycodestyle --max-line-length=110 $(CYTHON_FILES)
-	$(PY) -m mypy.stubtest urpo_store.engine urpo_store.query --concise
+	$(PY) -m mypy.stubtest urpo_store.engine urpo_store.query --concise \
+	  --mypy-config-file pyproject.toml --allowlist tests/stubtest-allowlist.txt --ignore-unused-allowlist
 	@! grep -n "performance hint" build.log
 
 # What a user installs is the wheel built from the sdist, imported from somewhere else.

@@ -13,7 +13,6 @@ cimport cython
 from libc.math cimport INFINITY, NAN, isnan
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memset
 
 from urpo_store.engine.quantile cimport exponential_bound, fold_index
 from urpo_store.query.contributions cimport (
