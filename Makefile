@@ -17,11 +17,22 @@ help:
 	@echo "make bench-smoke  every benchmark once; make bench: in earnest"
 	@echo "make build        compile the engine in place; make clean"
 
+# What the package and its extras need, out of pyproject.toml: the package itself is built in place.
+define RUNTIME
+import tomllib
+project = tomllib.load(open('pyproject.toml', 'rb'))['project']
+extras = project['optional-dependencies']
+needed = sum((extras[name] for name in extras if name != 'all'), project['dependencies'])
+print('\n'.join(needed))
+endef
+export RUNTIME
+
 # The virtual environment has all that building, testing and the demo need.
 $(STAMP): pyproject.toml
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install -q --upgrade 'pip>=25.1'
-	$(PY) -m pip install -q --group dev
+	$(PY) -c "$$RUNTIME" > $(VENV)/runtime.txt
+	$(PY) -m pip install -q -r $(VENV)/runtime.txt --group dev
 	touch $@
 
 # The log is kept: `make check` looks for Cython's performance hints in it.
