@@ -27,7 +27,14 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from urpo_store.engine.alloc cimport Account
-from urpo_store.engine.chunk_store cimport DATA_ADD, ChunkStore, SeriesData
+from urpo_store.engine.chunk_store cimport (
+    DATA_ADD,
+    ChunkStore,
+    SeriesData,
+    prefetch_series,
+    prefetch_stream,
+    prefetch_tail,
+)
 from urpo_store.engine.epoch cimport Epochs
 from urpo_store.engine.eviction cimport chunks_evict, chunks_expire
 from urpo_store.engine.exemplars cimport read_exemplars

@@ -17,6 +17,9 @@ from urpo_store.engine.chunks cimport (
     chunks_evict,
     chunks_expire,
     chunks_seal,
+    prefetch_series,
+    prefetch_stream,
+    prefetch_tail,
     read_exemplars,
     rows_free,
     rows_init,
@@ -145,6 +148,12 @@ cdef class SeriesBuffers:
                 pthread_mutex_lock(&self.store.lock)
                 point.timestamp = time[i]
                 for s in range(width):
+                    if s + 12 < width:
+                        prefetch_series(&self.data[s + 12])
+                    if s + 8 < width:
+                        prefetch_tail(&self.data[s + 8])
+                    if s + 4 < width:
+                        prefetch_stream(&self.data[s + 4])
                     point.value = value[i * width + s]
                     failed += chunks_append(&self.store, &self.data[s], &point, start, NULL) != 0
                 epoch_reclaim(&self.epochs)
