@@ -6,9 +6,9 @@ from libc.string cimport memcpy
 import numpy as np
 
 from urpo_store.engine.alloc cimport mem_alloc, mem_free
-from urpo_store.engine.atomics cimport load32_relaxed, pthread_mutex_lock, pthread_mutex_unlock
+from urpo_store.engine.atomics cimport load32_acquire, load32_relaxed, pthread_mutex_lock, pthread_mutex_unlock
 from urpo_store.engine.intern cimport (
-    Entry, Key, entry_bytes, key_of, table_bytes, table_find, table_get,
+    Entry, Key, Table, entry_bytes, key_of, table_bytes, table_find, table_get,
 )
 from urpo_store.engine.series cimport (
     Metric, Pair, Resource, Scope, Series, metric_get, resource_get, scope_get, series_attribute,
@@ -62,12 +62,21 @@ cdef bytes string_bytes(SeriesTable *table, uint32_t id):
     return PyBytes_FromStringAndSize(<const char *>entry_bytes(entry), entry.length)
 
 
+cdef uint32_t ids_given(Table *table) noexcept nogil:
+    """One more than the highest id ever given."""
+    cdef uint32_t limit
+    pthread_mutex_lock(&table.lock)
+    limit = table.next_id
+    pthread_mutex_unlock(&table.lock)
+    return limit
+
+
 cdef list metric_ids(SeriesTable *table, uint32_t name):
     """Ids of all metrics, or of those whose name has this id."""
     cdef list found = []
     cdef Metric *metric
     cdef uint32_t id
-    for id in range(1, table.metrics.next_id):
+    for id in range(1, ids_given(&table.metrics)):
         metric = metric_get(table, id)
         if metric != NULL and (name == 0 or metric.name == name):
             found.append(id)
@@ -112,7 +121,7 @@ cdef list catalog_streams(SeriesTable *table, str name):
                 metric.temporality,
                 metric.monotonic,
                 string_bytes(table, metric.unit).decode(),
-                string_bytes(table, metric.description).decode(),
+                string_bytes(table, load32_acquire(&metric.description)).decode(),
                 ids,
             ))
     return found
@@ -122,7 +131,7 @@ cdef dict catalog_producers(SeriesTable *table):
     cdef Resource *resource
     cdef uint32_t id
     cdef dict found = {}
-    for id in range(1, table.resources.next_id):
+    for id in range(1, ids_given(&table.resources)):
         resource = resource_get(table, id)
         if resource != NULL:
             service = decode_value(string_bytes(table, resource.service))

@@ -14,14 +14,19 @@
 # (2) A Series' identity fields are immutable from publication until its id leaves limbo; pages never
 #     move, so a Series pointer is good as long as its id is.
 # (3) Everything below is written under SeriesTable.lock, but for the fields that say otherwise.
-# (4) An evicted series is unlinked from every table under the lock. Its id, points and memory are retired
-#     behind the drain (epoch.pxd): they are given back only when no call from before is under way and the
-#     drain has passed all that such calls published. What was drained into it until then is evicted.
+# (4) An evicted series is unlinked from every table under the lock. Its id and points are retired behind
+#     the drain (epoch.pxd): they are given back only when no call from before is under way and the drain
+#     has passed all that such calls published. What was drained into it until then is evicted.
+# (5) A record (Resource, Scope, Metric, Series) is found by its id until no call from before is under way;
+#     then it leaves its page, under the lock, and is freed when those are over that met it there meanwhile
+#     (a stale `next`, a walk over all ids).
+# (6) An alias is at most as long as ALIAS_ROOM allows for what it says: padding costs its sender, not us.
 # Lock order: ChunkStore.lock before SeriesTable.lock before Table.lock before Epochs.lock.
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
 
 from urpo_store.engine.alloc cimport Account
 from urpo_store.engine.atomics cimport pthread_mutex_t
+from urpo_store.engine.attribute_set cimport Pair
 from urpo_store.engine.chunks cimport ChunkStore, SeriesData
 from urpo_store.engine.epoch cimport Epochs
 from urpo_store.engine.intern cimport Entry, Table
@@ -30,6 +35,7 @@ from urpo_store.engine.wire cimport Scan, Span
 
 cdef enum:
     ALIASES = 4
+    ALIAS_ROOM = 24             # bytes of raw encoding for each attribute beside its key and value
     IDLE_SECONDS = 600          # a series is idle when nothing arrived for so long
     OVERFLOW_SOURCES = 65536    # sources per metric whose last cumulative value is remembered
 
@@ -39,11 +45,7 @@ cdef enum:
 cdef struct Sources             # overflow.pyx
 cdef struct Total
 
-# An attribute set: pairs of string ids, sorted by key id. A value's string is its canonical bytes.
-cdef struct Pair:
-    uint32_t key
-    uint32_t value
-
+# Attribute sets below are pairs of string ids, sorted by key id: see attribute_set.pxd.
 cdef struct Resource:
     uint32_t id
     uint32_t service            # string id of "namespace/name" or "name"
@@ -63,26 +65,28 @@ cdef struct Scope:
 
 cdef struct Metric:
     uint32_t id
-    uint32_t name, unit, description        # string ids; description: the last one sent
+    uint32_t name, unit         # string ids
+    uint32_t description        # atomic, under the lock: string id of the last one sent
     uint32_t kind, temporality, monotonic
-    uint32_t *series            # ids of its series
+    uint32_t *series            # ids of its series, in order of creation
     size_t series_count, series_capacity
     uint32_t *fattest           # keys by falling number of distinct values, when last counted
     uint32_t fattest_count
     uint32_t collapses          # sets collapsed since they were counted
+    size_t counted              # series_count when they were counted
+    uint32_t gone               # evicted series that still stand in the list
     Sources *sources            # last cumulative values of collapsed sources; NULL while none
 
-cdef struct Series:
+cdef struct Series:             # what level 1 reads comes first
     uint32_t id
     uint32_t resource, scope, metric
-    uint32_t pair_count
-    uint32_t alias_count
-    Pair *pairs
-    Entry *aliases[ALIASES]     # aliases[0] is what level 1 compares
     uint32_t next               # atomic hint, any producer: the series that followed this one last time
     uint32_t seen               # atomic, any producer: monotonic second of the last arrival
     uint32_t flags              # atomic read; SERIES_*
-    uint32_t place              # index in its metric's list
+    uint32_t alias_count
+    Entry *aliases[ALIASES]     # atomic read: aliases[0] is what level 1 compares
+    Pair *pairs
+    uint32_t pair_count
     Total *total                # running total of a collapsed cumulative series, overflow.pyx; else NULL
     void *health                # HealthSeries, NULL if it feeds no health; set under the lock before publication
     SeriesData data             # under ChunkStore.lock
@@ -138,6 +142,7 @@ cdef void metric_release(SeriesTable *table, uint32_t id) noexcept nogil
 # When max_series are active: idle series are evicted first; then the set collapses (the metric's
 # attribute key with most distinct values takes the value "urpo.overflow") and the series returned has
 # SERIES_OVERFLOW; *source is then a 64-bit keyed hash of the original set, whatever the order of its keys.
+# The caller is inside an epoch and holds references to resource, scope and metric.
 cdef uint32_t series_add(SeriesTable *table, Scan *scan, uint32_t resource, uint32_t scope, uint32_t metric, Span attributes, uint64_t *source) noexcept nogil
 cdef Resource *resource_get(SeriesTable *table, uint32_t id) noexcept nogil
 cdef Scope *scope_get(SeriesTable *table, uint32_t id) noexcept nogil
@@ -149,5 +154,5 @@ cdef uint32_t series_attribute(SeriesTable *table, const Series *series, uint32_
 # The same by the key's text, for code that has no ids. NULL: absent.
 cdef const Entry *series_attribute_named(SeriesTable *table, const Series *series, const char *key) noexcept nogil
 # Evicts series that were idle for IDLE_SECONDS before `now` (monotonic seconds), at most `most`.
-# Takes the lock. Returns how many.
+# Takes the lock. Returns how many. Whoever reclaims afterwards (epoch_reclaim) takes ChunkStore.lock.
 cdef uint32_t series_evict_idle(SeriesTable *table, uint32_t now, uint32_t most) noexcept nogil

@@ -7,10 +7,14 @@ from urpo_store.engine.alloc cimport Account, mem_alloc, mem_calloc, mem_free, m
 from urpo_store.engine.atomics cimport (
     add_relaxed, load32_relaxed, load_ptr_acquire, load_relaxed, monotonic_ns, pthread_mutex_destroy,
     pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock, random_bytes, store32_relaxed,
-    store_ptr_release,
+    store32_release, store_ptr_release,
+)
+from urpo_store.engine.attribute_set cimport (
+    Decoded, Pair, Set, same_span, set_copy_pairs, set_decode, set_find, set_free, set_hash, set_intern,
+    set_item, set_key, set_weight,
 )
 from urpo_store.engine.chunks cimport ChunkStore, DATA_ADD, series_data_clear, series_data_init
-from urpo_store.engine.epoch cimport Epochs, epoch_retire
+from urpo_store.engine.epoch cimport Epochs, epoch_retire, release_fn
 from urpo_store.engine.intern cimport (
     Entry, Key, Table, entry_bytes, key_of, table_destroy, table_find, table_get, table_hash,
     table_init, table_intern, table_put, table_release, table_release_behind_drain, table_remove,
@@ -19,7 +23,7 @@ from urpo_store.engine.intern cimport (
 from urpo_store.engine.overflow cimport sources_free, total_free
 from urpo_store.engine.points cimport TEMPORALITY_DELTA
 from urpo_store.engine.wire cimport (
-    Attribute, Scan, Span, wire_canonical_value, wire_next_attribute, wire_string_field,
+    Scan, Span, wire_string_field,
 )
 
 cdef enum:
@@ -27,8 +31,13 @@ cdef enum:
     PAGES = 4096                # INTERN_IDS over PAGE
     # Sets collapsed before the distinct values of a metric's keys are counted anew.
     RECOUNT = 65536
+    SAMPLE = 4096               # series of a metric that are looked at to count its keys' values
+
+cdef extern from *:
+    void __builtin_prefetch(const void *p) noexcept nogil
 
 cdef const char *OVERFLOW_TEXT = b"surpo.overflow"      # canonical: s and the text
+cdef const char *UNKNOWN_SERVICE = b"unknown_service"
 
 
 # ---- records by id ----------------------------------------------------------------------------------
@@ -47,12 +56,6 @@ cdef int put_record(SeriesTable *table, void **pages, uint32_t id, void *item) n
         store_ptr_release(&pages[id // PAGE], page)
     store_ptr_release(&page[id % PAGE], item)
     return 0
-
-
-cdef void drop_record(void **pages, uint32_t id, void *item) noexcept nogil:
-    # Another one may have the id by now.
-    if record(pages, id) == item:
-        store_ptr_release(&(<void **>pages[id // PAGE])[id % PAGE], NULL)
 
 
 cdef Resource *resource_get(SeriesTable *table, uint32_t id) noexcept nogil:
@@ -130,12 +133,35 @@ cdef uint32_t series_guess(SeriesTable *table, uint32_t previous, uint32_t resou
     guess = series_get(table, next) if next else NULL
     if guess == NULL or guess.metric != metric or guess.resource != resource or guess.scope != scope:
         return 0
-    entry = guess.aliases[0]
-    if entry == NULL or entry.length != attributes.n or load32_relaxed(&guess.flags) & SERIES_EVICTED:
+    # First of all: a hint may be old, and the aliases of an evicted series are gone. Who entered after the
+    # eviction sees the mark, and those from before may still read the alias.
+    if load32_relaxed(&guess.flags) & SERIES_EVICTED:
         return 0
-    if memcmp(entry_bytes(entry), attributes.p, attributes.n) != 0:
+    # Acquire: the alias is seen complete.
+    entry = <Entry *>load_ptr_acquire(<void **>&guess.aliases[0])
+    if entry == NULL or entry.length != attributes.n:
         return 0
+    if entry.length and memcmp(entry_bytes(entry), attributes.p, entry.length) != 0:
+        return 0
+    look_ahead(table, guess)
     return next
+
+
+cdef inline void look_ahead(SeriesTable *table, Series *series) noexcept nogil:
+    """Fetches what the next two guesses will read: the alias of one, the record of the other."""
+    cdef uint32_t next = load32_relaxed(&series.next)
+    cdef Series *ahead = series_get(table, next) if next else NULL
+    cdef const char *alias
+    if ahead == NULL:
+        return
+    # Fetching reads nothing: an alias that is gone meanwhile does no harm.
+    alias = <const char *>load_ptr_acquire(<void **>&ahead.aliases[0])
+    __builtin_prefetch(alias)
+    __builtin_prefetch(alias + 64)
+    next = load32_relaxed(&ahead.next)
+    if next:
+        ahead = series_get(table, next)
+        __builtin_prefetch(ahead)
 
 
 cdef uint32_t series_find(SeriesTable *table, uint32_t resource, uint32_t scope, uint32_t metric, Span attributes) noexcept nogil:
@@ -150,117 +176,7 @@ cdef void series_follows(SeriesTable *table, uint32_t previous, uint32_t series)
         store32_relaxed(&before.next, series)
 
 
-# ---- attribute sets -------------------------------------------------------------------------------------
-
-# An attribute set while it is looked up: what it says, and the ids once they are known.
-cdef struct Decoded:
-    Span key, value             # value: canonical bytes
-    Pair pair
-
-cdef struct Set:
-    Account *account
-    Decoded *items
-    size_t count, capacity
-    bint interned               # the ids' references are ours
-
-
-cdef void set_free(SeriesTable *table, Set *set) noexcept nogil:
-    """Drops the set, and the references it still owns."""
-    cdef size_t i
-    if set.interned:
-        for i in range(set.count):
-            table_release(&table.strings, set.items[i].pair.key)
-            table_release(&table.strings, set.items[i].pair.value)
-    mem_free(table.account, set.items)
-    set.items = NULL
-    set.count = set.capacity = 0
-    set.interned = False
-
-
-cdef bint same_span(Span a, Span b) noexcept nogil:
-    return a.n == b.n and memcmp(a.p, b.p, a.n) == 0
-
-
-cdef int decode_set(SeriesTable *table, Scan *scan, Span body, uint32_t field, Set *set) noexcept nogil:
-    """The attributes in a checked span; of equal keys the last one counts. 0, or -1: no memory."""
-    cdef const uint8_t *at = body.p
-    cdef const uint8_t *end = at + body.n
-    cdef Attribute attribute
-    cdef Span value
-    cdef size_t i
-    cdef int more
-    memset(set, 0, sizeof(Set))
-    while True:
-        more = wire_next_attribute(scan, &at, end, field, &attribute)
-        if more == 0:
-            return 0
-        value = wire_canonical_value(scan, attribute.value) if more > 0 else attribute.value
-        if more < 0 or value.p == NULL:
-            return -1
-        for i in range(set.count):
-            if same_span(set.items[i].key, attribute.key):
-                break
-        else:
-            i = set.count
-            if mem_grow(table.account, <void **>&set.items, &set.capacity, i + 1, sizeof(Decoded)) != 0:
-                return -1
-            set.count += 1
-        set.items[i].key = attribute.key
-        set.items[i].value = value
-
-
-cdef int by_key(const void *a, const void *b) noexcept nogil:
-    cdef uint32_t x = (<const Decoded *>a).pair.key
-    cdef uint32_t y = (<const Decoded *>b).pair.key
-    return (x > y) - (x < y)
-
-
-cdef bint find_set(SeriesTable *table, Set *set) noexcept nogil:
-    """Ids of the set where all its strings are known; it is then sorted by key id."""
-    cdef size_t i
-    for i in range(set.count):
-        set.items[i].pair.key = find_span(table, set.items[i].key)
-        set.items[i].pair.value = find_span(table, set.items[i].value)
-        if set.items[i].pair.key == 0 or set.items[i].pair.value == 0:
-            return False
-    qsort(set.items, set.count, sizeof(Decoded), by_key)
-    return True
-
-
-cdef int intern_set(SeriesTable *table, Set *set) noexcept nogil:
-    """Ids of the set, with a reference each; sorted by key id. 0, or -1: no memory."""
-    cdef size_t i
-    for i in range(set.count):
-        set.items[i].pair.key = intern_span(table, set.items[i].key)
-        set.items[i].pair.value = intern_span(table, set.items[i].value)
-        if set.items[i].pair.key == 0 or set.items[i].pair.value == 0:
-            if set.items[i].pair.key:
-                table_release(&table.strings, set.items[i].pair.key)
-            if set.items[i].pair.value:
-                table_release(&table.strings, set.items[i].pair.value)
-            while i > 0:
-                i -= 1
-                table_release(&table.strings, set.items[i].pair.key)
-                table_release(&table.strings, set.items[i].pair.value)
-            return -1
-    set.interned = True
-    qsort(set.items, set.count, sizeof(Decoded), by_key)
-    return 0
-
-
-cdef Pair *pairs_of(SeriesTable *table, const Set *set) noexcept nogil:
-    """The set as an array of its own; NULL: no memory."""
-    cdef Pair *pairs = <Pair *>mem_alloc(table.account, set.count * sizeof(Pair))
-    cdef size_t i
-    if pairs != NULL:
-        for i in range(set.count):
-            pairs[i] = set.items[i].pair
-    return pairs
-
-
-cdef Key canonical_key(const Pair *pairs, size_t count) noexcept nogil:
-    return key_of(<const uint8_t *>pairs, count * sizeof(Pair))
-
+# ---- life of records --------------------------------------------------------------------------------------
 
 cdef void release_pairs(SeriesTable *table, Pair *pairs, uint32_t count) noexcept nogil:
     cdef uint32_t i
@@ -269,29 +185,59 @@ cdef void release_pairs(SeriesTable *table, Pair *pairs, uint32_t count) noexcep
         table_release(&table.strings, pairs[i].value)
 
 
-# ---- life of records --------------------------------------------------------------------------------------
+# Records leave in two steps, see (5) in series.pxd. First: no call from before is under way.
+cdef void leave_page(SeriesTable *table, void **pages, uint32_t id, void *item, release_fn free) noexcept nogil:
+    pthread_mutex_lock(&table.lock)
+    # Another record may have the id by now.
+    if record(pages, id) == item:
+        store_ptr_release(&(<void **>pages[id // PAGE])[id % PAGE], NULL)
+    pthread_mutex_unlock(&table.lock)
+    # Without memory to remember it the record is lost to us, and still counted.
+    epoch_retire(table.epochs, free, table, item, False)
 
-# What a record in limbo needs to be given back.
+
+cdef void leave_resource(void *context, void *item) noexcept nogil:
+    cdef SeriesTable *table = <SeriesTable *>context
+    leave_page(table, table.resource_pages, (<Resource *>item).id, item, free_resource)
+
+
+cdef void leave_scope(void *context, void *item) noexcept nogil:
+    cdef SeriesTable *table = <SeriesTable *>context
+    leave_page(table, table.scope_pages, (<Scope *>item).id, item, free_scope)
+
+
+cdef void leave_metric(void *context, void *item) noexcept nogil:
+    cdef SeriesTable *table = <SeriesTable *>context
+    leave_page(table, table.metric_pages, (<Metric *>item).id, item, free_metric)
+
+
+cdef void leave_series(void *context, void *item) noexcept nogil:
+    """Nothing in the ring refers to the series any more, so its points can go too."""
+    cdef SeriesTable *table = <SeriesTable *>context
+    cdef Series *series = <Series *>item
+    # Who walks over all series to seal or evict holds this lock all the while.
+    pthread_mutex_lock(&table.chunks.lock)
+    add_relaxed(&table.chunks.evicted_points, series_data_clear(table.chunks, &series.data))
+    leave_page(table, table.series_pages, series.id, series, free_series)
+    pthread_mutex_unlock(&table.chunks.lock)
+
+
+# Second: nobody can hold the record.
 cdef void free_resource(void *context, void *item) noexcept nogil:
     cdef SeriesTable *table = <SeriesTable *>context
-    cdef Resource *resource = <Resource *>item
-    drop_record(table.resource_pages, resource.id, resource)
-    mem_free(table.account, resource.pairs)
-    mem_free(table.account, resource)
+    mem_free(table.account, (<Resource *>item).pairs)
+    mem_free(table.account, item)
 
 
 cdef void free_scope(void *context, void *item) noexcept nogil:
     cdef SeriesTable *table = <SeriesTable *>context
-    cdef Scope *scope = <Scope *>item
-    drop_record(table.scope_pages, scope.id, scope)
-    mem_free(table.account, scope.pairs)
-    mem_free(table.account, scope)
+    mem_free(table.account, (<Scope *>item).pairs)
+    mem_free(table.account, item)
 
 
 cdef void free_metric(void *context, void *item) noexcept nogil:
     cdef SeriesTable *table = <SeriesTable *>context
     cdef Metric *metric = <Metric *>item
-    drop_record(table.metric_pages, metric.id, metric)
     sources_free(table, metric)
     mem_free(table.account, metric.fattest)
     mem_free(table.account, metric.series)
@@ -299,15 +245,8 @@ cdef void free_metric(void *context, void *item) noexcept nogil:
 
 
 cdef void free_series(void *context, void *item) noexcept nogil:
-    """Out of limbo: nothing in the ring refers to it any more, so its points can go."""
     cdef SeriesTable *table = <SeriesTable *>context
     cdef Series *series = <Series *>item
-    cdef uint64_t points
-    pthread_mutex_lock(&table.chunks.lock)
-    points = series_data_clear(table.chunks, &series.data)
-    add_relaxed(&table.chunks.evicted_points, points)
-    pthread_mutex_unlock(&table.chunks.lock)
-    drop_record(table.series_pages, series.id, series)
     total_free(table, series)
     mem_free(table.account, series.pairs)
     mem_free(table.account, series)
@@ -326,7 +265,7 @@ cdef void drop_resource(SeriesTable *table, uint32_t id) noexcept nogil:
             table_remove(&table.resource_aliases, resource.aliases[i])
         release_pairs(table, resource.pairs, resource.pair_count)
         table_release(&table.strings, resource.service)
-        epoch_retire(table.epochs, free_resource, table, resource, False)
+        epoch_retire(table.epochs, leave_resource, table, resource, False)
     table_release(&table.resources, id)
 
 
@@ -340,7 +279,7 @@ cdef void drop_scope(SeriesTable *table, uint32_t id) noexcept nogil:
         table_release(&table.strings, scope.name)
         table_release(&table.strings, scope.version)
         table_release(&table.strings, scope.schema_url)
-        epoch_retire(table.epochs, free_scope, table, scope, False)
+        epoch_retire(table.epochs, leave_scope, table, scope, False)
     table_release(&table.scopes, id)
 
 
@@ -350,7 +289,7 @@ cdef void drop_metric(SeriesTable *table, uint32_t id) noexcept nogil:
         table_release(&table.strings, metric.name)
         table_release(&table.strings, metric.unit)
         table_release(&table.strings, metric.description)
-        epoch_retire(table.epochs, free_metric, table, metric, False)
+        epoch_retire(table.epochs, leave_metric, table, metric, False)
     table_release(&table.metrics, id)
 
 
@@ -376,15 +315,13 @@ cdef void metric_release(SeriesTable *table, uint32_t id) noexcept nogil:
 
 cdef Span text_of(const Set *set, const char *key) noexcept nogil:
     """The text of an attribute whose value is text; n 0 if it has none."""
+    cdef const Decoded *item = set_item(set, key)
     cdef Span found
-    cdef size_t i, n = strlen(key)
-    found.p = <const uint8_t *>b""
+    found.p = NULL
     found.n = 0
-    for i in range(set.count):
-        if set.items[i].key.n == n and memcmp(set.items[i].key.p, key, n) == 0:
-            if set.items[i].value.p[0] == b's':
-                found.p = set.items[i].value.p + 1
-                found.n = set.items[i].value.n - 1
+    if item != NULL and item.value.p[0] == b's':
+        found.p = item.value.p + 1
+        found.n = item.value.n - 1
     return found
 
 
@@ -396,8 +333,9 @@ cdef uint32_t intern_service(SeriesTable *table, const Set *set) noexcept nogil:
     cdef uint8_t *bytes
     cdef uint32_t id
     if name.n == 0:
-        name.p = <const uint8_t *>b"unknown_service"
-        name.n = 15
+        name.p = <const uint8_t *>UNKNOWN_SERVICE
+        name.n = strlen(UNKNOWN_SERVICE)
+        space.n = 0
     bytes = <uint8_t *>mem_alloc(table.account, name.n + space.n + 2)
     if bytes == NULL:
         return 0
@@ -455,12 +393,12 @@ cdef uint32_t add_resource(SeriesTable *table, Scan *scan, Span body, const Key 
     cdef Resource *resource = NULL
     cdef Entry *entry
     cdef uint32_t id = 0
-    if decode_set(table, scan, body, 1, &set) != 0 or intern_set(table, &set) != 0:
-        set_free(table, &set)
+    if set_decode(&set, table.account, &table.strings, scan, body, 1) != 0 or set_intern(&set) != 0:
+        set_free(&set)
         return 0
-    pairs = pairs_of(table, &set)
+    pairs = set_copy_pairs(&set)
     if pairs != NULL:
-        key = canonical_key(pairs, set.count)
+        key = set_key(&set)
         id = table_intern(&table.resources, &key)
     if id:
         resource = resource_get(table, id)
@@ -471,13 +409,13 @@ cdef uint32_t add_resource(SeriesTable *table, Scan *scan, Span body, const Key 
         table_release(&table.resources, id)
         id = 0
     mem_free(table.account, pairs)
-    set_free(table, &set)
-    if id and resource.alias_count < ALIASES:
+    if id and resource.alias_count < ALIASES and alias.length <= alias_limit(&set):
         # Without memory for an alias the next request takes this way again.
         entry = table_put(&table.resource_aliases, alias, id)
         if entry != NULL:
             resource.aliases[resource.alias_count] = entry
             resource.alias_count += 1
+    set_free(&set)
     return id
 
 
@@ -506,13 +444,16 @@ cdef uint32_t add_scope(SeriesTable *table, Scan *scan, Span body, const Key *al
     cdef Scope *scope = NULL
     cdef Entry *entry
     cdef uint32_t id = 0
-    cdef uint32_t name = intern_span(table, wire_string_field(body, 1))
-    cdef uint32_t version = intern_span(table, wire_string_field(body, 2))
+    cdef Span name_span = wire_string_field(body, 1)
+    cdef Span version_span = wire_string_field(body, 2)
+    cdef uint32_t name = intern_span(table, name_span)
+    cdef uint32_t version = intern_span(table, version_span)
     cdef bint taken = False
-    if decode_set(table, scan, body, 3, &set) == 0 and name and version and intern_set(table, &set) == 0:
-        pairs = pairs_of(table, &set)
+    if (set_decode(&set, table.account, &table.strings, scan, body, 3) == 0 and name and version
+            and set_intern(&set) == 0):
+        pairs = set_copy_pairs(&set)
     if pairs != NULL:
-        key = canonical_key(pairs, set.count)
+        key = set_key(&set)
         key.prefix[0] = name
         key.prefix[1] = version
         key.prefix[2] = alias.prefix[0]
@@ -544,12 +485,12 @@ cdef uint32_t add_scope(SeriesTable *table, Scan *scan, Span body, const Key *al
         if version:
             table_release(&table.strings, version)
     mem_free(table.account, pairs)
-    set_free(table, &set)
-    if id and scope.alias_count < ALIASES:
+    if id and scope.alias_count < ALIASES and alias.length <= alias_limit(&set) + name_span.n + version_span.n:
         entry = table_put(&table.scope_aliases, alias, id)
         if entry != NULL:
             scope.aliases[scope.alias_count] = entry
             scope.alias_count += 1
+    set_free(&set)
     return id
 
 
@@ -558,7 +499,7 @@ cdef uint32_t add_scope(SeriesTable *table, Scan *scan, Span body, const Key *al
 cdef uint32_t metric_add(SeriesTable *table, uint32_t kind, uint32_t temporality, uint32_t monotonic, Span name, Span unit, Span description) noexcept nogil:
     cdef Metric *metric = NULL
     cdef Key key
-    cdef uint32_t id = 0, unit_id, text
+    cdef uint32_t id = 0, unit_id, text, before
     pthread_mutex_lock(&table.lock)
     unit_id = intern_span(table, unit)
     if unit_id:
@@ -577,8 +518,10 @@ cdef uint32_t metric_add(SeriesTable *table, uint32_t kind, uint32_t temporality
         # The description does not identify; the last one that came with something new is kept.
         text = intern_span(table, description)
         if text:
-            table_release(&table.strings, metric.description)
-            metric.description = text
+            # Release: who reads the id finds its string.
+            before = metric.description
+            store32_release(&metric.description, text)
+            table_release(&table.strings, before)
     pthread_mutex_unlock(&table.lock)
     return id
 
@@ -611,71 +554,66 @@ cdef Metric *make_metric(SeriesTable *table, uint32_t id, uint32_t kind, uint32_
 # ---- level 3 --------------------------------------------------------------------------------------------
 
 cdef uint64_t source_hash(SeriesTable *table, uint32_t resource, uint32_t scope, uint32_t metric, const Set *set) noexcept nogil:
-    """Of a set as it was sent, whatever the order of its keys: the sum of the pairs' keyed hashes."""
-    cdef uint64_t hash = 0, key_hash
-    cdef Key key
-    cdef size_t i
-    for i in range(set.count):
-        key = key_of(set.items[i].key.p, set.items[i].key.n)
-        key_hash = table_hash(&table.strings, &key)
-        key = key_of(set.items[i].value.p, set.items[i].value.n)
-        key.prefix[0] = <uint32_t>key_hash
-        key.prefix[1] = <uint32_t>(key_hash >> 32)
-        hash += table_hash(&table.strings, &key)
-    key = key_of(<const uint8_t *>&hash, sizeof(hash))
+    """Of a set as it was sent, in a metric of one scope and resource."""
+    cdef uint64_t hash = set_hash(set)
+    cdef Key key = key_of(<const uint8_t *>&hash, sizeof(hash))
     key.prefix[0] = resource
     key.prefix[1] = scope
     key.prefix[2] = metric
     return table_hash(&table.strings, &key)
 
 
-cdef uint32_t find_canonical(SeriesTable *table, uint32_t resource, uint32_t scope, uint32_t metric, Set *set) noexcept nogil:
-    """The series of a set, if it exists; 0 if not, or if there is no memory to look."""
-    cdef Pair *pairs
-    cdef Key key
-    cdef uint32_t id
-    if not find_set(table, set):
-        return 0
-    pairs = pairs_of(table, set)
-    if pairs == NULL:
-        return 0
-    key = canonical_key(pairs, set.count)
+cdef inline Key canonical_key(uint32_t resource, uint32_t scope, uint32_t metric, const Set *set) noexcept nogil:
+    cdef Key key = set_key(set)
     key.prefix[0] = resource
     key.prefix[1] = scope
     key.prefix[2] = metric
-    id = table_find(&table.series, &key)
-    mem_free(table.account, pairs)
-    return id
+    return key
 
 
-cdef void add_alias(SeriesTable *table, uint32_t id, const Key *alias) noexcept nogil:
+cdef uint32_t find_canonical(SeriesTable *table, uint32_t resource, uint32_t scope, uint32_t metric, Set *set) noexcept nogil:
+    """The series of a set, if it exists."""
+    cdef Key key
+    if not set_find(set):
+        return 0
+    key = canonical_key(resource, scope, metric, set)
+    return table_find(&table.series, &key)
+
+
+cdef inline size_t alias_limit(const Set *set) noexcept nogil:
+    """How long the raw bytes of a set may be to be kept as its alias."""
+    return set_weight(set) + ALIAS_ROOM * (set.count + 1)
+
+
+cdef void add_alias(SeriesTable *table, uint32_t id, const Key *alias, const Set *set) noexcept nogil:
     cdef Series *series = series_get(table, id)
     cdef Entry *entry
-    if series.alias_count < ALIASES:
+    if series.alias_count < ALIASES and alias.length <= alias_limit(set):
         entry = table_put(&table.aliases, alias, id)
         if entry != NULL:
-            series.aliases[series.alias_count] = entry
+            # Release: level 1 reads the first one without a lock.
+            store_ptr_release(<void **>&series.aliases[series.alias_count], entry)
             series.alias_count += 1
 
 
 cdef uint32_t create(SeriesTable *table, uint32_t resource, uint32_t scope, uint32_t metric_id, Set *set, const Key *alias, uint32_t flags) noexcept nogil:
-    """A new series of the set, published; `alias` NULL for a collapsed one. 0: no memory."""
+    """A new series of the set, published; `alias` NULL for a collapsed one. 0: no memory.
+
+    The set is not known: find_canonical has said so under this lock.
+    """
     cdef Metric *metric = metric_get(table, metric_id)
     cdef Series *series = NULL
     cdef Pair *pairs = NULL
     cdef Key key
     cdef uint32_t id = 0
-    if intern_set(table, set) != 0:
+    if set_intern(set) != 0:
         return 0
-    pairs = pairs_of(table, set)
+    pairs = set_copy_pairs(set)
     series = <Series *>mem_calloc(table.account, sizeof(Series))
     if pairs != NULL and series != NULL and mem_grow(
             table.account, <void **>&metric.series, &metric.series_capacity, metric.series_count + 1,
             sizeof(uint32_t)) == 0:
-        key = canonical_key(pairs, set.count)
-        key.prefix[0] = resource
-        key.prefix[1] = scope
-        key.prefix[2] = metric_id
+        key = canonical_key(resource, scope, metric_id, set)
         id = table_intern(&table.series, &key)
     if id:
         series.id = id
@@ -700,7 +638,6 @@ cdef uint32_t create(SeriesTable *table, uint32_t resource, uint32_t scope, uint
     table_retain(&table.resources, resource)
     table_retain(&table.scopes, scope)
     table_retain(&table.metrics, metric_id)
-    series.place = <uint32_t>metric.series_count
     metric.series[metric.series_count] = id
     metric.series_count += 1
     if id >= table.series_limit:
@@ -712,7 +649,7 @@ cdef uint32_t create(SeriesTable *table, uint32_t resource, uint32_t scope, uint
         table.on_new(table.context, table, series)
     if alias != NULL:
         # Last: by its alias others find the series without a lock.
-        add_alias(table, id, alias)
+        add_alias(table, id, alias, set)
     return id
 
 
@@ -745,8 +682,9 @@ cdef int by_values(const void *a, const void *b) noexcept nogil:
 cdef void count_values(SeriesTable *table, Metric *metric) noexcept nogil:
     """Orders the metric's keys by falling number of distinct values, over all its series.
 
-    Counted when sets first collapse, not as they come: a store that has room pays nothing for it.
-    Without memory the old order stays.
+    Counted when sets first collapse and again when the series have doubled, not as they come: a store
+    that has room pays nothing for it. Of many series SAMPLE are looked at, evenly spread: enough to tell
+    a key with thousands of values from one with ten. Without memory the old order stays.
     """
     cdef Pair *pairs = NULL
     cdef KeyCount *counts = NULL
@@ -754,13 +692,16 @@ cdef void count_values(SeriesTable *table, Metric *metric) noexcept nogil:
     cdef size_t capacity = 0, total = 0, keys = 0, key_capacity = 0, i
     cdef Series *series
     cdef bint failed = False
-    for i in range(metric.series_count):
+    cdef size_t step = metric.series_count // SAMPLE + 1
+    i = 0
+    while i < metric.series_count:
         series = series_get(table, metric.series[i])
         if mem_grow(table.account, <void **>&pairs, &capacity, total + series.pair_count, sizeof(Pair)) != 0:
             failed = True
             break
         memcpy(pairs + total, series.pairs, series.pair_count * sizeof(Pair))
         total += series.pair_count
+        i += step
     if not failed and total:
         qsort(pairs, total, sizeof(Pair), by_pair)
         for i in range(total):
@@ -811,8 +752,9 @@ cdef uint32_t collapse(SeriesTable *table, uint32_t resource, uint32_t scope, ui
     overflow.p = <const uint8_t *>OVERFLOW_TEXT
     overflow.n = strlen(OVERFLOW_TEXT)
     metric.collapses += 1
-    if metric.fattest == NULL or metric.collapses >= RECOUNT:
+    if metric.collapses >= RECOUNT or metric.series_count >= 2 * metric.counted:
         metric.collapses = 0
+        metric.counted = metric.series_count
         count_values(table, metric)
     for _ in range(set.count):
         # The fattest key that is not collapsed yet.
@@ -853,8 +795,8 @@ cdef uint32_t series_add(SeriesTable *table, Scan *scan, uint32_t resource, uint
     cdef Key alias = raw_key(resource, scope, metric, attributes)
     cdef Set set
     cdef uint32_t id, second
-    if decode_set(table, scan, attributes, 0, &set) != 0:
-        set_free(table, &set)
+    if set_decode(&set, table.account, &table.strings, scan, attributes, 0) != 0:
+        set_free(&set)
         return 0
     pthread_mutex_lock(&table.lock)
     id = table_find(&table.aliases, &alias)
@@ -862,7 +804,7 @@ cdef uint32_t series_add(SeriesTable *table, Scan *scan, uint32_t resource, uint
         id = find_canonical(table, resource, scope, metric, &set)
         if id:
             if not series_get(table, id).flags & SERIES_OVERFLOW:
-                add_alias(table, id, &alias)
+                add_alias(table, id, &alias, &set)
         else:
             if not has_room(table):
                 second = <uint32_t>(monotonic_ns() // 1000000000)
@@ -875,33 +817,28 @@ cdef uint32_t series_add(SeriesTable *table, Scan *scan, uint32_t resource, uint
                 source[0] = source_hash(table, resource, scope, metric, &set)
                 id = collapse(table, resource, scope, metric, &set)
     pthread_mutex_unlock(&table.lock)
-    set_free(table, &set)
+    set_free(&set)
     return id
 
 
 # ---- eviction -------------------------------------------------------------------------------------------
 
 cdef void evict_series(SeriesTable *table, Series *series) noexcept nogil:
-    cdef Metric *metric = metric_get(table, series.metric)
-    cdef Series *moved
     cdef uint32_t i
+    # Relaxed: retiring it below raises the epoch, and who enters after that sees the mark.
     store32_relaxed(&series.flags, series.flags | SERIES_EVICTED)
     if table.on_evict != NULL:
         table.on_evict(table.context, table, series)
     for i in range(series.alias_count):
         table_remove(&table.aliases, series.aliases[i])
-    metric.series_count -= 1
-    moved = series_get(table, metric.series[metric.series_count])
-    moved.place = series.place
-    metric.series[series.place] = moved.id
+    metric_get(table, series.metric).gone += 1
     release_pairs(table, series.pairs, series.pair_count)
     drop_resource(table, series.resource)
     drop_scope(table, series.scope)
     drop_metric(table, series.metric)
     store32_relaxed(&table.series_count, table.series_count - 1)
     add_relaxed(&table.evicted_series, 1)
-    # The record first: its id may not be given to another while the record is still to be freed.
-    epoch_retire(table.epochs, free_series, table, series, True)
+    epoch_retire(table.epochs, leave_series, table, series, True)
     table_release_behind_drain(&table.series, series.id)
 
 
@@ -918,7 +855,27 @@ cdef uint32_t evict_idle(SeriesTable *table, uint32_t now, uint32_t most) noexce
             evicted += 1
             if evicted == most:
                 break
+    if evicted:
+        compact_lists(table)
     return evicted
+
+
+cdef void compact_lists(SeriesTable *table) noexcept nogil:
+    """Takes evicted series out of their metrics' lists, which stay in order of creation."""
+    cdef Metric *metric
+    cdef uint32_t id, limit = table.metrics.next_id
+    cdef size_t i, kept
+    for id in range(1, limit):
+        metric = metric_get(table, id)
+        if metric == NULL or metric.gone == 0:
+            continue
+        kept = 0
+        for i in range(metric.series_count):
+            if not series_get(table, metric.series[i]).flags & SERIES_EVICTED:
+                metric.series[kept] = metric.series[i]
+                kept += 1
+        metric.series_count = kept
+        metric.gone = 0
 
 
 cdef uint32_t series_evict_idle(SeriesTable *table, uint32_t now, uint32_t most) noexcept nogil:
