@@ -143,6 +143,19 @@ def test_closing_releases_what_waits() -> None:
     assert limbo.waiting == 0
 
 
+def test_who_closes_may_release_all_and_go_on() -> None:
+    limbo = EpochLimbo()
+    limbo.publish(1)
+    limbo.retire(1, behind_drain=True)
+    slot = limbo.enter()
+    limbo.retire(2)
+    limbo.release_all()
+    assert (sorted(limbo.released), limbo.waiting) == ([1, 2], 0)
+    limbo.leave(slot)
+    limbo.retire(3)
+    assert limbo.reclaim() == 1
+
+
 def test_memory_comes_back() -> None:
     limbo = EpochLimbo()
     levels = []

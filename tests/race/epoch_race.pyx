@@ -17,6 +17,7 @@ from urpo_store.engine.epoch cimport (
 
 cdef enum:
     NODE_WORDS = 8
+    LOOKS = 1000
     DEAD = 0xDEAD
 
 cdef struct Node:
@@ -32,7 +33,9 @@ cdef void release_node(void *context, void *item) noexcept nogil:
 
 
 cdef class EpochRace:
-    """:param turns: how many nodes are linked, one after the other, by all writers together."""
+    """:param turns: how many nodes are linked at least, one after the other, by all writers together;
+        they go on until readers have taken LOOKS looks.
+    """
     cdef Account account
     cdef Epochs epochs
     cdef pthread_mutex_t lock               # of those who link
@@ -76,7 +79,7 @@ cdef class EpochRace:
     def write(self, uint64_t turns=2**63):
         """Links and retires; False when that was all."""
         with nogil:
-            while turns and load_relaxed(&self.linked) <= self.turns and not load_relaxed(&self.wrong):
+            while turns and not is_over(self):
                 link_node(self)
                 epoch_reclaim(&self.epochs)
                 turns -= 1
@@ -85,10 +88,16 @@ cdef class EpochRace:
     def read(self, uint64_t looks=2**63):
         """Looks at the node; False when all is linked."""
         with nogil:
-            while looks and load_relaxed(&self.linked) <= self.turns and not load_relaxed(&self.wrong):
+            while looks and not is_over(self):
                 look(self)
                 looks -= 1
         return not looks
+
+
+cdef bint is_over(EpochRace race) noexcept nogil:
+    return load_relaxed(&race.wrong) != 0 or (
+        load_relaxed(&race.linked) > race.turns and load_relaxed(&race.looks) >= LOOKS
+    )
 
 
 cdef void link_node(EpochRace race) noexcept nogil:

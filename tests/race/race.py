@@ -1,14 +1,19 @@
-"""Runs one race: `python race.py ring|epoch SIZE`, with the built modules on PYTHONPATH.
+"""Runs one race: `python race.py ring|epoch|engine SIZE`, with the built modules on PYTHONPATH.
 
-First without threads, so that a failure with them means concurrency. Exits 0, or 1 with what the
+First without threads, so that a failure with them means concurrency. SIZE is points of each
+producer, turns of the writers, or seconds. Exits 0, or 1 with what the
 checker found; ThreadSanitizer exits with a code of its own.
 """
 
 import importlib
+import os
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 
 def ring_turn(race: Any, turn: int) -> bool:
@@ -60,7 +65,19 @@ def finish(race: Any, how: str) -> None:
     print(f"{how}: {race.checked:,} checked")
 
 
+def run_engine(seconds: int) -> None:
+    """The whole engine, by the test that finds every acknowledged point exactly once."""
+    os.environ["URPO_TEST_SECONDS"] = str(seconds)
+    test = Path(__file__).parent.parent / "test_exactly_once.py"
+    # -s: or pytest would keep what ThreadSanitizer says.
+    if pytest.main(["-s", "-x", "-p", "no:cacheprovider", str(test)]) != 0:
+        sys.exit(f"with threads: {test.name} fails")
+
+
 def main(name: str, size: int) -> None:
+    if name == "engine":
+        run_engine(size)
+        return
     make, take_turn, threads_of = RACES[name]
     race = make(max(size // 200, 10) * 4)
     turn = 0

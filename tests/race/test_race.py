@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from race.run import ENGINE, MODULES, RACES, SANITIZE, SUFFIX, Workshop, has_sanitizer
+from race.workshop import LOCK_FREE, RACE_MODULES, ROOT, SUFFIX, Workshop, has_sanitizer
 
 
 @pytest.fixture(scope="module")
@@ -15,15 +15,16 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
 
 
 def use_built_engine(workshop: Workshop, variant: str) -> None:
-    package = workshop.begin(variant)
-    for module in MODULES:
-        (package / module).with_suffix(SUFFIX).symlink_to((ENGINE / module).with_suffix(SUFFIX))
+    workshop.begin(variant)
+    for module in LOCK_FREE:
+        link = (workshop.directory / variant / module).with_suffix(SUFFIX)
+        link.symlink_to((ROOT / module).with_suffix(SUFFIX))
 
 
-@pytest.mark.parametrize("race", RACES)
+@pytest.mark.parametrize("race", RACE_MODULES)
 def test_the_checker_finds_nothing_wrong(workshop: Workshop, race: str) -> None:
     use_built_engine(workshop, f"built-{race}")
-    workshop.compile(RACES[race], f"built-{race}")
+    workshop.compile(RACE_MODULES[race], f"built-{race}")
     outcome = workshop.run(f"built-{race}", race, 12_000)
     assert not outcome.caught_by, outcome.text
 
@@ -31,7 +32,7 @@ def test_the_checker_finds_nothing_wrong(workshop: Workshop, race: str) -> None:
 def test_the_checker_would_find_it(workshop: Workshop) -> None:
     """A drain that shows the watermark before the append loses points for a moment."""
     use_built_engine(workshop, "mutant")
-    workshop.compile(RACES["ring"], "mutant", "WATERMARK_EARLY")
+    workshop.compile(RACE_MODULES["ring"], "mutant", "WATERMARK_EARLY")
     outcome = workshop.run("mutant", "ring", 12_000)
     assert outcome.caught_by == "checker"
     assert "did not find" in outcome.text or "not the next one" in outcome.text
@@ -39,8 +40,8 @@ def test_the_checker_would_find_it(workshop: Workshop) -> None:
 
 @pytest.mark.skipif(not has_sanitizer(), reason="gcc has no ThreadSanitizer library here")
 def test_thread_sanitizer_is_silent_about_the_ring(workshop: Workshop, tmp_path: Path) -> None:
-    sanitized = Workshop(tmp_path, flags=SANITIZE)
+    sanitized = Workshop(tmp_path)
     (tmp_path / "c").symlink_to(workshop.directory / "c")
-    sanitized.build_clean("alloc", "ring", RACES["ring"])
+    sanitized.build_clean([*LOCK_FREE, RACE_MODULES["ring"]])
     outcome = sanitized.run("clean", "ring", 4_000)
     assert not outcome.caught_by, outcome.text

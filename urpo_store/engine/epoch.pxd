@@ -54,7 +54,10 @@ cdef struct Epochs:
     Account *account
 
 cdef int epochs_init(Epochs *epochs, Account *account) noexcept nogil      # 0, or -1: no memory
-cdef void epochs_destroy(Epochs *epochs) noexcept nogil                    # frees all that waits
+cdef void epochs_destroy(Epochs *epochs) noexcept nogil                    # releases all that waits
+# Releases all that waits, and goes on: when one closes, before that is given back which releases refer
+# to, and which retires more on its way. No other thread may be inside.
+cdef void epochs_release_all(Epochs *epochs) noexcept nogil
 cdef int epoch_enter(Epochs *epochs) noexcept nogil                        # the slot's number
 cdef void epoch_leave(Epochs *epochs, int slot) noexcept nogil
 # `release(context, item)` is called later, by whoever reclaims, without any lock. `behind_drain`: the item

@@ -42,13 +42,17 @@ cdef int epochs_init(Epochs *epochs, Account *account) noexcept nogil:
     return 0 if pthread_mutex_init(&epochs.lock, NULL) == 0 else -1
 
 
-cdef void epochs_destroy(Epochs *epochs) noexcept nogil:
+cdef void epochs_release_all(Epochs *epochs) noexcept nogil:
     cdef Retired item
     # From the end, and counted anew each time: a release may retire more.
     while epochs.limbo_count:
         store_relaxed(&epochs.limbo_count, epochs.limbo_count - 1)
         item = epochs.limbo[epochs.limbo_count]
         item.release(item.context, item.item)
+
+
+cdef void epochs_destroy(Epochs *epochs) noexcept nogil:
+    epochs_release_all(epochs)
     mem_free(epochs.account, epochs.limbo)
     epochs.limbo = NULL
     epochs.limbo_capacity = 0
@@ -262,6 +266,10 @@ cdef class EpochLimbo:
     def drain(self, uint64_t position):
         """Says that the ring is drained up to `position`."""
         store_release(&self.epochs.drained, position)
+
+    def release_all(self):
+        """Releases all that waits, whoever is inside and wherever the drain is."""
+        epochs_release_all(&self.epochs)
 
     def destroy(self):
         """Releases all that waits, as closing a store does, and begins anew."""
