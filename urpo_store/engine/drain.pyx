@@ -8,7 +8,8 @@ from urpo_store.engine.atomics cimport (
     sem_post, sem_wait_for, store_relaxed, store_release, wall_ns, cas_acq_rel,
 )
 from urpo_store.engine.chunks cimport (
-    SeriesData, chunks_append, chunks_evict, chunks_expire, chunks_seal,
+    SeriesData, chunks_append, chunks_evict, chunks_expire, chunks_seal, prefetch_series,
+    prefetch_stream, prefetch_tail,
 )
 from urpo_store.engine.epoch cimport epoch_enter, epoch_leave, epoch_reclaim
 from urpo_store.engine.points cimport Point, SERIES_START, ext_slots
@@ -19,38 +20,48 @@ from urpo_store.engine.store cimport Store
 cdef enum:
     # Slots drained under one hold of the lock: a reader waits for at most so many appends.
     DRAIN_SLOTS = 1024
+    # Points noted before they are appended.
+    RUN = 256
     MAINTENANCE_NS = 1000000000
     # Once over the memory limit, drops enough that it is not reached again at once.
     EVICT_SHARE = 16
 
 
+# A point of the run that is drained: where it stands, and what it is appended to.
+cdef struct Drained:
+    Point *point
+    SeriesData *data
+    uint64_t position
+    int64_t start
+
+
 cdef uint64_t drain_some(Store *store) noexcept nogil:
     """Drains up to a boundary, about DRAIN_SLOTS on. Under the drain lock. Slots passed."""
+    cdef Drained run[RUN]
     cdef uint64_t begin = load_relaxed(&store.ring.tail)     # only the drain moves it
     cdef uint64_t end = ring_committed(&store.ring, DRAIN_SLOTS)
     cdef uint64_t at = begin, points = 0
     cdef int64_t start = 0
+    cdef size_t count
     cdef Point *point
-    cdef Series *series
-    cdef uint64_t *payload
     while at < end:
-        point = ring_slot(&store.ring, at)
-        if point.series == SERIES_START:
-            start = point.timestamp
-            at += 1
-            continue
-        if point.series != 0:
-            payload = NULL
-            if point.payload:
-                payload = payload_of(store, at, point.payload)
-            series = series_get(&store.table, point.series)
-            if point.payload and payload == NULL:
-                add_relaxed(&store.chunks.evicted_points, 1)
-            else:
-                # A failure is counted there, as an evicted point.
-                chunks_append(&store.chunks, &series.data, point, start, payload)
-            points += 1
-        at += 1 + ext_slots(point.payload)
+        # A run is noted first, so that what its points touch can be asked for ahead.
+        count = 0
+        while at < end and count < RUN:
+            point = ring_slot(&store.ring, at)
+            if point.series == SERIES_START:
+                start = point.timestamp
+                at += 1
+                continue
+            if point.series != 0:
+                run[count].point = point
+                run[count].data = &series_get(&store.table, point.series).data
+                run[count].position = at
+                run[count].start = start
+                count += 1
+            at += 1 + ext_slots(point.payload)
+        append_run(store, run, count)
+        points += count
     if end > begin:
         store_relaxed(&store.drained_points, load_relaxed(&store.drained_points) + points)
         # After the appends: a reader that takes the lock next finds in chunks all that is below tail.
@@ -58,6 +69,28 @@ cdef uint64_t drain_some(Store *store) noexcept nogil:
         # Limbo may now give back ids whose last point has been passed.
         store_release(&store.epochs.drained, end)
     return end - begin
+
+
+cdef void append_run(Store *store, Drained *run, size_t count) noexcept nogil:
+    cdef uint64_t *payload
+    cdef Drained *item
+    cdef size_t i
+    for i in range(count):
+        if i + 12 < count:
+            prefetch_series(run[i + 12].data)
+        if i + 8 < count:
+            prefetch_tail(run[i + 8].data)
+        if i + 4 < count:
+            prefetch_stream(run[i + 4].data)
+        item = &run[i]
+        payload = NULL
+        if item.point.payload:
+            payload = payload_of(store, item.position, item.point.payload)
+            if payload == NULL:
+                add_relaxed(&store.chunks.evicted_points, 1)
+                continue
+        # A failure is counted there, as an evicted point.
+        chunks_append(&store.chunks, item.data, item.point, item.start, payload)
 
 
 cdef uint64_t *payload_of(Store *store, uint64_t position, uint32_t words) noexcept nogil:
