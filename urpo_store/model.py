@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +37,8 @@ Duration: TypeAlias = int | str
 #: The packed point as the hot ring keeps it: 32 bytes.
 #: `value` holds the bits of a float64 or an int64; `flags` the OTLP flags in its low 24 bits and
 #: the store's own (bit 24: the value is an int64) above; `payload` the number of 8-byte words that
-#: follow the point in the ring; `start` how many slots further back its start time stands (0: none).
+#: follow the point in the ring; `start` how many slots further back its start time stands (0:
+#: none).
 POINT_DTYPE = np.dtype(
     [
         ("timestamp", "<i8"),
@@ -354,13 +355,15 @@ class MetricSeries:
         return len(self.timestamps)
 
 
-class MetricTable(Sequence[MetricSeries]):
+class MetricTable:
     """The answer to a query: a sequence of `MetricSeries`, and an Arrow stream.
 
     Any reader of the Arrow PyCapsule interface (pandas, polars, duckdb, pyarrow) takes the table
     as it is; none of them is needed otherwise.
     """
 
+    # It has all that a sequence of series has, but is no collections.abc.Sequence: polars would
+    # take one for rows before it asks for the Arrow stream.
     # The Arrow writer lives with the queries; it is handed in so that this module imports nothing.
     __slots__ = ("_arrow", "_series")
 
@@ -375,7 +378,13 @@ class MetricTable(Sequence[MetricSeries]):
     def __len__(self) -> int:
         return len(self._series)
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> MetricSeries: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[MetricSeries, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> MetricSeries | tuple[MetricSeries, ...]:
         return self._series[index]
 
     def __iter__(self) -> Iterator[MetricSeries]:
@@ -391,7 +400,7 @@ class MetricTable(Sequence[MetricSeries]):
 
     def to_pandas(self) -> Any:
         """The table as a `pandas.DataFrame`; needs pandas >= 2.2 and pyarrow."""
-        import pyarrow
+        import pyarrow  # type: ignore[import-untyped]
 
         return pyarrow.table(self).to_pandas()
 

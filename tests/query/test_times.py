@@ -10,7 +10,7 @@ import pytest
 
 from urpo_store.errors import QueryError
 from urpo_store.model import Aggregation, MetricQuery
-from urpo_store.query.times import parse_duration, parse_range, parse_time, parse_windows
+from urpo_store.query.times import Windows, parse_duration, parse_range, parse_time, parse_windows
 
 NOW = 1_700_000_000 * 10**9
 S = 10**9
@@ -44,21 +44,7 @@ def test_times_are_nanoseconds_datetimes_and_text(text: Any, expected: int) -> N
 
 @pytest.mark.parametrize(
     "wrong",
-    [
-        "",
-        "soon",
-        "-5",
-        "5 minutes",
-        "-5x",
-        "now5m",
-        1.5,
-        True,
-        None,
-        [],
-        "-m",
-        "--5m",
-        "\N{ARABIC-INDIC DIGIT FIVE}m",
-    ],
+    ["", "soon", "-5", "5 minutes", "-5x", "now5m", 1.5, True, None, [], "-m", "--5m", "\u0665m"],
 )
 def test_what_is_no_time_is_named(wrong: Any) -> None:
     with pytest.raises(QueryError, match=r"start=.* is no moment\. Give Unix nanoseconds"):
@@ -122,4 +108,4 @@ def test_a_step_that_makes_too_many_windows_is_refused() -> None:
 
 def test_windows_end_at_or_before_end() -> None:
     windows = parse_windows(MetricQuery("m", step=10), 100, 129)
-    assert windows == (100, 10, 3) and windows.last == 120
+    assert windows == Windows(100, 10, 3) and windows.last == 120

@@ -454,7 +454,7 @@ def series_points(draw: st.DrawFn) -> list[Any]:
 def test_increase_and_rate_agree_with_exact_arithmetic(
     members: list[Any], sort: tuple[str, bool], step: int
 ) -> None:
-    """INCREASE, RATE and SUM with resets, gaps, late points, stale marks, ints and doubles mixed."""
+    """INCREASE and RATE with resets, gaps, late points, stale marks, ints and doubles mixed."""
     temporality, monotonic = sort
     kind = MetricKind.COUNTER if monotonic else MetricKind.UP_DOWN_COUNTER
     make = Counter if monotonic else UpDownCounter

@@ -27,7 +27,7 @@ _Writer = tuple[Field, Callable[[list[_Part]], Column]]
 
 
 def arrow_stream(series: Sequence[MetricSeries], requested_schema: object | None = None) -> object:
-    """A capsule "arrow_array_stream" of the table. `requested_schema` is a wish, and not followed."""
+    """A capsule "arrow_array_stream" of the table; `requested_schema`, a wish, is not followed."""
     writers = list(_writers(series))
     schema = Field("", "+s", [field for field, _ in writers])
 

@@ -5,6 +5,8 @@ from typing import Any, final
 
 @final
 class Field:
+    """A column's type; `format` is Arrow's format string."""
+
     name: bytes
     format: bytes
     children: tuple[Field, ...]
@@ -19,6 +21,8 @@ class Field:
 
 @final
 class Column:
+    """Values of a field: contiguous numpy arrays as Arrow's buffers (None: no validity bitmap)."""
+
     length: int
     null_count: int
     buffers: tuple[Any, ...]
@@ -33,4 +37,9 @@ class Column:
         dictionary: Column | None = None,
     ) -> None: ...
 
-def stream_capsule(schema: Field, batches: Iterable[Column]) -> object: ...
+@final
+class Stream:
+    """What a capsule's stream reads from."""
+
+def stream_capsule(schema: Field, batches: Iterable[Column]) -> object:
+    """A PyCapsule "arrow_array_stream"; `batches` is consumed as the reader asks."""

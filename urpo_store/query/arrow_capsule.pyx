@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: boundscheck=False, wraparound=False, auto_pickle=False, autotestdict=False
 """Columns as an Arrow C stream in a capsule, without any Arrow library.
 
 Source of the layout: "The Arrow C data interface" and "The Arrow PyCapsule Interface" of the Apache

@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: boundscheck=False, wraparound=False, auto_pickle=False, autotestdict=False
 """Chooses the base of every point; the contract is in contributions.pxd.
 
 Each function takes the `Scanned` of series of one stream and returns int64[points].

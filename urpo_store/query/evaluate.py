@@ -6,12 +6,15 @@ window -> columns. What each aggregation means is in docs/queries.md.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import QueryError
 from ..model import (
@@ -38,6 +41,7 @@ from .source import Reader, Scanned, Stream
 from .stored import StoredColumns, padded
 from .times import Windows, parse_range, parse_windows
 
+_Array = npt.NDArray[Any]
 _NO_TIMES = np.zeros(0, np.int64)
 _NO_VALUES = np.zeros(0)
 
@@ -200,8 +204,8 @@ class _Question:
             large = int(sizes.argmax())
             raise QueryError(
                 f"{self.stream.metric!r} is a summary, and quantiles of several series cannot be "
-                f"merged; the group {groups.attributes[large]!r} has {sizes[large]}. Leave out `by`, "
-                "or group by what tells the series apart."
+                f"merged; the group {groups.attributes[large]!r} has {sizes[large]}. Leave out "
+                "`by`, or group by what tells the series apart."
             )
         return groups
 
@@ -221,8 +225,9 @@ class _Question:
         if known and not found:
             stored = ", ".join(f"{q:g}" for q in sorted(known))
             raise QueryError(
-                f"{self.stream.metric!r} is a summary whose source computed the quantiles {stored}; "
-                f"{quantile:g} cannot be told from them. Ask for one of these with quantile=."
+                f"{self.stream.metric!r} is a summary whose source computed the quantiles "
+                f"{stored}; {quantile:g} cannot be told from them. Ask for one of these with "
+                "quantile=."
             )
         return answer
 
@@ -254,9 +259,10 @@ class _Question:
         added_up = ask is Aggregation.SUM and (counter or delta)
         if added_up or ask in (Aggregation.INCREASE, Aggregation.RATE):
             scanned = self._scan(increases=not delta)
-            bases = (
-                contributions.every(scanned) if delta else contributions.increases(scanned, counter)
-            )
+            if delta:
+                bases = contributions.every(scanned)
+            else:
+                bases = contributions.increases(scanned, counter)
             rows = _Rows(*numbers.reduce(scanned, bases, groups, windows, "sum"))
             if ask is Aggregation.RATE:
                 rates = rows.values / self._step_seconds
@@ -277,9 +283,10 @@ class _Question:
         delta = self.stream.temporality == "delta"
         scanned = self._scan(increases=not (whole or delta))
         points: Explicit | Exponential
-        points = (
-            Explicit(scanned) if self.stream.kind is MetricKind.HISTOGRAM else Exponential(scanned)
-        )
+        if self.stream.kind is MetricKind.HISTOGRAM:
+            points = Explicit(scanned)
+        else:
+            points = Exponential(scanned)
         if quantile is None and ask is Aggregation.LAST:
             bases = contributions.newest(scanned, windows.first, windows.step)
         elif whole or delta:
@@ -310,7 +317,7 @@ class _Question:
                 return rows.where(columns[f"has_{name}"]), None
         fits = columns["count_fits"]
         ints = np.where(fits, columns["count"], 0).astype(np.int64)
-        over = np.array([not fits[a:b].all() for a, b in itertools.pairwise(row)], np.bool_)
+        over = np.array([not fits[a:b].all() for a, b in pairwise(row.tolist())], np.bool_)
         rows = _Rows(row, window, newest, count, ints, fits, over)
         if ask is Aggregation.COUNT:
             return rows, None
@@ -363,7 +370,7 @@ class _Question:
         """
         if groups is None:
             for index, series in enumerate(self.stream.ids.tolist()):
-                yield index, lambda series=series: self._identity_of(series)  # type: ignore[misc]
+                yield index, partial(self._identity_of, series)
             return
         ids = self.stream.ids
         service, resource, scope = (
@@ -409,7 +416,7 @@ def _members(groups: Groups, g: int) -> Int64Array:
     return groups.order[groups.offsets[g] : groups.offsets[g + 1]]
 
 
-def _agreed(groups: Groups, column: np.ndarray) -> Sequence[bool]:
+def _agreed(groups: Groups, column: _Array) -> Sequence[bool]:
     """For each group, whether all members have the same number in the column."""
     ordered = column[groups.order]
     begins = groups.offsets[:-1]
@@ -421,8 +428,8 @@ def _agreed(groups: Groups, column: np.ndarray) -> Sequence[bool]:
 
 def _explicit_columns(
     rows: Int64Array,
-    shared: dict[str, np.ndarray],
-    buckets: Sequence[tuple[Float64Array, np.ndarray]],
+    shared: dict[str, _Array],
+    buckets: Sequence[tuple[Float64Array, _Array]],
 ) -> _ColumnsOf:
     def columns_of(g: int) -> _Columns:
         bounds, counts = buckets[g]
@@ -438,8 +445,8 @@ def _explicit_columns(
 
 def _exponential_columns(
     rows: Int64Array,
-    shared: dict[str, np.ndarray],
-    buckets: Sequence[tuple[int, int, float, int, np.ndarray, int, np.ndarray]],
+    shared: dict[str, _Array],
+    buckets: Sequence[tuple[int, int, float, int, _Array, int, _Array]],
 ) -> _ColumnsOf:
     def columns_of(g: int) -> _Columns:
         part = slice(rows[g], rows[g + 1])

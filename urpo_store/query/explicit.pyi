@@ -1,6 +1,6 @@
 """Buckets at explicit bounds: increases, merges at common bounds, quantiles."""
 
-from typing import Self, final
+from typing import final
 
 from urpo_store.model import Float64Array, Int64Array, UInt64Array
 from urpo_store.query.select import Groups
@@ -9,7 +9,7 @@ from urpo_store.query.times import Windows
 
 @final
 class Explicit:
-    def __new__(cls, scanned: Scanned) -> Self: ...
+    def __new__(cls, scanned: Scanned) -> Explicit: ...
     def increases(self) -> Int64Array: ...
     def quantiles(
         self,

@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
 """Buckets at explicit bounds: increases, merges at common bounds, quantiles.
 
 Every set of bounds has a number in a table; the bounds that two sets share become a set of their own

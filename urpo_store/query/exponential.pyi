@@ -1,6 +1,6 @@
 """Exponential buckets: increases, merges at the smallest scale, quantiles."""
 
-from typing import Self, final
+from typing import final
 
 from urpo_store.model import Float64Array, Int64Array, UInt64Array
 from urpo_store.query.select import Groups
@@ -9,7 +9,7 @@ from urpo_store.query.times import Windows
 
 @final
 class Exponential:
-    def __new__(cls, scanned: Scanned) -> Self: ...
+    def __new__(cls, scanned: Scanned) -> Exponential: ...
     def increases(self) -> Int64Array: ...
     def quantiles(
         self, bases: Int64Array, groups: Groups, windows: Windows, q: float, row_count: int

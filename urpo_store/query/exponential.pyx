@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
 """Exponential buckets: increases, merges at the smallest scale, quantiles.
 
 Buckets are kept sparse, as ascending (index, count): two sources may lie a billion indexes apart at

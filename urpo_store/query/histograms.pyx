@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
 """Count, sum and extremes of histograms, explicit and exponential, by group and window.
 
 Both kinds begin their rows with sum, min and max, so that one pass serves them. What stands in the

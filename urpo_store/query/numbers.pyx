@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
 """Sums, extremes, counts and quantiles of gauges and sums, by group and window, in one pass.
 
 Groups are done one after the other over one row of cells, a cell a window, so that the room is that

@@ -13,7 +13,7 @@ _BUCKETS = (MetricKind.HISTOGRAM, MetricKind.EXPONENTIAL_HISTOGRAM)
 
 
 def check_query(query: MetricQuery) -> float | None:
-    """The quantile that the query asks for, if it does; raises `QueryError` for malformed fields."""
+    """The quantile that the query asks for, if any; raises `QueryError` for malformed fields."""
     if not isinstance(query.aggregation, Aggregation):
         names = ", ".join(aggregation.name for aggregation in Aggregation)
         raise QueryError(
@@ -66,8 +66,8 @@ def check_stream(stream: Stream, aggregation: Aggregation, quantile: float | Non
     ):
         raise QueryError(
             f"{what}: its quantiles were computed at the source, and {asked} cannot be told from "
-            "them. Ask for RAW or LAST, whose `summary` has count, sum and quantiles, or for one of "
-            "the stored quantiles of a single series."
+            "them. Ask for RAW or LAST, whose `summary` has count, sum and quantiles, or for one "
+            "of the stored quantiles of a single series."
         )
 
 

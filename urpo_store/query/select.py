@@ -25,7 +25,8 @@ def select(reader: Reader, query: MetricQuery) -> list[Stream]:
         raise QueryError(f"metric={query.metric!r} is no name; give the metric's name as text.")
     if query.service is not None and not isinstance(query.service, str):
         raise QueryError(
-            f"service={query.service!r} is no name; give the service's name as text, or None for all."
+            f"service={query.service!r} is no name; give the service's name as text, or None for "
+            "all."
         )
     where = {key: _condition(key, value) for key, value in query.where.items()}
     kept = []

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -67,7 +67,7 @@ class StoredColumns:
         last = np.maximum.accumulate(np.where(stale, -1, np.arange(len(layout))))
         layout = layout[np.where(last < 0, _first(~stale), last)]
         edges = [0, *(np.flatnonzero(np.diff(layout)) + 1).tolist(), len(layout)]
-        for begin, end in itertools.pairwise(edges):
+        for begin, end in pairwise(edges):
             if begin == end:
                 continue
             if isinstance(points, slice):
@@ -165,7 +165,7 @@ class StoredColumns:
         )
         # Neighbours mostly share a layout: their counts are gathered a run at a time.
         edges = [0, *(np.flatnonzero(np.diff(layouts) | np.diff(stale)) + 1).tolist(), n]
-        for begin, end in itertools.pairwise(edges):
+        for begin, end in pairwise(edges):
             if begin == end or stale[begin] or scanned.words is None:
                 continue
             layout = self._layouts[int(layouts[begin])]

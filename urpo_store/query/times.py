@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import operator
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from ..errors import QueryError
 from ..model import Aggregation, Duration, MetricQuery, Time
@@ -31,7 +31,8 @@ _END_OF_TIME = 2**63
 MAX_WINDOWS = 1_000_000
 
 
-class Windows(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Windows:
     """The windows (t - step, t] for t = first, first + step, ...: `count` of them, ascending."""
 
     first: int
@@ -52,8 +53,8 @@ def parse_duration(duration: Duration, name: str = "step") -> int:
     length = _length(duration) if isinstance(duration, str) else _index(duration)
     if length is None:
         raise QueryError(
-            f"{name}={duration!r} is no length of time. Give nanoseconds as an int, or text such as "
-            '"10s", "5m", "1h30m" (units ns, us, ms, s, m, h, d, w).'
+            f"{name}={duration!r} is no length of time. Give nanoseconds as an int, or text such "
+            'as "10s", "5m", "1h30m" (units ns, us, ms, s, m, h, d, w).'
         )
     if not 0 < length < _END_OF_TIME:
         raise QueryError(f"{name}={duration!r} is not between 1 ns and 2^63 ns.")
@@ -64,7 +65,8 @@ def parse_time(time: Time, now: int, name: str = "time") -> int:
     """A moment in Unix nanoseconds.
 
     Takes Unix nanoseconds, an aware datetime, or text: "now", "-5m" (five minutes ago; "5m" is the
-    same), "+5m" (ahead), ISO 8601 with a zone. Raises `QueryError`, which calls the argument `name`.
+    same), "+5m" (ahead), ISO 8601 with a zone. Raises `QueryError`, which calls the argument
+    `name`.
     """
     moment = _moment(time, now, name)
     if moment is None:
@@ -98,15 +100,15 @@ def parse_windows(query: MetricQuery, start: int, end: int) -> Windows | None:
             f"quantile={query.quantile!r}" if query.quantile is not None else query.aggregation.name
         )
         raise QueryError(
-            f'{name} needs a step: the length of its windows, such as step="10s". Only RAW and LAST '
-            "do without."
+            f'{name} needs a step: the length of its windows, such as step="10s". Only RAW and '
+            "LAST do without."
         )
     step = parse_duration(query.step)
     count = (end - start) // step + 1
     if count > MAX_WINDOWS:
         raise QueryError(
-            f"step={query.step!r} makes {count} windows from start to end; at most {MAX_WINDOWS} are "
-            "answered. Give a longer step or a shorter range."
+            f"step={query.step!r} makes {count} windows from start to end; at most {MAX_WINDOWS} "
+            "are answered. Give a longer step or a shorter range."
         )
     return Windows(start, step, count)
 
