@@ -400,7 +400,7 @@ class MetricTable:
 
     def to_pandas(self) -> Any:
         """The table as a `pandas.DataFrame`; needs pandas >= 2.2 and pyarrow."""
-        import pyarrow  # type: ignore[import-untyped]
+        import pyarrow
 
         return pyarrow.table(self).to_pandas()
 

@@ -259,10 +259,9 @@ class _Question:
         added_up = ask is Aggregation.SUM and (counter or delta)
         if added_up or ask in (Aggregation.INCREASE, Aggregation.RATE):
             scanned = self._scan(increases=not delta)
-            if delta:
-                bases = contributions.every(scanned)
-            else:
-                bases = contributions.increases(scanned, counter)
+            bases = (
+                contributions.every(scanned) if delta else contributions.increases(scanned, counter)
+            )
             rows = _Rows(*numbers.reduce(scanned, bases, groups, windows, "sum"))
             if ask is Aggregation.RATE:
                 rates = rows.values / self._step_seconds
@@ -283,10 +282,9 @@ class _Question:
         delta = self.stream.temporality == "delta"
         scanned = self._scan(increases=not (whole or delta))
         points: Explicit | Exponential
-        if self.stream.kind is MetricKind.HISTOGRAM:
-            points = Explicit(scanned)
-        else:
-            points = Exponential(scanned)
+        points = (
+            Explicit(scanned) if self.stream.kind is MetricKind.HISTOGRAM else Exponential(scanned)
+        )
         if quantile is None and ask is Aggregation.LAST:
             bases = contributions.newest(scanned, windows.first, windows.step)
         elif whole or delta:

@@ -37,7 +37,7 @@ class Windows:
 
     first: int
     step: int
-    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody needs here
+    count: int
 
     @property
     def last(self) -> int:
