@@ -180,7 +180,7 @@ cdef class Engine:
         Fields are None when `at` lies outside what is kept for health.
         """
         cdef Store *store = self.enter()
-        cdef int slot = epoch_enter(&store.epochs)
+        cdef int slot = inside(store)
         try:
             return health_report(&store.health, find_string(&store.table, encode_value(service)), window, at, now)
         finally:
@@ -190,7 +190,7 @@ cdef class Engine:
     def services(self):
         """Names of all services."""
         cdef Store *store = self.enter()
-        cdef int slot = epoch_enter(&store.epochs)
+        cdef int slot = inside(store)
         try:
             return list(catalog_producers(&store.table))
         finally:
@@ -200,7 +200,7 @@ cdef class Engine:
     def stats(self):
         """The fields of StoreStats."""
         cdef Store *store = self.enter()
-        cdef int slot = epoch_enter(&store.epochs)
+        cdef int slot = inside(store)
         cdef uint64_t drained = load_relaxed(&store.drained_points)
         cdef uint64_t published = load_relaxed(&store.published_points)
         cdef uint64_t arrival = load_relaxed(&store.last_arrival)
@@ -285,6 +285,14 @@ cdef class Engine:
         cdef Store *store = self.enter()
         store.account.fail_at = store.account.calls + n if n else 0
         self.leave()
+
+
+cdef int inside(Store *store):
+    """Enters an epoch. Without the GIL: whoever holds the last free slot may need it to leave."""
+    cdef int slot
+    with nogil:
+        slot = epoch_enter(&store.epochs)
+    return slot
 
 
 cdef list refusals_of(Staging *staging):
