@@ -67,16 +67,28 @@ cdef uint32_t copy_name(char *to, const uint8_t *name, size_t length) noexcept n
     return <uint32_t>length
 
 
-cdef Span service_text(Store *store, uint32_t resource) noexcept nogil:
-    cdef Span text
+cdef Span service_text(Request *request, uint32_t index) noexcept nogil:
+    """The service of a resource of the request; of one that nothing was stored for, its bare name."""
+    cdef Store *store = request.store
+    cdef Scan *scan = &request.staging.scan
+    cdef uint32_t resource = request.staging.resources[index]
+    cdef Span body = scan.resources[index].body
+    cdef const uint8_t *at = body.p
+    cdef Attribute attribute
     cdef Entry *entry
+    cdef Span text
     text.p = NULL
     text.n = 0
     if resource:
         entry = table_get(&store.table.strings, resource_get(&store.table, resource).service)
         if entry != NULL:
-            text.p = entry_bytes(entry)
-            text.n = entry.length
+            # Behind the tag of a canonical text.
+            text.p = entry_bytes(entry) + 1
+            text.n = entry.length - 1
+        return text
+    while wire_next_attribute(scan, &at, body.p + body.n, 1, &attribute) > 0:
+        if attribute.key.n == 12 and same(attribute.key.p, <const uint8_t *>b"service.name", 12):
+            text = wire_string_field(attribute.value, 1)
     return text
 
 
@@ -94,7 +106,7 @@ cdef void refuse(Request *request, WirePoint *point, uint32_t reason) noexcept n
         point.reason = reason
     staging.rejected += 1
     length = <uint32_t>metric.name.n if metric.name.n < NAME_BYTES else NAME_BYTES
-    service = service_text(request.store, staging.resources[scope.resource])
+    service = service_text(request, scope.resource)
     for i in range(staging.refusal_count):
         refusal = &staging.refusals[i]
         if (refusal.reason == reason and refusal.metric_length == length

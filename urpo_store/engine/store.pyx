@@ -7,7 +7,7 @@ from urpo_store.engine.atomics cimport (
     add_relaxed, load_relaxed, pthread_atfork, sem_destroy, sem_init,
 )
 from urpo_store.engine.chunks cimport chunk_store_destroy, chunk_store_init
-from urpo_store.engine.epoch cimport EPOCH_SLOTS, epochs_destroy, epochs_init
+from urpo_store.engine.epoch cimport EPOCH_SLOTS, epochs_destroy, epochs_init, epochs_release_all
 from urpo_store.engine.health cimport (
     health_bind, health_destroy, health_init, health_unbind,
 )
@@ -105,11 +105,13 @@ cdef void store_free(Store *store) noexcept nogil:
         if store.staging[i] != NULL:
             staging_free(store, store.staging[i])
     mem_free(&store.account, store.payload)
-    # What waits in limbo may refer to the tables, so it goes while they still stand.
-    epochs_destroy(&store.epochs)
+    # What waits in limbo may refer to the tables, so it goes while they still stand; what they retire
+    # themselves goes with the epochs.
+    epochs_release_all(&store.epochs)
     health_destroy(&store.health)
     series_table_destroy(&store.table)
     chunk_store_destroy(&store.chunks)
+    epochs_destroy(&store.epochs)
     ring_destroy(&store.ring)
     sem_destroy(&store.wake)
     free(store)

@@ -1,0 +1,171 @@
+"""From bytes to the ring: requests of every size, whole or not at all."""
+
+import os
+import threading
+
+import numpy as np
+import pytest
+from helpers.engines import make_engine, request_of
+
+from urpo_store.errors import DecodeError, StoreClosedError
+
+EVER = (0, 2**62)
+
+
+@pytest.fixture
+def engine():
+    engine = make_engine()
+    yield engine
+    engine.close()
+
+
+def read(engine, metric="m"):
+    reader = engine.reader()
+    try:
+        (stream,) = reader.streams(metric)
+        return stream[-1], reader.scan(stream[-1], *EVER, False)
+    finally:
+        reader.close()
+
+
+@pytest.mark.parametrize("starts", [1, 7, 4000])
+def test_a_request_larger_than_the_ring(engine, starts):
+    """It is published in several claims, each beginning with a START slot of its own."""
+    request = request_of(4000, starts=starts)
+    assert engine.ingest(request.SerializeToString())[:2] == (4000, 0)
+    _, columns = read(engine)
+    points = request.resource_metrics[0].scope_metrics[0].metrics[0].sum.data_points
+    np.testing.assert_array_equal(columns[2], [p.time_unix_nano for p in points])
+    np.testing.assert_array_equal(columns[3], [p.start_time_unix_nano for p in points])
+    np.testing.assert_array_equal(columns[4], [p.as_int for p in points])
+
+
+def test_large_points_in_a_small_ring(engine):
+    """Points whose payload fills a good part of a claim are never cut."""
+    assert engine.ingest(request_of(300, histogram=True).SerializeToString())[:2] == (300, 0)
+    _, columns = read(engine)
+    assert len(columns[2]) == 300
+    rows, words = columns[7], columns[8]
+    for index in (0, 1, 150, 299):
+        row = words[int(rows[index]) : int(rows[index]) + 24]
+        assert row[3:].tolist() == [index] * 21
+
+
+def test_a_point_too_large_for_the_ring_is_refused_alone(engine):
+    request = request_of(2, histogram=True)
+    wide = request.resource_metrics[0].scope_metrics[0].metrics[0].histogram.data_points[0]
+    wide.explicit_bounds.extend(range(20, 4000))
+    wide.bucket_counts.extend([0] * 3980)
+    accepted, rejected, refusals = engine.ingest(request.SerializeToString())
+    assert (accepted, rejected) == (1, 1)
+    assert refusals == [(9, "m", "s", 1)]
+
+
+def test_a_request_of_several_batches(engine):
+    """More than 65,536 points: one pass validates, a second one stores."""
+    request = request_of(700, series=100).SerializeToString()
+    assert engine.ingest(request)[:2] == (70_000, 0)
+    ids, columns = read(engine)
+    assert len(ids) == 100
+    assert len(columns[2]) == 70_000
+    assert engine.stats()["points"] == 70_000
+
+
+def test_a_large_request_that_ends_badly_stores_nothing(engine):
+    request = request_of(700, series=100).SerializeToString()
+    with pytest.raises(DecodeError, match=r"not OTLP.*near byte"):
+        engine.ingest(request + b"\x0a\x05")
+    stats = engine.stats()
+    assert (stats["points"], stats["series"], stats["accepted_points"]) == (0, 0, 0)
+    assert (stats["strings"], stats["rejected_requests"]) == (1, 1)
+
+
+def test_a_deep_attribute_in_a_good_request_stores_nothing(engine):
+    """What is deferred is checked before anything is created."""
+    request = request_of(1)
+    value = request.resource_metrics[0].scope_metrics[0].metrics[0].sum.data_points[0]
+    value = value.attributes[0].value
+    for _ in range(60):
+        value = value.array_value.values.add()
+    with pytest.raises(DecodeError):
+        engine.ingest(request.SerializeToString())
+    assert engine.stats()["series"] == 0
+
+
+def test_refusals_are_told_apart(engine):
+    request = request_of(3)
+    points = request.resource_metrics[0].scope_metrics[0].metrics[0].sum.data_points
+    points[0].time_unix_nano = 0
+    points[1].ClearField("as_int")
+    accepted, rejected, refusals = engine.ingest(request.SerializeToString())
+    assert (accepted, rejected) == (1, 2)
+    assert sorted(refusals) == [(1, "m", "s", 1), (3, "m", "s", 1)]
+
+
+def test_a_writable_buffer_may_change_afterwards(engine):
+    data = bytearray(request_of(5).SerializeToString())
+    engine.ingest(memoryview(data))
+    data[:] = b"\xff" * len(data)
+    _, columns = read(engine)
+    assert columns[4].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_closed_engines_say_so():
+    engine = make_engine()
+    engine.ingest(request_of(5).SerializeToString())
+    _, columns = read(engine)
+    engine.close()
+    engine.close()
+    # What was read outlives the store.
+    assert columns[4].tolist() == [0, 1, 2, 3, 4]
+    for call in (engine.stats, engine.drain, engine.compress_cold, engine.reader, engine.services):
+        with pytest.raises(StoreClosedError, match="open another"):
+            call()
+
+
+def test_close_waits_for_readers():
+    engine = make_engine()
+    engine.ingest(request_of(5).SerializeToString())
+    reader = engine.reader()
+    closer = threading.Thread(target=engine.close)
+    closer.start()
+    assert len(reader.streams("m")) == 1
+    reader.close()
+    closer.join(10)
+    assert not closer.is_alive()
+
+
+def test_a_forked_child_cannot_use_the_store(engine):
+    engine.ingest(request_of(5).SerializeToString())
+    child = os.fork()
+    if child == 0:
+        try:
+            engine.stats()
+        except StoreClosedError as error:
+            os._exit(0 if "parent" in str(error) else 2)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert engine.stats()["points"] == 5
+
+
+def test_every_allocation_may_fail():
+    """Whatever allocation fails: an error or a refusal, never a crash, and the store goes on."""
+    first, second = request_of(50, series=3), request_of(50, series=5, histogram=True, service="t")
+    second.resource_metrics[0].scope_metrics[0].metrics[0].name = "h"
+    for n in range(1, 400):
+        engine = make_engine(background=False)
+        accepted = 0
+        engine.fail_allocation(n)
+        for request in (first, second, first):
+            try:
+                accepted += engine.ingest(request.SerializeToString())[0]
+            except MemoryError:
+                continue
+        engine.fail_allocation(0)
+        before = engine.stats()
+        assert engine.ingest(request_of(60, service="u").SerializeToString())[:2] == (60, 0)
+        engine.compress_cold()
+        after = engine.stats()
+        assert after["points"] + after["evicted_points"] + after["duplicate_points"] >= 60
+        assert after["accepted_points"] == before["accepted_points"] + 60
+        engine.close()
