@@ -26,9 +26,10 @@ from urpo_store.engine.series cimport (
 from urpo_store.engine.series cimport SERIES_OVERFLOW
 from urpo_store.engine.store cimport NAME_BYTES, REFUSALS, Refusal, Staging, Store
 from urpo_store.engine.wire cimport (
-    REJECT_MEMORY, REJECT_NONE, REJECT_TOO_OLD, Scan, Span, WIRE_NO_MEMORY, WIRE_OK, WIRE_STOPPED,
+    Attribute, REJECT_MEMORY, REJECT_NONE, REJECT_TOO_OLD, Scan, Span, WIRE_NO_MEMORY, WIRE_OK,
+    WIRE_STOPPED,
     WireMetric, WirePoint, WireResource, WireScope, scan_init, wire_check_attributes,
-    wire_check_resource, wire_check_scope, wire_scan,
+    wire_check_resource, wire_check_scope, wire_next_attribute, wire_scan, wire_string_field,
 )
 
 
