@@ -327,6 +327,9 @@ def test_a_stale_mark_yields_no_quantile() -> None:
     reader = MemoryReader()
     reader.add([at(5, explicit([1, 1], [1])), at(15, STALE)])
     assert [t for t, _ in rows(ask(reader, Aggregation.P99))] == [10]
+    other = MemoryReader()
+    other.add([at(5, ExponentialHistogram(1, 1.0, 0, 0, 0, [1])), at(15, STALE)])
+    assert [t for t, _ in rows(ask(other, Aggregation.P99))] == [10]
 
 
 # ---- summaries

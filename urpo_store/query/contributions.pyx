@@ -64,7 +64,7 @@ def increases(scanned, bint monotonic):
     cdef const int64_t[::1] starts = scanned.starts
     cdef const uint64_t[::1] values = scanned.values
     cdef const uint32_t[::1] flags = scanned.flags
-    result = np.full(flags.shape[0], BASE_SKIP, np.int64)
+    result = np.empty(flags.shape[0], np.int64)
     cdef int64_t[::1] base = result
     cdef Py_ssize_t i
     cdef int64_t j, before
@@ -73,9 +73,10 @@ def increases(scanned, bint monotonic):
             before = -1
             for j in range(offsets[i], offsets[i + 1]):
                 if flags[j] & STALE:
+                    base[j] = BASE_SKIP
                     continue
                 if j < first[i]:
-                    pass
+                    base[j] = BASE_SKIP
                 elif before < 0:
                     base[j] = BASE_ZERO if known_start(starts[j], times[j]) else BASE_NONE
                 elif started_again(starts[j], times[j], starts[before], times[before]):

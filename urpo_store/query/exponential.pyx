@@ -290,6 +290,8 @@ cdef class Exponential:
         cdef Py_ssize_t i
         cdef uint64_t first, second
         for i in range(len(layouts)):
+            if len(layouts[i].words) < 2:
+                continue        # the layout of stale marks, which have no buckets
             first, second = int(layouts[i].words[0]), int(layouts[i].words[1])
             self.shapes[i].scale = <int32_t><uint32_t>first
             self.shapes[i].positive_size = first >> 32
