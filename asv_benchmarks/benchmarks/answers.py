@@ -126,7 +126,6 @@ def rss(code):
     """Resident bytes that `code` adds to a fresh interpreter that has imported the package."""
     script = f"""
 import resource, urpo_store
-from urpo_store import *
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
 import pickle, sys
