@@ -1,7 +1,4 @@
-"""Canonical attribute values from and to Python, and as text; the format is in values.pxd."""
-import base64
-import json
-import math
+"""Canonical attribute values from and to Python; the format is in values.pxd."""
 import struct
 
 
@@ -66,62 +63,3 @@ def pieces(data):
         found.append(data[at + 4:at + 4 + length])
         at += 4 + length
     return found
-
-
-def double_text(value):
-    """A float as ECMAScript writes it, which is what OpenTelemetry asks for: 1, 0.1, 1e21, 9e-7."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "Infinity" if value > 0 else "-Infinity"
-    if value == 0:
-        return "0"
-    sign = "-" if value < 0 else ""
-    mantissa, _, exponent = f"{abs(value)!r}".partition("e")
-    whole, _, fraction = mantissa.partition(".")
-    fraction = "" if fraction == "0" else fraction
-    digits = (whole + fraction).lstrip("0")
-    # The value is 0.DIGITS times ten to the power of `point`.
-    point = len(whole) + int(exponent or 0) - (len(whole + fraction) - len(digits))
-    digits = digits.rstrip("0") or "0"
-    if 0 < point <= 21:
-        if len(digits) <= point:
-            return sign + digits.ljust(point, "0")
-        return f"{sign}{digits[:point]}.{digits[point:]}"
-    if -6 < point <= 0:
-        return f"{sign}0.{'0' * -point}{digits}"
-    shown = digits[0] + (f".{digits[1:]}" if len(digits) > 1 else "")
-    return f"{sign}{shown}e{'+' if point > 0 else '-'}{abs(point - 1)}"
-
-
-def value_text(value):
-    """The text of a value, as patterns match it: true, 42, 1.5, base64 of bytes, JSON of the rest.
-
-    Follows OpenTelemetry's rules for attributes in systems that know text alone: text and numbers as
-    they are, lists and maps as JSON with sorted keys, "" for no value.
-    """
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return double_text(value)
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    return json.dumps(as_json(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def as_json(value):
-    if isinstance(value, float) and not math.isfinite(value):
-        return double_text(value)
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, (list, tuple)):
-        return [as_json(item) for item in value]
-    if isinstance(value, dict):
-        return {key: as_json(item) for key, item in value.items()}
-    return value
