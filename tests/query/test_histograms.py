@@ -150,6 +150,19 @@ def test_avg_of_nothing_is_nan() -> None:
     assert mean[0] == 1.0 and math.isnan(mean[1])
 
 
+def test_a_count_beyond_int64_becomes_float_and_is_flagged() -> None:
+    reader = MemoryReader()
+    for index in range(3):
+        reader.add(
+            [at(5, Histogram(2**63, 1.0)), at(15, Histogram(2**63 + 7, 1.0))],
+            attributes={"i": index},
+        )
+    (series,) = ask(reader, Aggregation.COUNT, by=())
+    assert series.values.tolist() == [3.0 * 2**63, 21.0]
+    assert series.is_int is not None and series.is_int.tolist() == [False, True]
+    assert series.overflowed
+
+
 # ---- "MIN and MAX of points where present"
 
 
@@ -393,7 +406,7 @@ def explicit_points(draw: st.DrawFn) -> list[Any]:
     return points
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(
     st.lists(explicit_points(), min_size=1, max_size=3),
     st.booleans(),
@@ -459,7 +472,7 @@ def exponential(vector: exact.Exponential) -> ExponentialHistogram:
     return ExponentialHistogram(count, 0.0, scale, zeros, *sides[0], *sides[1])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(
     st.lists(exponential_points(), min_size=1, max_size=3),
     st.booleans(),

@@ -445,7 +445,7 @@ def series_points(draw: st.DrawFn) -> list[Any]:
     return points
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(
     st.lists(series_points(), min_size=1, max_size=4),
     st.sampled_from([("cumulative", True), ("cumulative", False), ("delta", True)]),
@@ -481,4 +481,4 @@ def test_increase_and_rate_agree_with_exact_arithmetic(
             assert abs(Fraction(value) - exact) <= Fraction(largest) * 4 / 2**52
     rates = ask(reader, Aggregation.RATE, by=(), step=length)
     for one, other in zip(answer, rates, strict=True):
-        assert np.allclose(other.values * step, one.values, rtol=1e-15, atol=0)
+        np.testing.assert_array_equal(other.values, one.values / step)

@@ -411,17 +411,22 @@ cdef class Exponential:
                                 break
                 if failed:
                     raise MemoryError(f"no memory for the buckets of {count} windows; ask for a longer step")
+                if found is None:
+                    with nogil:
+                        for k in range(low, high + 1):
+                            cell = &cells[k]
+                            if cell.touched:
+                                cell_settle(cell)
+                                values[row] = cell_quantile(cell, q)
+                                row += 1
+                                cell_clear(cell)
+                    continue
                 for k in range(low, high + 1):
                     cell = &cells[k]
-                    if not cell.touched:
-                        continue
-                    cell_settle(cell)
-                    if found is None:
-                        values[row] = cell_quantile(cell, q)
-                    else:
+                    if cell.touched:
+                        cell_settle(cell)
                         found.append(columns_of(cell))
-                    row += 1
-                    cell_clear(cell)
+                        cell_clear(cell)
         finally:
             if cells != NULL:
                 for k in range(count):

@@ -22,27 +22,31 @@ def scan_increases(reader: Reader, ids: UInt32Array, start: int, end: int) -> Sc
     for series in stale:
         older = _older_value(reader, ids[series : series + 1], int(scanned.times[offsets[series]]))
         if older is not None:
-            scanned = _with_point(scanned, int(offsets[series]), older)
+            scanned = _with_point(scanned, int(offsets[series]), *older)
     return scanned
 
 
-def _older_value(reader: Reader, series: UInt32Array, time: int) -> Scanned | None:
-    """A scan that begins with the newest value before `time`; None if there is none."""
-    while True:
-        older = reader.scan(series, time, time, predecessor=True)
-        if older.first[0] == older.offsets[0]:
-            return None
-        if not older.flags[0] & FLAG_STALE:
-            return older
-        time = int(older.times[0])
+def _older_value(reader: Reader, series: UInt32Array, time: int) -> tuple[Scanned, int] | None:
+    """A scan, and the index in it of the newest value before `time`; None if there is none.
+
+    Mostly a mark stands alone. Behind two of them everything older is read at once, so that a
+    long run of marks costs one scan and not one each.
+    """
+    older = reader.scan(series, time, time, predecessor=True)
+    if older.first[0] == older.offsets[0]:
+        return None
+    if older.flags[0] & FLAG_STALE:
+        older = reader.scan(series, 0, int(older.times[0]))
+    values = np.flatnonzero((older.flags & FLAG_STALE == 0) & (older.times < time))
+    return (older, int(values[-1])) if len(values) else None
 
 
-def _with_point(scanned: Scanned, at: int, other: Scanned) -> Scanned:
-    """`scanned` with the first point of `other` in place of point `at`."""
+def _with_point(scanned: Scanned, at: int, other: Scanned, index: int) -> Scanned:
+    """`scanned` with point `index` of `other` in place of point `at`."""
     columns = {}
     for name in ("times", "starts", "values", "flags"):
         column = getattr(scanned, name).copy()
-        column[at] = getattr(other, name)[0]
+        column[at] = getattr(other, name)[index]
         columns[name] = column
     if other.layout is None or other.row is None or other.words is None:
         return replace(scanned, **columns)  # numbers have no rows
@@ -51,12 +55,12 @@ def _with_point(scanned: Scanned, at: int, other: Scanned) -> Scanned:
     layout = np.zeros(count, np.uint32) if scanned.layout is None else scanned.layout.copy()
     row = np.zeros(count, np.uint64) if scanned.row is None else scanned.row.copy()
     layout[at] = len(scanned.layouts)
-    row[at] = len(words) + int(other.row[0])
+    row[at] = len(words) + int(other.row[index])
     return replace(
         scanned,
         layout=layout,
         row=row,
         words=np.concatenate([words, other.words]),
-        layouts=[*scanned.layouts, other.layouts[int(other.layout[0])]],
+        layouts=[*scanned.layouts, other.layouts[int(other.layout[index])]],
         **columns,
     )
