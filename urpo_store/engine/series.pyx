@@ -16,7 +16,7 @@ from urpo_store.engine.attribute_set cimport (
 from urpo_store.engine.chunks cimport ChunkStore, DATA_ADD, series_data_clear, series_data_init
 from urpo_store.engine.epoch cimport Epochs, epoch_retire, release_fn
 from urpo_store.engine.intern cimport (
-    Entry, Key, Table, entry_bytes, key_of, table_destroy, table_find, table_get, table_hash,
+    Entry, Key, Table, key_of, table_destroy, table_find, table_get, table_hash,
     table_init, table_intern, table_put, table_release, table_release_behind_drain, table_remove,
     table_retain,
 )
@@ -141,7 +141,8 @@ cdef uint32_t series_guess(SeriesTable *table, uint32_t previous, uint32_t resou
     entry = <Entry *>load_ptr_acquire(<void **>&guess.aliases[0])
     if entry == NULL or entry.length != attributes.n:
         return 0
-    if entry.length and memcmp(entry_bytes(entry), attributes.p, entry.length) != 0:
+    # The key's bytes follow the entry; here without a call to another module.
+    if entry.length and memcmp(entry + 1, attributes.p, entry.length) != 0:
         return 0
     look_ahead(table, guess)
     return next
