@@ -116,6 +116,14 @@ def test_flags_come_from_the_environment():
     assert "127.0.0.1:1" in done.stderr
 
 
+def test_list_flags_come_from_the_environment(served):
+    done = run(
+        *("query", "captured.counter", "--url", served, "--start", "0", "--json"),
+        URPO_STORE_WHERE="k:int=1,service.name=captured",
+    )
+    assert len(json.loads(done.stdout)) == 1, done.stderr
+
+
 def test_health_table(served):
     done = run("health", "--url", served)
     assert done.returncode == 0, done.stderr

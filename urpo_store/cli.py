@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from . import __version__
 from .errors import UrpoStoreError
+from .model import Aggregation
 
 if TYPE_CHECKING:
     from .client import HttpStorage
@@ -53,7 +54,9 @@ class _Parser(argparse.ArgumentParser):
         value: object = os.environ.get(variable, default)
         if options.get("action") == "store_true":
             value = str(value or "").lower() in ("1", "true", "yes", "on")
-        shown = "" if default in (None, False) else f"default {default}; "
+        elif options.get("action") == "append" and isinstance(value, str):
+            value = value.split(",")
+        shown = "" if default in (None, False, []) else f"default {default}; "
         self.add_argument(
             name,
             default=value,
@@ -113,18 +116,14 @@ def _parser() -> _Parser:
 
     query = command("query", "Read one metric.", _query, QUERY_EXAMPLES)
     query.add_argument("metric", help="name of the metric")
-    query.add_argument("--service", help="of this service only")
-    query.add_argument("--where", action="append", default=[], metavar="K=V", help="see below")
-    query.add_argument("--start", default="-5m", help="-5m, 1h, Unix ns or ISO 8601; default -5m")
-    query.add_argument("--end", help="default now")
-    query.add_argument("--step", help="length of a window: 10s, 1m")
-    query.add_argument(
-        "--agg", default="raw", help="raw last sum avg min max count rate increase p50 p90 p95 p99"
-    )
-    query.add_argument("--by", action="append", metavar="KEY", help="group by; none: all in one")
-    query.add_argument(
-        "--limit", type=int, help="at most so many series, greatest last value first"
-    )
+    query.flag("--service", help="of this service only")
+    query.flag("--where", action="append", default=[], metavar="K=V", help="see below")
+    query.flag("--start", default="-5m", help="-5m, 1h, Unix ns or ISO 8601")
+    query.flag("--end", help="now, or as --start")
+    query.flag("--step", help="length of a window: 10s, 1m")
+    query.flag("--agg", default="raw", help=" ".join(each.value for each in Aggregation))
+    query.flag("--by", action="append", metavar="KEY", help="group by; none: all in one")
+    query.flag("--limit", type=int, help="at most so many series, greatest last value first")
     shape = query.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="JSON, one object a series")
     shape.add_argument("--csv", action="store_true", help="CSV, one row a point")
