@@ -306,6 +306,19 @@ def test_the_greatest_zero_threshold_takes_in_what_lies_below_it() -> None:
     assert columns.positive_counts.tolist() == [[3]]
 
 
+def test_a_zero_threshold_cuts_both_sides_alike() -> None:
+    reader = MemoryReader()
+    # Of the positive side nothing lies at the threshold; the negative (1, 2] is cut.
+    reader.add([at(5, ExponentialHistogram(9, 1.0, 0, 0, -1, [1, 0, 3], 0, [2, 3]))])
+    reader.add([at(5, ExponentialHistogram(0, 0.0, 0, zero_threshold=1.5))], attributes={"i": 1})
+    (series,) = ask(reader, Aggregation.INCREASE, by=())
+    columns = series.histogram
+    assert isinstance(columns, ExponentialHistogramColumns)
+    assert columns.zero_threshold.tolist() == [2.0] and columns.zero_count.tolist() == [3]
+    assert columns.positive_counts.tolist() == [[3]]
+    assert columns.negative_counts.tolist() == [[3]]
+
+
 def test_a_threshold_that_grows_within_a_run_is_no_reset() -> None:
     reader = MemoryReader()
     reader.add(

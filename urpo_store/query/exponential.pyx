@@ -175,7 +175,7 @@ cdef int cell_add(Cell *cell, const Shape *shape, const uint64_t *row, bint less
     return side_add(&cell.negative, row, shape.negative_size, shape.negative_offset, shift, less)
 
 
-cdef void side_settle(Side *side, Cell *cell, bint *raised) noexcept nogil:
+cdef void side_settle(Side *side, Cell *cell) noexcept nogil:
     """Moves what lies below the zero threshold to the zeros, and drops empty buckets."""
     cdef size_t n = 0
     cdef size_t i
@@ -187,7 +187,6 @@ cdef void side_settle(Side *side, Cell *cell, bint *raised) noexcept nogil:
             upper = exponential_bound(cell.scale, <double>side.index[i] + 1)
             if upper > cell.zero_threshold:
                 cell.zero_threshold = upper
-                raised[0] = True
             cell.zero_count += side.count[i]
             continue
         side.index[n] = side.index[i]
@@ -197,12 +196,10 @@ cdef void side_settle(Side *side, Cell *cell, bint *raised) noexcept nogil:
 
 
 cdef void cell_settle(Cell *cell) noexcept nogil:
-    cdef bint raised = True
-    # A threshold raised for one side may cut a bucket of the other.
-    while raised:
-        raised = False
-        side_settle(&cell.positive, cell, &raised)
-        side_settle(&cell.negative, cell, &raised)
+    # Both sides have the same bounds, so a threshold raised for the one to an upper bound cuts no
+    # bucket of the other that it did not cut before.
+    side_settle(&cell.positive, cell)
+    side_settle(&cell.negative, cell)
 
 
 cdef bint side_negative(const Side *side) noexcept nogil:
