@@ -36,6 +36,7 @@ from reprlib import repr as shown  # bounded, whatever a stranger sent
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from . import model
 from .errors import QueryError, UrpoStoreError
@@ -266,8 +267,9 @@ def _codec(hint: Any, owner: tuple[type, str] | None = None) -> tuple[Encode, De
     if hint in simple:
         return simple[hint]
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is np.ndarray:
-        (dtype,) = typing.get_args(arguments[1])
+    if origin is np.ndarray or origin is npt.NDArray:
+        # NDArray[x] stands for ndarray[shape, dtype[x]]; newer numpys keep it as an alias.
+        (dtype,) = arguments if origin is npt.NDArray else typing.get_args(arguments[1])
         return _column(np.dtype(dtype), 2 if owner in _TWO_DIMENSIONS else 1)
     if origin in (typing.Union, types.UnionType):
         return _union_codec([item for item in arguments if item is not types.NoneType])

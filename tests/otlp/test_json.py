@@ -310,7 +310,7 @@ def test_structure_is_strict(text: str | bytes, word: str) -> None:
         "[" * 100_000,
         "[" * 100_000 + "]" * 100_000,
         '{"a":' * 100_000,
-        '{"unknown":' + "[" * 5_000 + "]" * 5_000 + "}",
+        '{"unknown":' + "[" * 100_000 + "]" * 100_000 + "}",
     ],
 )
 def test_deep_nesting_is_a_decode_error(text: str) -> None:
