@@ -2,11 +2,15 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 from urpo_store import Aggregation, MetricQuery
 
 from .common import BASE, STEP, Mix
 from .path import open_store
+
+#: The checkout: fresh interpreters do not know where asv found the package.
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Health:
@@ -116,7 +120,7 @@ class Import:
     """`import urpo_store` beside `import numpy`, in fresh interpreters."""
 
     def timeraw_import_urpo_store(self):
-        return "import urpo_store"
+        return f"import sys; sys.path.insert(0, {str(ROOT)!r}); import urpo_store"
 
     def timeraw_import_numpy(self):
         return "import numpy"
@@ -125,10 +129,12 @@ class Import:
 def rss(code):
     """Resident bytes that `code` adds to a fresh interpreter that has imported the package."""
     script = f"""
-import resource, urpo_store
+import resource, sys
+sys.path.insert(0, {str(ROOT)!r})
+import urpo_store
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
-import pickle, sys
+import pickle
 batch = pickle.load(sys.stdin.buffer)
 before = resident()
 {code}
