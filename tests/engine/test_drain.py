@@ -83,3 +83,16 @@ def test_the_memory_limit_holds(background):
     assert highest < limit * 1.25
     assert stats["memory_bytes"] <= limit
     engine.close()
+
+
+def test_points_are_counted_once_while_they_move():
+    """The count is exact at every moment at which nothing is being sent."""
+    engine = make_engine(drain_interval=10**5)
+    request = request_of(700)
+    points = request.resource_metrics[0].scope_metrics[0].metrics[0].sum.data_points
+    for sent in range(1, 60):
+        engine.ingest(request.SerializeToString())
+        assert {engine.stats()["points"] for _ in range(20)} == {700 * sent}
+        for point in points:
+            point.time_unix_nano += 1000
+    engine.close()

@@ -13,7 +13,9 @@ from libc.string cimport memcpy, memset
 import numpy as np
 
 from urpo_store.engine.alloc cimport Account, account_init
-from urpo_store.engine.atomics cimport load32_relaxed, load_relaxed
+from urpo_store.engine.atomics cimport (
+    load32_relaxed, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock,
+)
 from urpo_store.engine.catalog cimport (
     attribute_column, catalog_bytes, catalog_producers, catalog_streams,
     find_string, resource_column, scope_column, series_identity, service_column, string_bytes,
@@ -201,12 +203,17 @@ cdef class Engine:
         """The fields of StoreStats."""
         cdef Store *store = self.enter()
         cdef int slot = inside(store)
-        cdef uint64_t drained = load_relaxed(&store.drained_points)
-        cdef uint64_t published = load_relaxed(&store.published_points)
         cdef uint64_t arrival = load_relaxed(&store.last_arrival)
+        cdef uint64_t held, drained, published
+        with nogil:
+            # Under the drain lock, or a point that moves meanwhile would be counted here and there.
+            pthread_mutex_lock(&store.chunks.lock)
+            held = store.chunks.points
+            drained = store.drained_points
+            pthread_mutex_unlock(&store.chunks.lock)
+            published = load_relaxed(&store.published_points)
         try:
-            # Counters move while they are read; each is right by itself.
-            held = load_relaxed(&store.chunks.points)
+            # The other counters move while they are read; each is right by itself.
             producers = catalog_producers(&store.table)
             return {
                 "points": held + published - drained,
