@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 from .errors import ConfigError
 from .interfaces import MetricStorage
 from .options import parse_options
-
-if TYPE_CHECKING:
-    from .store import MetricStore
+from .store import MetricStore
 
 #: Third parties register storages here; an entry point's name is the scheme of its URLs.
 STORAGE_GROUP = "urpo_store.storage"
@@ -34,11 +31,9 @@ def open(target: str | os.PathLike[str] | None = None, **options: Any) -> Metric
 
     Options of an in-memory store: retention="24h" | None, memory_limit="64MiB",
     max_series=100_000, max_attributes=128 and max_string=16384 (bytes) of one attribute set,
-    ring_slots=65536, drain_interval="1s". Raises ConfigError for a wrong or unknown one.
+    ring_slots=32768, drain_interval="1s". Raises ConfigError for a wrong or unknown one.
     """
     if target is None:
-        from .store import MetricStore
-
         return MetricStore(parse_options(options))
     text = os.fspath(target)
     scheme, separator, _ = text.partition("://")
@@ -51,6 +46,9 @@ def open(target: str | os.PathLike[str] | None = None, **options: Any) -> Metric
         from .client import HttpStorage
 
         return HttpStorage(text, **options)
+    # Imported here: it would be a third of what `import urpo_store` takes.
+    from importlib.metadata import entry_points
+
     for entry in entry_points(group=STORAGE_GROUP, name=scheme):
         storage: MetricStorage = entry.load()(text, **options)
         return storage
