@@ -47,6 +47,7 @@ cdef extern from "atomics.h" nogil:
     int sched_yield()
     int pthread_create(pthread_t *thread, void *attr, void *(*run)(void *) noexcept nogil, void *argument)
     int pthread_join(pthread_t thread, void **result)
+    int pthread_setname_np(pthread_t thread, const char *name)
     int pthread_atfork(void *prepare, void *parent, void (*child)() noexcept nogil)
 
     ctypedef struct sem_t:

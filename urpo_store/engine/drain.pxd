@@ -9,8 +9,9 @@ from urpo_store.engine.store cimport Store
 
 # Drains until the ring is empty or a hole is met. Slots passed.
 cdef uint64_t drain_all(Store *store) noexcept nogil
-# For a producer that found the ring full: drains if nobody else does, else lets others run.
-cdef void drain_help(Store *store) noexcept nogil
+# For a producer that found no room for `count` slots: drains a part if nobody else does, else waits until
+# whoever does has made room. (Waiting, not spinning: the drain needs the core.)
+cdef void drain_help(Store *store, uint64_t count) noexcept nogil
 # Tells the drain thread that the ring is half full; one semaphore post per drain at most.
 cdef void drain_wanted(Store *store) noexcept nogil
 # Retention, memory limit and reclamation, if they are due; `force`: now.

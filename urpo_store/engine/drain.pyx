@@ -3,8 +3,9 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from urpo_store.engine.alloc cimport mem_alloc, mem_free, mem_grow
 from urpo_store.engine.atomics cimport (
-    add_relaxed, load32_relaxed, load_acquire, load_relaxed, monotonic_ns, pthread_create,
-    pthread_join, pthread_mutex_lock, pthread_mutex_trylock, pthread_mutex_unlock, sched_yield,
+    add_relaxed, add_seq_cst, load32_relaxed, load_acquire, load_relaxed, load_seq_cst, monotonic_ns,
+    pthread_create, pthread_join, pthread_mutex_lock, pthread_mutex_trylock, pthread_mutex_unlock,
+    pthread_setname_np, sched_yield,
     sem_post, sem_wait_for, store_relaxed, store_release, wall_ns, cas_acq_rel,
 )
 from urpo_store.engine.chunks cimport (
@@ -13,7 +14,7 @@ from urpo_store.engine.chunks cimport (
 )
 from urpo_store.engine.epoch cimport epoch_enter, epoch_leave, epoch_reclaim
 from urpo_store.engine.points cimport Point, SERIES_START, ext_slots
-from urpo_store.engine.ring cimport ring_committed, ring_payload, ring_release, ring_slot
+from urpo_store.engine.ring cimport ring_committed, ring_payload, ring_release, ring_slot, ring_used
 from urpo_store.engine.series cimport Series, series_evict_idle, series_get
 from urpo_store.engine.store cimport Store
 
@@ -23,6 +24,8 @@ cdef enum:
     # Points noted before they are appended.
     RUN = 256
     MAINTENANCE_NS = 1000000000
+    # How long a producer waits for room at most before it looks again.
+    ROOM_WAIT_NS = 1000000
     # Once over the memory limit, drops enough that it is not reached again at once.
     EVICT_SHARE = 16
 
@@ -111,19 +114,42 @@ cdef uint64_t drain_all(Store *store) noexcept nogil:
         if load_relaxed(&store.ring.tail) >= target or some == 0:
             store_relaxed(&store.drains, load_relaxed(&store.drains) + 1)
             pthread_mutex_unlock(&store.chunks.lock)
+            wake_waiting(store, True)
             return passed + some
         pthread_mutex_unlock(&store.chunks.lock)
+        wake_waiting(store, False)
         passed += some
 
 
-cdef void drain_help(Store *store) noexcept nogil:
-    cdef uint64_t passed = 0
+cdef void drain_help(Store *store, uint64_t count) noexcept nogil:
+    cdef uint64_t passed
     if pthread_mutex_trylock(&store.chunks.lock) == 0:
         passed = drain_some(store)
         pthread_mutex_unlock(&store.chunks.lock)
-    if passed == 0:
-        # Full behind a hole, or somebody else is at it: their turn.
-        sched_yield()
+        if passed == 0:
+            # Full behind a hole: its producer's turn.
+            sched_yield()
+        else:
+            wake_waiting(store, False)
+        return
+    # Somebody is at it. Counted as waiting first, then the look: whoever drains makes room first and
+    # looks for waiters then, so one of the two sees the other.
+    add_seq_cst(&store.waiting, 1)
+    if ring_used(&store.ring) + count > store.ring.capacity:
+        # A post too many ends some later wait early, which then looks again. The time is for a lock
+        # that is held by a reader, who makes no room.
+        sem_wait_for(&store.room, ROOM_WAIT_NS)
+
+
+cdef void wake_waiting(Store *store, bint finished) noexcept nogil:
+    """Wakes the producers that wait for room, once there is enough of it to be worth their while."""
+    cdef uint64_t waiting = load_seq_cst(&store.waiting)
+    if waiting == 0 or not (finished or ring_used(&store.ring) * 2 <= store.ring.capacity):
+        return
+    if cas_acq_rel(&store.waiting, &waiting, 0):
+        while waiting:
+            sem_post(&store.room)
+            waiting -= 1
 
 
 cdef void drain_wanted(Store *store) noexcept nogil:
@@ -183,10 +209,11 @@ cdef uint32_t evict_idle(Store *store, uint32_t ahead) noexcept nogil:
 
 cdef void maintain(Store *store, bint force) noexcept nogil:
     cdef uint64_t now = monotonic_ns()
+    # After every drain: streams that tails have outgrown would else pile up faster than points.
+    epoch_reclaim(&store.epochs)
     if not force and load_relaxed(&store.account.bytes) <= store.memory_limit:
         if now < load_relaxed(&store.next_maintenance):
             return
-    epoch_reclaim(&store.epochs)
     pthread_mutex_lock(&store.chunks.lock)
     store_relaxed(&store.next_maintenance, now + MAINTENANCE_NS)
     if store.retention:
@@ -231,6 +258,8 @@ cdef void *drain_main(void *argument) noexcept nogil:
 cdef int drain_start(Store *store) noexcept nogil:
     if pthread_create(&store.thread, NULL, drain_main, store) != 0:
         return -1
+    # What `top -H` and debuggers show.
+    pthread_setname_np(store.thread, b"urpo-drain")
     store.has_thread = True
     return 0
 

@@ -339,7 +339,7 @@ cdef void publish_claim(Store *store, Point *slots, uint64_t count) noexcept nog
     cdef uint64_t position
     while not ring_claim(&store.ring, count, &position):
         # Lock-free among running producers: when the ring is full the one that needs room makes it.
-        drain_help(store)
+        drain_help(store, count)
     ring_publish(&store.ring, position, slots, count)
 
 

@@ -26,9 +26,6 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from urpo_store.engine.alloc cimport Account
 from urpo_store.engine.points cimport Point
 
-cdef enum:
-    RING_DEFAULT_SLOTS = 65536
-
 cdef struct Ring:
     Point *slots                # constant pointer; contents: producers that own them
     uint64_t *tags              # constant pointer; contents: producers, store release

@@ -75,6 +75,8 @@ cdef struct Store:
     bint has_thread             # written by the thread that opens and closes
     sem_t wake                  # posted when the ring is half full, and to stop
     uint64_t woken              # atomic: 1 between a post and the drain that answers it
+    sem_t room                  # posted when there is room again, once for each that waits
+    uint64_t waiting            # atomic: producers that wait, or are about to
     uint64_t stopping           # atomic: 1 from close on
     uint64_t next_maintenance   # monotonic ns; under the drain lock
     uint64_t *payload           # scratch of the drain, under the drain lock

@@ -87,6 +87,7 @@ cdef Store *store_open(uint64_t ring_slots, uint64_t memory_limit, uint32_t max_
     store.table.on_evict = series_evicted
     store.table.context = &store.health
     sem_init(&store.wake, 0, 0)
+    sem_init(&store.room, 0, 0)
     return store
 
 
@@ -114,4 +115,5 @@ cdef void store_free(Store *store) noexcept nogil:
     epochs_destroy(&store.epochs)
     ring_destroy(&store.ring)
     sem_destroy(&store.wake)
+    sem_destroy(&store.room)
     free(store)
