@@ -50,7 +50,7 @@ test: build
 	$(PY) -m pytest
 
 race: $(STAMP)
-	PYTHONPATH=tests $(PY) -m race.run
+	PYTHONPATH=tests $(PY) -m race.run --engine
 
 check: build package
 	$(BIN)/ruff check .

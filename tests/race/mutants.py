@@ -13,6 +13,8 @@ from typing import NamedTuple
 ENGINE = "urpo_store/engine"
 RING = f"{ENGINE}/ring"
 EPOCH = f"{ENGINE}/epoch"
+DRAIN = f"{ENGINE}/drain"
+SCAN = f"{ENGINE}/scan"
 
 
 class Mutant(NamedTuple):
@@ -20,6 +22,10 @@ class Mutant(NamedTuple):
     race: str  # the race that catches it: RACES in race.py
     module: str  # what has to be compiled again
     bug: str
+
+    @property
+    def variant(self) -> str:
+        return f"{self.name}-{self.race}"
 
 
 MUTANTS = [
@@ -33,4 +39,6 @@ MUTANTS = [
     Mutant("WATERMARK_EARLY", "ring", "ring_race", "tail is shown before the append"),
     Mutant("LEAVE_RELAXED", "epoch", EPOCH, "an epoch is left without release"),
     Mutant("RECLAIM_HELD", "epoch", EPOCH, "items are freed though a reader is inside"),
+    Mutant("RELEASE_EARLY", "engine", DRAIN, "tail is moved before the points are appended"),
+    Mutant("WATERMARK_EARLY", "engine", SCAN, "the watermark is ahead of the chunks taken with it"),
 ]

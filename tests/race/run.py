@@ -44,12 +44,12 @@ def run_races(workshop: Workshop, races: list[str]) -> int:
         workshop.build_mutant(mutant)
         began = time.monotonic()
         for _ in range(MUTANT_RUNS):
-            outcome = workshop.run(mutant.name, mutant.race, SIZES[mutant.race])
+            outcome = workshop.run(mutant.variant, mutant.race, SIZES[mutant.race])
             if outcome.caught_by:
                 break
         report(mutant.name, mutant.race, outcome.caught_by or "NOT CAUGHT", began, mutant.bug)
         failed += not outcome.caught_by
-        workshop.drop(mutant.name)
+        workshop.drop(mutant.variant)
     return failed
 
 

@@ -94,8 +94,8 @@ class Workshop:
             list(pool.map(lambda module: self.compile(module, "clean"), modules or self.modules))
 
     def build_mutant(self, mutant: Mutant) -> None:
-        shutil.copytree(self.directory / "clean", self.directory / mutant.name)
-        self.compile(mutant.module, mutant.name, mutant.name)
+        shutil.copytree(self.directory / "clean", self.directory / mutant.variant)
+        self.compile(mutant.module, mutant.variant, mutant.name)
 
     def drop(self, variant: str) -> None:
         shutil.rmtree(self.directory / variant)

@@ -13,6 +13,7 @@ from urpo_store.engine.chunks cimport (
     prefetch_stream, prefetch_tail,
 )
 from urpo_store.engine.epoch cimport epoch_enter, epoch_leave, epoch_reclaim
+from urpo_store.engine.mutants cimport MUTANT_RELEASE_EARLY
 from urpo_store.engine.points cimport Point, SERIES_START, ext_slots
 from urpo_store.engine.ring cimport ring_committed, ring_payload, ring_release, ring_slot, ring_used
 from urpo_store.engine.series cimport Series, series_evict_idle, series_get
@@ -47,6 +48,8 @@ cdef uint64_t drain_some(Store *store) noexcept nogil:
     cdef int64_t start = 0
     cdef size_t count
     cdef Point *point
+    if MUTANT_RELEASE_EARLY and end > begin:
+        ring_release(&store.ring, end)
     while at < end:
         # A run is noted first, so that what its points touch can be asked for ahead.
         count = 0

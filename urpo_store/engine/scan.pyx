@@ -8,6 +8,7 @@ from urpo_store.engine.atomics cimport (
 )
 from urpo_store.engine.chunk_store cimport DATA_ADD
 from urpo_store.engine.merging cimport rows_sort
+from urpo_store.engine.mutants cimport MUTANT_WATERMARK_EARLY
 from urpo_store.engine.rows cimport Rows, rows_append, rows_drop
 from urpo_store.engine.snapshot cimport Snapshot, snapshot_decode, snapshot_take
 from urpo_store.engine.ring cimport (
@@ -80,6 +81,8 @@ cdef int scan_one(Store *store, Series *series, Grouped *grouped, size_t i, int6
     # Read under the lock: all below is in the snapshot, nothing at or above it is.
     drained = load_relaxed(&store.ring.tail)
     pthread_mutex_unlock(&store.chunks.lock)
+    if MUTANT_WATERMARK_EARLY:
+        drained = load_relaxed(&store.ring.tail)
     if snapshot == NULL or snapshot_decode(&store.chunks, snapshot, rows) != 0:
         return -1
     for k in range(grouped.begin[i], grouped.begin[i + 1]):
