@@ -15,7 +15,10 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
+from helpers.malloc_counter import count_mallocs
 from helpers.otlp import reverse_fields
+
+__all__ = ["count_mallocs", "reverse_fields"]
 
 BASE = 1_700_000_000_000_000_000
 STEP = 1_000_000_000
@@ -26,7 +29,7 @@ PER_SERVICE = 500
 class Mix:
     """Makes requests; each has the next time and moves every value a little."""
 
-    def __init__(self, series: int, histograms: bool = True, attributes: int = 3) -> None:
+    def __init__(self, series: int, histograms: bool = True) -> None:
         self.random = random.Random(series)
         self.request = ExportMetricsServiceRequest()
         self.points = []
@@ -44,9 +47,9 @@ class Mix:
             duration = scope.metrics.add(name="http.server.request.duration", unit="s")
             duration.histogram.aggregation_temporality = 2
             for index in range(first, min(first + PER_SERVICE, series)):
-                self._add(index, counter, gauge, duration, histograms, attributes)
+                self._add(index, counter, gauge, duration, histograms)
 
-    def _add(self, index, counter, gauge, duration, histograms, attributes):
+    def _add(self, index, counter, gauge, duration, histograms):
         if histograms and index % 5 == 0:
             kind = "histogram"
             point = duration.histogram.data_points.add(explicit_bounds=BOUNDS)
@@ -60,14 +63,12 @@ class Mix:
             point = gauge.gauge.data_points.add()
         keys = ("http.route", "http.request.method", "http.response.status_code")
         values = (f"/api/v1/resource-{index // 9}", ("GET", "PUT", "POST")[index % 3], None)
-        for key, value in list(zip(keys, values, strict=True))[:attributes]:
+        for key, value in zip(keys, values, strict=True):
             attribute = point.attributes.add(key=key).value
             if value is None:
                 attribute.int_value = 200 + index // 3 % 3 * 100
             else:
                 attribute.string_value = value
-        for extra in range(3, attributes):
-            point.attributes.add(key=f"extra.{extra}").value.string_value = f"{index}-{extra}"
         self.points.append((kind, point))
 
     def next(self) -> bytes:
@@ -98,6 +99,45 @@ def requests(series: int, count: int, order: str = "ascending", **options: objec
     """`count` requests of the mix, with fields as SDKs ("ascending") or the Collector write them."""
     made = Mix(series, **options).many(count)
     return made if order == "ascending" else [reverse_fields(each) for each in made]
+
+
+def shuffled(request: bytes, seed: int) -> bytes:
+    """The same points, blocks of a service and points of a metric in any order."""
+    choose = random.Random(seed)
+    made = ExportMetricsServiceRequest.FromString(request)
+    blocks = list(made.resource_metrics)
+    choose.shuffle(blocks)
+    for block in blocks:
+        for metric in block.scope_metrics[0].metrics:
+            points = getattr(metric, metric.WhichOneof("data")).data_points
+            order = list(points)
+            choose.shuffle(order)
+            order = [type(point).FromString(point.SerializeToString()) for point in order]
+            del points[:]
+            points.extend(order)
+    return ExportMetricsServiceRequest(resource_metrics=blocks).SerializeToString()
+
+
+def flat(attributes: int, count: int, series: int = 500) -> list[bytes]:
+    """Requests of gauges with so many attributes each, every one of a metric of its own."""
+    request = ExportMetricsServiceRequest()
+    block = request.resource_metrics.add()
+    block.resource.attributes.add(key="service.name").value.string_value = "flat"
+    scope = block.scope_metrics.add()
+    points = []
+    for index in range(series):
+        point = scope.metrics.add(name=f"flat.gauge.{index}").gauge.data_points.add()
+        for number in range(attributes):
+            attribute = point.attributes.add(key=f"attribute.number.{number}")
+            attribute.value.string_value = f"value-{index}-{number}"
+        points.append(point)
+    made = []
+    for sent in range(count):
+        for point in points:
+            point.time_unix_nano = BASE + sent * STEP
+            point.as_double = sent / 10
+        made.append(request.SerializeToString())
+    return made
 
 
 def parse(batch: list[bytes]) -> None:

@@ -1,11 +1,14 @@
 """The whole path: OTLP bytes to points that queries see. Budgets in docs/performance.md."""
 
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import urpo_store
+from urpo_store.engine.wire import Scanner
 
-from .common import Mix, parse, requests
+from .common import Mix, count_mallocs, flat, parse, requests, reverse_fields, shuffled
 
 
 def open_store():
@@ -77,8 +80,6 @@ class Ingest:
 
 
 def requests_of(mix, count, order):
-    from .common import reverse_fields
-
     made = mix.many(count)
     return made if order == "ascending" else [reverse_fields(each) for each in made]
 
@@ -104,26 +105,128 @@ def naive(batch):
     return points
 
 
-class Sustained:
-    """Two threads, compression in the background: points a second from first byte to all drained."""
+class ManySeries:
+    """100,000 series in an order that is another one in each request, so that no guess is right.
 
-    number = 1
-    warmup_time = 0
+    Identity then misses the processor's caches at each point: this is the worst case.
+    """
+
+    timeout = 300
+    series = 100_000
+
+    def setup_cache(self):
+        return [shuffled(each, seed) for seed, each in enumerate(requests(self.series, 4))]
+
+    def track_ratio_to_parse(self, batch):
+        store = open_store()
+        ratios = []
+        for each in batch:
+            begin = time.perf_counter()
+            store.ingest(each)
+            took = time.perf_counter() - begin
+            ratios.append(took / best(lambda each=each: parse([each]), 3))
+        assert store.stats().accepted_points == self.series * len(batch)
+        store.close()
+        # The first one creates the series.
+        return min(ratios[1:])
+
+    track_ratio_to_parse.unit = "x"
+
+
+class Attributes:
+    """What attributes cost on known series: gauges with 0, 1 and 8 attributes each."""
+
+    params = ([0, 1, 8],)
+    param_names = ("attributes",)
+
+    def setup(self, attributes):
+        self.batch = flat(attributes, 42)
+
+    def track_ingest(self, attributes):
+        store = open_store()
+        times = []
+        for each in self.batch:
+            begin = time.perf_counter()
+            store.ingest(each)
+            times.append(time.perf_counter() - begin)
+        assert store.stats().accepted_points == 500 * len(self.batch)
+        store.close()
+        return min(times[2:]) / 500 * 1e9
+
+    track_ingest.unit = "ns/point"
+
+    def track_bare_scan(self, attributes):
+        """The scanner by itself: what the bytes cost before anything is looked up."""
+        scanner = Scanner()
+        return best(lambda: [scanner.count(each) for each in self.batch]) / 500 / 42 * 1e9
+
+    track_bare_scan.unit = "ns/point"
+
+
+def send_all(store, batch):
+    for each in batch:
+        store.ingest(each)
+    return time.thread_time()
+
+
+class TwoThreads:
+    """Processor time a point while another thread ingests too, over that of one thread alone.
+
+    Each has 500 series of its own. The ring has room for all, so that nobody drains.
+    """
+
     timeout = 120
 
     def setup(self):
-        self.batches = [requests(500, 300), requests(500, 300)]
+        first = requests(500, 60, histograms=False)
+        self.batches = [first, [each.replace(b"service-", b"server--") for each in first]]
+
+    def cpu(self, batches):
+        """Nanoseconds of processor time a point, the best of five."""
+        found = []
+        for _ in range(5):
+            store = urpo_store.open(retention=None, ring_slots=1 << 17, drain_interval="1h")
+            for batch in batches:
+                store.ingest(batch[0])
+            barrier = threading.Barrier(len(batches))
+            times = []
+
+            def send(batch, store=store, barrier=barrier, times=times):
+                barrier.wait()
+                begin = time.thread_time()
+                times.append(send_all(store, batch[1:]) - begin)
+
+            threads = [threading.Thread(target=send, args=(batch,)) for batch in batches]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            sent = sum(500 * (len(batch) - 1) for batch in batches)
+            assert store.stats().accepted_points == sent + 500 * len(batches)
+            store.close()
+            found.append(sum(times) / sent * 1e9)
+        return min(found)
+
+    def track_ratio_to_one_thread(self):
+        return self.cpu(self.batches) / self.cpu(self.batches[:1])
+
+    track_ratio_to_one_thread.unit = "x"
+
+
+class Sustained:
+    """Two threads, compression in the background: points a second from first byte to all sealed."""
+
+    timeout = 300
+    count = 1_000
+
+    def setup_cache(self):
         # Two exporters: the second one has services of its own.
-        self.batches[1] = [each.replace(b"service-", b"server--") for each in self.batches[1]]
+        first = requests(500, self.count)
+        return [first, [each.replace(b"service-", b"server--") for each in first]]
 
-    def track_points_per_second(self):
+    def track_points_per_second(self, batches):
         store = open_store()
-
-        def send(batch):
-            for each in batch:
-                store.ingest(each)
-
-        threads = [threading.Thread(target=send, args=(batch,)) for batch in self.batches]
+        threads = [threading.Thread(target=send_all, args=(store, batch)) for batch in batches]
         begin = time.perf_counter()
         for thread in threads:
             thread.start()
@@ -131,9 +234,80 @@ class Sustained:
             thread.join()
         store.compress_cold()
         took = time.perf_counter() - begin
-        sent = 500 * sum(len(batch) for batch in self.batches)
+        sent = 500 * sum(len(batch) for batch in batches)
         assert store.stats().points == sent
         store.close()
         return sent / took
 
     track_points_per_second.unit = "points/s"
+
+    def track_longest_call(self, batches):
+        """p99.99 of the calls of two threads, less that of a third that only sleeps."""
+        store = open_store()
+        stop = threading.Event()
+        calls, sleeps = [], []
+
+        def send(batch):
+            for each in batch:
+                begin = time.perf_counter()
+                store.ingest(each)
+                calls.append(time.perf_counter() - begin)
+
+        def sleep():
+            while not stop.is_set():
+                begin = time.perf_counter()
+                time.sleep(0.001)
+                sleeps.append(time.perf_counter() - begin - 0.001)
+
+        control = threading.Thread(target=sleep)
+        threads = [threading.Thread(target=send, args=(batch,)) for batch in batches]
+        for thread in (control, *threads):
+            thread.start()
+        for thread in threads:
+            thread.join()
+        stop.set()
+        control.join()
+        store.close()
+        assert len(calls) == sum(map(len, batches))
+        return 1e3 * (sorted(calls)[-1 - len(calls) // 10_000] - max(sleeps))
+
+    track_longest_call.unit = "ms"
+
+
+class Allocations:
+    """Calls of malloc in the whole process, counted by a preloaded library."""
+
+    timeout = 120
+
+    def setup(self):
+        self.directory = tempfile.TemporaryDirectory()
+
+    def teardown(self):
+        self.directory.cleanup()
+
+    def count(self, code):
+        prelude = (
+            "import urpo_store\n"
+            "from benchmarks.common import Mix\n"
+            "store = urpo_store.open(retention=None, ring_slots=1 << 16, drain_interval='1h')\n"
+            "mix = Mix(500)\n"
+            "for each in mix.many(10): store.ingest(each)\n"
+            "store._engine.drain()\n"
+        )
+        return count_mallocs(prelude + code, Path(self.directory.name))
+
+    def track_a_request(self):
+        return self.count("answer = calls_of(store.ingest, mix.next())")
+
+    track_a_request.unit = "calls/request of 500 known points"
+
+    def track_drain(self):
+        return self.count(
+            "answer = 0\n"
+            "for _ in range(30):\n"
+            "    for each in mix.many(25): store.ingest(each)\n"
+            "    answer += calls_of(store._engine.drain)\n"
+            "answer /= 30 * 25 * 500 / 100\n"
+        )
+
+    track_drain.unit = "calls/100 points, seals included"
