@@ -31,7 +31,7 @@ from urpo_store.engine.points cimport (
     payload_exemplar_bytes, payload_layout_words, payload_row_words,
 )
 from urpo_store.engine.ring cimport RingCopies, RingCopy, ring_collect_one, ring_copies_free
-from urpo_store.engine.rows cimport Rows, rows_free, rows_init
+from urpo_store.engine.rows cimport Rows, rows_clear, rows_free, rows_init
 from urpo_store.engine.scan cimport scan_series
 from urpo_store.engine.series cimport Series, series_get
 from urpo_store.engine.store cimport (
@@ -319,10 +319,15 @@ cdef list refusals_of(Staging *staging):
 
 
 cdef class RowsOwner:
-    """Decoded columns, and the account they are counted in; numpy arrays keep it alive."""
+    """Decoded columns, and the account they are counted in; numpy arrays keep it alive.
+
+    A reader decodes into the same one again as soon as no array is left of the last time: memory
+    that is warm, where new memory would cost more than decoding does.
+    """
 
     cdef Rows rows
     cdef Account account
+    cdef size_t columns         # Columns that look into it; under the GIL
 
     def __cinit__(self):
         account_init(&self.account)
@@ -339,6 +344,11 @@ cdef class Column:
     cdef void *data
     cdef Py_ssize_t bytes
 
+    def __dealloc__(self):
+        # A collector of cycles may have taken the owner away; that one is then not used again.
+        if self.owner is not None:
+            self.owner.columns -= 1
+
     def __getbuffer__(self, Py_buffer *buffer, int flags):
         PyBuffer_FillInfo(buffer, self, self.data, self.bytes, 1, flags)
 
@@ -352,6 +362,7 @@ cdef object column(RowsOwner owner, void *data, size_t count, object dtype, size
         return np.empty(0, dtype)
     view = Column.__new__(Column)
     view.owner = owner
+    owner.columns += 1
     view.data = data
     view.bytes = count * size
     return np.frombuffer(view, dtype)
@@ -383,6 +394,7 @@ cdef class Reader:
     cdef Engine engine
     cdef Store *store
     cdef int slot
+    cdef RowsOwner owner        # of the last scan; None before the first
 
     def __cinit__(self, Engine engine not None):
         self.store = engine.enter()
@@ -395,6 +407,7 @@ cdef class Reader:
         if self.store != NULL:
             epoch_leave(&self.store.epochs, self.slot)
             self.store = NULL
+            self.owner = None
             self.engine.leave()
 
     def __dealloc__(self):
@@ -403,6 +416,13 @@ cdef class Reader:
             self.store = NULL
             if self.engine is not None:
                 self.engine.leave()
+
+    cdef RowsOwner rows_owner(self):
+        """Room to decode into: that of the last scan, if nobody looks into it any more."""
+        if self.owner is None or self.owner.columns:
+            self.owner = RowsOwner()
+        rows_clear(&self.owner.rows)
+        return self.owner
 
     cdef Store *opened(self) except NULL:
         if self.store == NULL:
@@ -456,7 +476,7 @@ cdef class Reader:
         """The columns of query.source.Scanned, as a tuple; layouts as (words, row words)."""
         cdef Store *store = self.opened()
         cdef size_t n = ids.shape[0]
-        cdef RowsOwner owner = RowsOwner()
+        cdef RowsOwner owner = self.rows_owner()
         cdef Rows *rows = &owner.rows
         cdef const uint32_t *p = &ids[0] if n else NULL
         cdef int failed

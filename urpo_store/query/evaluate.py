@@ -37,13 +37,16 @@ from .histograms import totals
 from .rules import check_query, check_stream, has_buckets
 from .scan import scan_increases
 from .select import Groups, group, select
-from .source import Reader, Scanned, Stream
+from .source import Reader, Scanned, Stream, UInt32Array
 from .stored import StoredColumns, padded
 from .times import Windows, parse_range, parse_windows
 
 _Array = npt.NDArray[Any]
 _NO_TIMES = np.zeros(0, np.int64)
 _NO_VALUES = np.zeros(0)
+# Series read at once at first, and points that a batch of them should have: about a megabyte.
+_FIRST_BATCH = 32
+_BATCH_POINTS = 32_768
 
 
 def evaluate(reader: Reader, query: MetricQuery, now: int) -> MetricTable:
@@ -233,11 +236,13 @@ class _Question:
 
     # ---- windows
 
-    def _scan(self, increases: bool = False) -> Scanned:
+    def _scan(self, increases: bool = False, ids: UInt32Array | None = None) -> Scanned:
+        """The points that the windows need, of all series or of these."""
+        ids = self.stream.ids if ids is None else ids
         begin = max(self._whole.first - self._whole.step + 1, 0)
         if increases:
-            return scan_increases(self.reader, self.stream.ids, begin, self._whole.last)
-        return self.reader.scan(self.stream.ids, begin, self._whole.last)
+            return scan_increases(self.reader, ids, begin, self._whole.last)
+        return self.reader.scan(ids, begin, self._whole.last)
 
     def _each(self) -> Groups:
         count = len(self.stream.ids)
@@ -258,23 +263,50 @@ class _Question:
             return _Rows(*numbers.quantiles(scanned, bases, groups, windows, self.quantile))
         added_up = ask is Aggregation.SUM and (counter or delta)
         if added_up or ask in (Aggregation.INCREASE, Aggregation.RATE):
-            scanned = self._scan(increases=not delta)
-            bases = (
-                contributions.every(scanned) if delta else contributions.increases(scanned, counter)
-            )
-            rows = _Rows(*numbers.reduce(scanned, bases, groups, windows, "sum"))
+            if delta:
+                rows = self._reduced(groups, "sum", contributions.every)
+            else:
+                choose = partial(contributions.increases, monotonic=counter)
+                rows = self._reduced(groups, "sum", choose, increases=True)
             if ask is Aggregation.RATE:
                 rates = rows.values / self._step_seconds
                 return _Rows(rows.rows, rows.window, rows.newest, rates)
             return rows
-        scanned = self._scan()
         if ask in (Aggregation.LAST, Aggregation.SUM):
-            bases = contributions.newest(scanned, windows.first, windows.step)
+            choose = partial(contributions.newest, first_instant=windows.first, step=windows.step)
             operation = "sum" if counter or ask is Aggregation.SUM else "newest"
-        else:
-            bases = contributions.every(scanned)
-            operation = ask.value
-        return _Rows(*numbers.reduce(scanned, bases, groups, windows, operation))
+            return self._reduced(groups, operation, choose)
+        return self._reduced(groups, ask.value, contributions.every)
+
+    def _reduced(
+        self,
+        groups: Groups,
+        operation: str,
+        choose: Callable[[Scanned], Int64Array],
+        increases: bool = False,
+    ) -> _Rows:
+        """The rows of the groups, from batches of series: what is in hand stays in the caches, and
+        a query of everything does not take the memory of everything."""
+        ids = self.stream.ids[groups.order]
+        ends = np.zeros(len(ids), np.uint8)
+        ends[groups.offsets[1:] - 1] = 1
+        reduction = numbers.Reduction(self._whole, operation)
+
+        def add(part: slice) -> tuple[int, tuple[_Array, ...]]:
+            # The columns are given up on return, so that the next scan can have their memory.
+            scanned = self._scan(increases, ids[part])
+            return len(scanned.times), reduction.add(scanned, choose(scanned), ends[part])
+
+        parts = []
+        begin, size = 0, _FIRST_BATCH
+        while begin < len(ids):
+            points, rows = add(slice(begin, begin + size))
+            parts.append(rows)
+            begin += size
+            # Series of few points are taken more at a time.
+            size = max(_FIRST_BATCH, min(4 * size, size * _BATCH_POINTS // max(points, 1)))
+        counts, *columns = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return _Rows(np.concatenate([[0], np.cumsum(counts)]), *columns)
 
     def _histograms(self, groups: Groups) -> tuple[_Rows, _ColumnsOf | None]:
         ask, windows, quantile = self.aggregation, self._whole, self.quantile

@@ -33,12 +33,13 @@ cdef struct Cell:
 
 
 def totals(scanned, const int64_t[::1] bases, groups, windows):
-    """One row per group and window that has a point; arguments and rows as in numbers.reduce.
+    """One row per group and window that has a point.
 
-    Returns (rows, window, newest, columns), columns a dict of arrays: count uint64 (2^64 - 1 where it
-    is more), count_float float64, count_fits bool (an int64), sum, min, max float64 (NaN where
-    unknown), has_sum (every point has one), has_min, has_max (some point has one), max_known (every
-    point has one).
+    `bases` as in contributions.pxd, `groups` a select.Groups, `windows` a times.Windows. Returns (rows
+    int64[groups + 1]: group g has rows[g]..rows[g + 1], window int64[n], newest int64[n]: time of the
+    latest point, columns), columns a dict of arrays: count uint64 (2^64 - 1 where it is more),
+    count_float float64, count_fits bool (an int64), sum, min, max float64 (NaN where unknown), has_sum
+    (every point has one), has_min, has_max (some point has one), max_known (every point has one).
     """
     cdef const int64_t[::1] offsets = scanned.offsets
     cdef const int64_t[::1] first = scanned.first

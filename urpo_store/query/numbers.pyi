@@ -1,13 +1,24 @@
 """Sums, extremes, counts and quantiles of gauges and sums, by group and window."""
 
+from typing import final
+
+import numpy as np
+import numpy.typing as npt
+
 from urpo_store.model import BoolArray, Float64Array, Int64Array
 from urpo_store.query.select import Groups
 from urpo_store.query.source import Scanned
 from urpo_store.query.times import Windows
 
-def reduce(
-    scanned: Scanned, bases: Int64Array, groups: Groups, windows: Windows, operation: str
-) -> tuple[Int64Array, Int64Array, Int64Array, Float64Array, Int64Array, BoolArray, BoolArray]: ...
+@final
+class Reduction:
+    def __new__(cls, windows: Windows, operation: str) -> Reduction: ...
+    def add(
+        self, scanned: Scanned, bases: Int64Array, ends: npt.NDArray[np.uint8]
+    ) -> tuple[
+        Int64Array, Int64Array, Int64Array, Float64Array, Int64Array, BoolArray, BoolArray
+    ]: ...
+
 def quantiles(
     scanned: Scanned, bases: Int64Array, groups: Groups, windows: Windows, q: float
 ) -> tuple[Int64Array, Int64Array, Int64Array, Float64Array]: ...

@@ -2,10 +2,12 @@
 """Sums, extremes, counts and quantiles of gauges and sums, by group and window, in one pass.
 
 Groups are done one after the other over one row of cells, a cell a window, so that the room is that
-of the windows and not of windows times groups. Only cells that were touched are read and cleared.
+of the windows and not of windows times groups; and series come a batch at a time, so that it is that
+of a batch and not of all that was asked for. Only cells that were touched are read and cleared.
 Integers are summed in 128 bits: 2^63 points of 64 bits fit, so the sum is exact, and whether it fits
 an int64 is asked once, at the end.
 """
+cimport cython
 from libc.math cimport INFINITY, NAN, floor, isnan
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort
@@ -59,7 +61,17 @@ cdef inline bint better(Cell *cell, uint64_t value, uint32_t flags, bint least) 
     return new < old if least else new > old
 
 
-cdef inline void add(Cell *cell, const uint64_t *values, const uint32_t *flags, int64_t j, int64_t base) noexcept nogil:
+# The columns of a scan, and what each point is measured against.
+cdef struct Points:
+    const int64_t *times
+    const uint64_t *values
+    const uint32_t *flags
+    const int64_t *bases
+
+
+cdef inline void add(Cell *cell, const Points *points, int64_t j, int64_t base) noexcept nogil:
+    cdef const uint64_t *values = points.values
+    cdef const uint32_t *flags = points.flags
     if base == BASE_NONE:
         # Adds nothing, but a sum of doubles is a double.
         cell.has_float |= not flags[j] & IS_INT
@@ -91,7 +103,7 @@ cdef inline void merge(Cell *cell, const Cell *part) noexcept nogil:
     cell.count += part.count
 
 
-cdef void sum_series(Cell *cells, int64_t count, Walk *walk, const int64_t *times, const uint64_t *values, const uint32_t *flags, const int64_t *bases, int64_t j, int64_t end, int64_t *low, int64_t *high) noexcept nogil:
+cdef void sum_series(Cell *cells, int64_t count, Walk *walk, const Points *points, int64_t j, int64_t end, int64_t *low, int64_t *high) noexcept nogil:
     """Adds the points j..end of one series. What falls into one window is summed up aside first: a
     cell in registers, where a cell in memory would be loaded and stored for every point."""
     cdef Cell part
@@ -99,8 +111,8 @@ cdef void sum_series(Cell *cells, int64_t count, Walk *walk, const int64_t *time
     cdef int64_t window = -1
     memset(&part, 0, sizeof(Cell))
     while j < end:
-        if bases[j] != BASE_SKIP:
-            k = walk_to(walk, times[j])
+        if points.bases[j] != BASE_SKIP:
+            k = walk_to(walk, points.times[j])
             if k >= count:
                 break       # behind the range: a reader's mistake must not write outside
             if k != window:
@@ -110,8 +122,8 @@ cdef void sum_series(Cell *cells, int64_t count, Walk *walk, const int64_t *time
                 elif k < low[0]:
                     low[0] = k
                 window = k
-            add(&part, values, flags, j, bases[j])
-            part.newest = times[j]
+            add(&part, points, j, points.bases[j])
+            part.newest = points.times[j]
             part.count += 1
         j += 1
     if window >= 0:
@@ -125,139 +137,183 @@ cdef inline void take(Cell *cell, uint64_t value, uint32_t flags) noexcept nogil
     cell.best_int = (flags & IS_INT) != 0
 
 
-def reduce(scanned, const int64_t[::1] bases, groups, windows, str operation):
-    """One row per group and window that has a point.
+@cython.final
+cdef class Reduction:
+    """Rows of groups, from points that come a batch of series at a time, group after group.
 
-    `bases` as in contributions.pxd, `groups` a select.Groups, `windows` a times.Windows. Returns
-    (rows int64[groups + 1]: group g has rows[g]..rows[g + 1], window int64[n], newest int64[n]: time
-    of the latest point, values float64[n], int_values int64[n], is_int bool[n], overflowed
-    bool[groups]). The operations:
+    `windows` is a times.Windows. The operations:
 
     sum     sum of points less their bases; an int if all are, and fits
     avg     mean of the points
     min, max  least and greatest; NaN only if there is nothing else
     count   points, an int
-    newest  the value of the latest point; of equally late ones that of the series created last
+    newest  the value of the latest point; of equally late ones that of the series that came last
+
+    Raises MemoryError if there is no room for so many windows.
     """
-    cdef int op = _OPERATIONS[operation]
-    cdef const int64_t[::1] offsets = scanned.offsets
-    cdef const int64_t[::1] first = scanned.first
-    cdef const int64_t[::1] times = scanned.times
-    cdef const uint64_t[::1] values = scanned.values
-    cdef const uint32_t[::1] flags = scanned.flags
-    cdef const int64_t[::1] order = groups.order
-    cdef const int64_t[::1] members = groups.offsets
-    cdef int64_t first_instant = windows.first
-    cdef int64_t step = windows.step
-    cdef int64_t count = windows.count
-    cdef Py_ssize_t group_count = members.shape[0] - 1
-    cdef Py_ssize_t capacity = row_capacity(offsets, first, order, members, count)
-    rows = np.zeros(group_count + 1, np.int64)
-    out_window = np.empty(capacity, np.int64)
-    out_newest = np.empty(capacity, np.int64)
-    out_values = np.empty(capacity, np.float64)
-    out_ints = np.zeros(capacity, np.int64)
-    out_is_int = np.zeros(capacity, np.uint8)
-    out_overflow = np.zeros(group_count, np.uint8)
-    cdef int64_t[::1] row_view = rows
-    cdef int64_t[::1] window_view = out_window
-    cdef int64_t[::1] newest_view = out_newest
-    cdef double[::1] values_view = out_values
-    cdef int64_t[::1] ints_view = out_ints
-    cdef uint8_t[::1] is_int_view = out_is_int
-    cdef uint8_t[::1] overflow_view = out_overflow
-    cdef Cell *cells = <Cell *>calloc(count, sizeof(Cell))
-    if cells == NULL:
-        raise MemoryError(f"no memory for {count} windows; ask for a longer step")
-    cdef const int64_t *times_at = &times[0] if times.shape[0] else NULL
-    cdef const uint64_t *value_at = &values[0] if values.shape[0] else NULL
-    cdef const uint32_t *flags_at = &flags[0] if flags.shape[0] else NULL
-    cdef const int64_t *bases_at = &bases[0] if bases.shape[0] else NULL
-    cdef Cell *cell
-    cdef Walk walk
-    cdef Py_ssize_t g, m
-    cdef int64_t i, j, k, low, high
-    cdef int64_t row = 0
-    with nogil:
-        for g in range(group_count):
-            low = count
-            high = -1
-            for m in range(members[g], members[g + 1]):
-                i = order[m]
-                walk_begin(&walk, first_instant, step)
-                if op == OP_SUM:
-                    sum_series(cells, count, &walk, times_at, value_at, flags_at, bases_at, first[i],
-                               offsets[i + 1], &low, &high)
+
+    cdef int op
+    cdef int64_t first_instant, step, count
+    cdef int64_t low, high      # windows of the group under way that were touched; low > high: none
+    cdef Cell *cells            # a cell a window
+
+    def __cinit__(self, windows, str operation):
+        self.op = _OPERATIONS[operation]
+        self.first_instant = windows.first
+        self.step = windows.step
+        self.count = windows.count
+        self.low = self.count
+        self.high = -1
+        self.cells = <Cell *>calloc(self.count, sizeof(Cell))
+        if self.cells == NULL:
+            raise MemoryError(f"no memory for {self.count} windows; ask for a longer step")
+
+    def __dealloc__(self):
+        free(self.cells)
+
+    def add(self, scanned, const int64_t[::1] bases, const uint8_t[::1] ends):
+        """Adds series; where ends[i] is set, series i is the last one of its group.
+
+        `bases` as in contributions.pxd. Returns, of the groups that ended, (rows int64[groups]: how
+        many each has, window int64[n], newest int64[n]: time of the latest point, values float64[n],
+        int_values int64[n], is_int bool[n], overflowed bool[groups]); a row is a window that has a
+        point.
+        """
+        cdef const int64_t[::1] offsets = scanned.offsets
+        cdef const int64_t[::1] first = scanned.first
+        cdef const int64_t[::1] times = scanned.times
+        cdef const uint64_t[::1] values = scanned.values
+        cdef const uint32_t[::1] flags = scanned.flags
+        cdef Points points
+        points.times = &times[0] if times.shape[0] else NULL
+        points.values = &values[0] if values.shape[0] else NULL
+        points.flags = &flags[0] if flags.shape[0] else NULL
+        points.bases = &bases[0] if bases.shape[0] else NULL
+        cdef Py_ssize_t series, group_count = 0
+        for series in range(ends.shape[0]):
+            group_count += ends[series]
+        cdef Py_ssize_t capacity = self.row_capacity(offsets, first, ends)
+        rows = np.zeros(group_count, np.int64)
+        out_window = np.empty(capacity, np.int64)
+        out_newest = np.empty(capacity, np.int64)
+        out_values = np.empty(capacity, np.float64)
+        out_ints = np.zeros(capacity, np.int64)
+        out_is_int = np.zeros(capacity, np.uint8)
+        out_overflow = np.zeros(group_count, np.uint8)
+        cdef int64_t[::1] row_view = rows
+        cdef int64_t[::1] window_view = out_window
+        cdef int64_t[::1] newest_view = out_newest
+        cdef double[::1] values_view = out_values
+        cdef int64_t[::1] ints_view = out_ints
+        cdef uint8_t[::1] is_int_view = out_is_int
+        cdef uint8_t[::1] overflow_view = out_overflow
+        cdef Row row
+        cdef Py_ssize_t group = 0, used = 0
+        cdef int64_t k
+        with nogil:
+            for series in range(ends.shape[0]):
+                self.add_series(&points, first[series], offsets[series + 1])
+                if not ends[series]:
                     continue
-                for j in range(first[i], offsets[i + 1]):
-                    if bases[j] == BASE_SKIP:
+                for k in range(self.low, self.high + 1):
+                    if self.cells[k].count == 0:
                         continue
-                    k = walk_to(&walk, times[j])
-                    if k >= count:
-                        break       # behind the range: a reader's mistake must not write outside
-                    if k < low:
-                        low = k
-                    if k > high:
-                        high = k
-                    cell = &cells[k]
-                    if op == OP_AVG:
-                        add(cell, value_at, flags_at, j, BASE_ZERO)
-                    elif op == OP_NEWEST:
-                        if cell.count == 0 or times[j] >= cell.newest:
-                            take(cell, value_at[j], flags_at[j])
-                    elif op != OP_COUNT:
-                        if cell.count == 0 or better(cell, value_at[j], flags_at[j], op == OP_MIN):
-                            take(cell, value_at[j], flags_at[j])
-                    if cell.count == 0 or times[j] > cell.newest:
-                        cell.newest = times[j]
-                    cell.count += 1
-            for k in range(low, high + 1):
-                cell = &cells[k]
-                if cell.count == 0:
-                    continue
-                window_view[row] = k
-                newest_view[row] = cell.newest
-                if op == OP_SUM:
-                    if cell.has_float:
-                        values_view[row] = <double>cell.integers + sum_of(&cell.floats)
-                    elif INT64_MIN <= cell.integers <= INT64_MAX:
-                        is_int_view[row] = 1
-                        ints_view[row] = <int64_t>cell.integers
-                        values_view[row] = <double>cell.integers
-                    else:
-                        values_view[row] = <double>cell.integers
-                        overflow_view[g] = 1
-                elif op == OP_AVG:
-                    values_view[row] = (<double>cell.integers + sum_of(&cell.floats)) / <double>cell.count
-                elif op == OP_COUNT:
-                    is_int_view[row] = 1
-                    ints_view[row] = cell.count
-                    values_view[row] = <double>cell.count
-                else:
-                    is_int_view[row] = cell.best_int
-                    ints_view[row] = <int64_t>cell.best if cell.best_int else 0
-                    values_view[row] = <double><int64_t>cell.best if cell.best_int else as_double(cell.best)
-                row += 1
-                memset(cell, 0, sizeof(Cell))
-            row_view[g + 1] = row
-    free(cells)
-    return (
-        rows, out_window[:row], out_newest[:row], out_values[:row], out_ints[:row],
-        out_is_int[:row].view(np.bool_), out_overflow.view(np.bool_),
-    )
+                    row = row_of(&self.cells[k], self.op)
+                    window_view[used] = k
+                    newest_view[used] = self.cells[k].newest
+                    values_view[used] = row.value
+                    ints_view[used] = row.int_value
+                    is_int_view[used] = row.is_int
+                    overflow_view[group] |= row.overflowed
+                    row_view[group] += 1
+                    used += 1
+                    memset(&self.cells[k], 0, sizeof(Cell))
+                self.low = self.count
+                self.high = -1
+                group += 1
+        return (
+            rows, out_window[:used], out_newest[:used], out_values[:used], out_ints[:used],
+            out_is_int[:used].view(np.bool_), out_overflow.view(np.bool_),
+        )
+
+    cdef Py_ssize_t row_capacity(
+        self, const int64_t[::1] offsets, const int64_t[::1] first, const uint8_t[::1] ends
+    ) noexcept nogil:
+        """At most a row a window, and at most a row a point, in each group that ends."""
+        cdef Py_ssize_t total = 0, i
+        cdef int64_t points = self.high - self.low + 1 if self.high >= self.low else 0
+        for i in range(ends.shape[0]):
+            points += offsets[i + 1] - first[i]
+            if ends[i]:
+                total += points if points < self.count else self.count
+                points = 0
+        return total
+
+    cdef void add_series(self, const Points *points, int64_t j, int64_t end) noexcept nogil:
+        cdef Walk walk
+        cdef Cell *cell
+        cdef int64_t k
+        walk_begin(&walk, self.first_instant, self.step)
+        if self.op == OP_SUM:
+            sum_series(self.cells, self.count, &walk, points, j, end, &self.low, &self.high)
+            return
+        while j < end:
+            if points.bases[j] != BASE_SKIP:
+                k = walk_to(&walk, points.times[j])
+                if k >= self.count:
+                    return      # behind the range: a reader's mistake must not write outside
+                if k < self.low:
+                    self.low = k
+                if k > self.high:
+                    self.high = k
+                cell = &self.cells[k]
+                if self.op == OP_AVG:
+                    add(cell, points, j, BASE_ZERO)
+                elif self.op == OP_NEWEST:
+                    if cell.count == 0 or points.times[j] >= cell.newest:
+                        take(cell, points.values[j], points.flags[j])
+                elif self.op != OP_COUNT:
+                    if cell.count == 0 or better(
+                        cell, points.values[j], points.flags[j], self.op == OP_MIN
+                    ):
+                        take(cell, points.values[j], points.flags[j])
+                if cell.count == 0 or points.times[j] > cell.newest:
+                    cell.newest = points.times[j]
+                cell.count += 1
+            j += 1
 
 
-cdef Py_ssize_t row_capacity(const int64_t[::1] offsets, const int64_t[::1] first, const int64_t[::1] order, const int64_t[::1] members, int64_t count) noexcept nogil:
-    """At most a row a window, and at most a row a point, in each group."""
-    cdef Py_ssize_t total = 0
-    cdef Py_ssize_t g, m
-    cdef int64_t points
-    for g in range(members.shape[0] - 1):
-        points = 0
-        for m in range(members[g], members[g + 1]):
-            points += offsets[order[m] + 1] - first[order[m]]
-        total += points if points < count else count
-    return total
+cdef struct Row:
+    double value
+    int64_t int_value
+    uint8_t is_int
+    uint8_t overflowed
+
+
+cdef Row row_of(const Cell *cell, int op) noexcept nogil:
+    cdef Row row
+    row.int_value = 0
+    row.is_int = row.overflowed = 0
+    if op == OP_SUM:
+        row.value = <double>cell.integers
+        if cell.has_float:
+            row.value += sum_of(&cell.floats)
+        elif INT64_MIN <= cell.integers <= INT64_MAX:
+            row.is_int = 1
+            row.int_value = <int64_t>cell.integers
+        else:
+            row.overflowed = 1
+    elif op == OP_AVG:
+        row.value = (<double>cell.integers + sum_of(&cell.floats)) / <double>cell.count
+    elif op == OP_COUNT:
+        row.is_int = 1
+        row.int_value = cell.count
+        row.value = <double>cell.count
+    else:
+        row.is_int = cell.best_int
+        row.int_value = <int64_t>cell.best if cell.best_int else 0
+        row.value = <double><int64_t>cell.best if cell.best_int else as_double(cell.best)
+    return row
 
 
 cdef int ascending(const void *a, const void *b) noexcept nogil:
@@ -297,6 +353,19 @@ def quantile(values, double q):
     copy = np.array(values, np.float64)
     cdef double[::1] view = copy
     return quantile_of(&view[0], view.shape[0], q) if view.shape[0] else NAN
+
+
+cdef Py_ssize_t row_capacity(const int64_t[::1] offsets, const int64_t[::1] first, const int64_t[::1] order, const int64_t[::1] members, int64_t count) noexcept nogil:
+    """At most a row a window, and at most a row a point, in each group."""
+    cdef Py_ssize_t total = 0
+    cdef Py_ssize_t g, m
+    cdef int64_t points
+    for g in range(members.shape[0] - 1):
+        points = 0
+        for m in range(members[g], members[g + 1]):
+            points += offsets[order[m] + 1] - first[order[m]]
+        total += points if points < count else count
+    return total
 
 
 def quantiles(scanned, const int64_t[::1] bases, groups, windows, double q):
