@@ -184,3 +184,36 @@ def test_scattered_attributes_are_gathered():
     scattered += field(7, 2, field(1, 2, b"l") + field(2, 2, field(3, 0, b"\x02")))
     ((_, _, _, found),) = Scanner().scan(request(gauge(scattered)))
     assert found[0][1] == {"k": 1, "l": 2}
+
+
+@pytest.mark.parametrize("which", ["data", "resource", "scope", "value"])
+def test_a_message_in_very_many_pieces_takes_a_few_times_its_size(which):
+    """Each piece once made a copy of all before it: 5 MB took tens of gigabytes."""
+    pieces = 20_000
+    entry = field(1, 2, field(1, 2, b"k") + field(2, 2, field(1, 2, b"v")))
+    if which == "data":
+        data = request(field(1, 2, b"m") + field(5, 2, field(1, 2, point())) * pieces)
+    elif which == "resource":
+        data = request(gauge(point()), resource=field(1, 2, entry) * pieces)
+    elif which == "scope":
+        data = request(gauge(point()), scope=field(1, 2, field(1, 2, b"name")) * pieces)
+    else:
+        piece = field(2, 2, field(6, 2, entry))
+        data = request(gauge(point(field(7, 2, field(1, 2, b"k") + piece * pieces))))
+    scanner = Scanner()
+    found = scanner.scan(data)
+    assert sum(len(points) for *_, points in found) == (pieces if which == "data" else 1)
+    # Points are staged, too: some 100 bytes each.
+    staged = 200 * pieces if which == "data" else 200_000
+    assert scanner.memory_bytes < 10 * len(data) + staged
+
+
+def test_maps_are_sorted_by_key_and_the_last_of_equal_keys_counts():
+    entries = [
+        field(1, 2, field(1, 2, b"%05d" % (i % 500)) + field(2, 2, field(3, 0, varint(i))))
+        for i in reversed(range(1_000))
+    ]
+    value = field(6, 2, b"".join(entries))
+    ((*_, points),) = Scanner().scan(request(gauge(point(attribute(value)))))
+    (found,) = points[0][1].values()
+    assert list(found.items()) == [(f"{i:05d}", i) for i in range(500)]

@@ -9,7 +9,7 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from urpo_store.engine.alloc cimport Account
 from urpo_store.engine.intern cimport Key, Table
-from urpo_store.engine.wire cimport Scan, Span
+from urpo_store.engine.wire_types cimport Scan, Span
 
 cdef struct Pair:
     uint32_t key

@@ -37,7 +37,8 @@ from urpo_store.engine.series cimport Series, series_get
 from urpo_store.engine.store cimport (
     Refusal, Staging, Store, process_generation, store_free, store_open,
 )
-from urpo_store.engine.wire cimport WIRE_MALFORMED, WIRE_NO_MEMORY, wire_error_text
+from urpo_store.engine.wire cimport wire_error_text
+from urpo_store.engine.wire_types cimport WIRE_MALFORMED, WIRE_NO_MEMORY
 
 from urpo_store.engine.values import decode_value, encode_value
 from urpo_store.errors import DecodeError, StoreClosedError

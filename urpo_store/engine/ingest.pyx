@@ -11,6 +11,10 @@ from urpo_store.engine.atomics cimport (
     add_relaxed, load32_relaxed, monotonic_ns, store32_relaxed, store_relaxed,
     wall_ns,
 )
+from urpo_store.engine.attribute_values cimport (
+    Attribute, wire_check_attributes, wire_check_resource, wire_check_scope, wire_next_attribute,
+    wire_string_field,
+)
 from urpo_store.engine.drain cimport drain_help, drain_wanted
 from urpo_store.engine.health cimport HealthService, health_lock, health_observe, health_unlock
 from urpo_store.engine.intern cimport Entry, entry_bytes, table_get
@@ -25,11 +29,11 @@ from urpo_store.engine.series cimport (
 )
 from urpo_store.engine.series cimport SERIES_OVERFLOW
 from urpo_store.engine.store cimport NAME_BYTES, REFUSALS, Refusal, Staging, Store
-from urpo_store.engine.wire cimport (
-    Attribute, REJECT_MEMORY, REJECT_NONE, REJECT_TOO_OLD, Scan, Span, WIRE_NO_MEMORY, WIRE_OK,
-    WIRE_STOPPED,
-    WireMetric, WirePoint, WireResource, WireScope, scan_init, wire_check_attributes,
-    wire_check_resource, wire_check_scope, wire_next_attribute, wire_scan, wire_string_field,
+from urpo_store.engine.wire cimport wire_scan
+from urpo_store.engine.wire_memory cimport scan_init
+from urpo_store.engine.wire_types cimport (
+    REJECT_MEMORY, REJECT_NONE, REJECT_TOO_OLD, Scan, Span, WIRE_NO_MEMORY, WIRE_OK, WIRE_STOPPED,
+    WireMetric, WirePoint, WireResource, WireScope,
 )
 
 
@@ -69,7 +73,10 @@ cdef uint32_t copy_name(char *to, const uint8_t *name, size_t length) noexcept n
 
 
 cdef Span service_text(Request *request, uint32_t index) noexcept nogil:
-    """The service of a resource of the request; of one that nothing was stored for, its bare name."""
+    """The service of a resource of the request; of one that nothing was stored for, its bare name.
+
+    Looked for once a resource: a million refused points may share one with very many attributes.
+    """
     cdef Store *store = request.store
     cdef Scan *scan = &request.staging.scan
     cdef uint32_t resource = request.staging.resources[index]
@@ -77,8 +84,10 @@ cdef Span service_text(Request *request, uint32_t index) noexcept nogil:
     cdef const uint8_t *at = body.p
     cdef Attribute attribute
     cdef Entry *entry
-    cdef Span text
-    text.p = NULL
+    cdef Span text = request.staging.services[index]
+    if text.p != NULL:
+        return text
+    text.p = <const uint8_t *>b""
     text.n = 0
     if resource:
         entry = table_get(&store.table.strings, resource_get(&store.table, resource).service)
@@ -86,10 +95,12 @@ cdef Span service_text(Request *request, uint32_t index) noexcept nogil:
             # Behind the tag of a canonical text.
             text.p = entry_bytes(entry) + 1
             text.n = entry.length - 1
+        request.staging.services[index] = text
         return text
     while wire_next_attribute(scan, &at, body.p + body.n, 1, &attribute) > 0:
         if attribute.key.n == 12 and same(attribute.key.p, <const uint8_t *>b"service.name", 12):
             text = wire_string_field(attribute.value, 1)
+    request.staging.services[index] = text
     return text
 
 
@@ -146,6 +157,10 @@ cdef int make_room(Store *store, Staging *staging) noexcept nogil:
     if mem_grow(&store.account, <void **>&staging.refused, &staging.refused_capacity,
                 scan.resource_count, sizeof(uint32_t)) != 0:
         return -1
+    if mem_grow(&store.account, <void **>&staging.services, &staging.service_capacity,
+                scan.resource_count, sizeof(Span)) != 0:
+        return -1
+    memset(staging.services, 0, scan.resource_count * sizeof(Span))
     if mem_grow(&store.account, <void **>&staging.scopes, &staging.scope_capacity,
                 scan.scope_count, sizeof(uint32_t)) != 0:
         return -1

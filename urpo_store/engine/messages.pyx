@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from urpo_store.engine.protobuf cimport (
     DEPTH_LIMIT, WT_BYTES, read_length, read_tag, read_varint, skip_value, valid_utf8,
 )
-from urpo_store.engine.wire cimport WIRE_E_BYTES, WIRE_E_DEPTH, WIRE_E_NONE, WIRE_E_UTF8
+from urpo_store.engine.wire_types cimport WIRE_E_BYTES, WIRE_E_DEPTH, WIRE_E_NONE, WIRE_E_UTF8
 
 cdef enum:
     F_UNKNOWN = 0

@@ -31,7 +31,7 @@ from urpo_store.engine.chunks cimport ChunkStore, SeriesData
 from urpo_store.engine.epoch cimport Epochs
 from urpo_store.engine.intern cimport Entry, Table
 from urpo_store.engine.points cimport Point
-from urpo_store.engine.wire cimport Scan, Span
+from urpo_store.engine.wire_types cimport Scan, Span
 
 cdef enum:
     ALIASES = 4

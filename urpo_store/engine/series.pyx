@@ -9,6 +9,7 @@ from urpo_store.engine.atomics cimport (
     pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock, random_bytes, store32_relaxed,
     store32_release, store_ptr_release,
 )
+from urpo_store.engine.attribute_values cimport wire_string_field
 from urpo_store.engine.attribute_set cimport (
     Decoded, Pair, Set, same_span, set_copy_pairs, set_decode, set_find, set_free, set_hash, set_intern,
     set_item, set_key, set_weight,
@@ -22,9 +23,7 @@ from urpo_store.engine.intern cimport (
 )
 from urpo_store.engine.overflow cimport sources_free, total_free
 from urpo_store.engine.points cimport TEMPORALITY_DELTA
-from urpo_store.engine.wire cimport (
-    Scan, Span, wire_string_field,
-)
+from urpo_store.engine.wire_types cimport Scan, Span
 
 cdef enum:
     PAGE = 4096

@@ -35,7 +35,8 @@ from urpo_store.engine.series cimport (
     series_evict_idle, series_find, series_follows, series_get, series_guess, series_table_destroy,
     series_table_init,
 )
-from urpo_store.engine.wire cimport Scan, Span, scan_destroy, scan_init
+from urpo_store.engine.wire_memory cimport scan_destroy, scan_init
+from urpo_store.engine.wire_types cimport Scan, Span
 
 
 cdef inline Span span_of(bytes data) noexcept:

@@ -15,7 +15,7 @@ from urpo_store.engine.epoch cimport EPOCH_SLOTS, Epochs
 from urpo_store.engine.health cimport Health
 from urpo_store.engine.ring cimport Ring
 from urpo_store.engine.series cimport SeriesTable
-from urpo_store.engine.wire cimport Scan
+from urpo_store.engine.wire_types cimport Scan, Span
 
 cdef enum:
     NAME_BYTES = 120            # of a name kept with a refusal; longer ones are cut
@@ -39,7 +39,8 @@ cdef struct Staging:
     uint32_t *scopes
     uint32_t *metrics
     uint32_t *refused           # REJECT_* for all points of Scan.resources[i], of scopes behind them
-    size_t resource_capacity, scope_capacity, metric_capacity, refused_capacity
+    Span *services              # the service of Scan.resources[i], for refusals; p is NULL until asked for
+    size_t resource_capacity, scope_capacity, metric_capacity, refused_capacity, service_capacity
     Refusal refusals[REFUSALS]
     uint32_t refusal_count
     uint64_t accepted, rejected, bad_exemplars

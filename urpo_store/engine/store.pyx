@@ -17,7 +17,7 @@ from urpo_store.engine.series cimport (
     Series, SeriesTable, series_table_destroy, series_table_init,
 )
 from urpo_store.engine.store cimport Staging, Store
-from urpo_store.engine.wire cimport scan_destroy
+from urpo_store.engine.wire_memory cimport scan_destroy
 
 cdef uint64_t generation = 0
 
@@ -97,6 +97,7 @@ cdef void staging_free(Store *store, Staging *staging) noexcept nogil:
     mem_free(&store.account, staging.scopes)
     mem_free(&store.account, staging.metrics)
     mem_free(&store.account, staging.refused)
+    mem_free(&store.account, staging.services)
     mem_free(&store.account, staging)
 
 

@@ -1,0 +1,44 @@
+# Data points: what all kinds have in common, and numbers (of gauges and sums).
+#
+# A point's fields are read in one pass, then it is staged: what is wrong with it alone is noted, what
+# is right becomes slots as points.pxd describes them.
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+from urpo_store.engine.points cimport TEMPORALITY_CUMULATIVE, TEMPORALITY_DELTA
+from urpo_store.engine.wire_types cimport Scan, Span, WireMetric
+
+# A data point while its fields are read.
+cdef struct Fields:
+    uint64_t time, start, value, count
+    uint64_t sum, min, max
+    uint32_t flags              # as sent
+    uint32_t has                # FLAG_INT, FLAG_SUM, FLAG_MIN, FLAG_MAX
+    bint has_value
+    Span attributes
+    uint32_t attribute_count
+    bint scattered              # attributes are not one run
+    uint32_t exemplars
+    uint32_t attribute_field, exemplar_field
+
+
+cdef inline void add_attribute(Fields *fields, const uint8_t *tag, const uint8_t *end) noexcept nogil:
+    if fields.attribute_count == 0:
+        fields.attributes.p = tag
+        fields.attributes.n = end - tag
+    elif fields.attributes.p + fields.attributes.n == tag:
+        fields.attributes.n += end - tag
+    else:
+        fields.scattered = True
+    fields.attribute_count += 1
+
+
+cdef inline bint lacks_temporality(const WireMetric *metric) noexcept nogil:
+    return metric.temporality != TEMPORALITY_DELTA and metric.temporality != TEMPORALITY_CUMULATIVE
+
+
+# Takes one point into the arrays. `reason` is what is wrong with it so far; layout and row words are
+# counted here and filled by the caller, at *words (NULL: the point is refused). WIRE_*.
+cdef int stage(Scan *scan, uint32_t metric, Fields *fields, Span body, uint32_t reason, size_t layout,
+               size_t row, uint64_t **words) noexcept nogil
+# A NumberDataPoint. WIRE_*.
+cdef int number_point(Scan *scan, uint32_t metric, Span body) noexcept nogil

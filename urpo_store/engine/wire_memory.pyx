@@ -1,0 +1,161 @@
+"""Memory of a scan; the contract is in wire_memory.pxd."""
+from libc.stdint cimport uint8_t, uint32_t
+from libc.string cimport memcpy, memset
+
+from urpo_store.engine.alloc cimport Account, mem_alloc, mem_free
+from urpo_store.engine.messages cimport check_message
+from urpo_store.engine.points cimport Point
+from urpo_store.engine.wire_types cimport (
+    ArenaBlock, Scan, Span, WIRE_E_NONE, WIRE_MALFORMED, WIRE_NO_MEMORY, WIRE_OK, WireMetric, WirePoint,
+    WireResource, WireScope,
+)
+
+cdef enum:
+    BLOCK = 65536               # least size of an arena block
+    KEEP = 1 << 20              # memory kept from one scan to the next, in each of the big arrays
+
+
+# ---- the arena --------------------------------------------------------------------------------------
+
+cdef uint8_t *arena_take(Scan *scan, size_t size) noexcept nogil:
+    """`size` bytes, 8-aligned, until the next scan; NULL: no memory."""
+    cdef ArenaBlock *block = scan.arena_at
+    cdef ArenaBlock *made
+    cdef uint8_t *taken
+    size = (size + 7) & ~<size_t>7
+    while block != NULL and block.size - block.used < size:
+        if block.next == NULL or block.next.size < size:
+            break
+        block = block.next
+        block.used = 0
+    if block == NULL or block.size - block.used < size:
+        made = <ArenaBlock *>mem_alloc(scan.account, sizeof(ArenaBlock) + (size if size > BLOCK else BLOCK))
+        if made == NULL:
+            return NULL
+        made.size = size if size > BLOCK else BLOCK
+        made.used = 0
+        made.next = NULL
+        if block == NULL:
+            scan.arena = made
+        else:
+            made.next = block.next
+            block.next = made
+        block = made
+    scan.arena_at = block
+    taken = <uint8_t *>(block + 1) + block.used
+    block.used += size
+    return taken
+
+
+cdef void arena_reset(Scan *scan) noexcept nogil:
+    """Empties the arena, and gives blocks back beyond what is usually needed."""
+    cdef ArenaBlock *block = scan.arena
+    cdef ArenaBlock *next
+    cdef size_t kept = 0
+    cdef ArenaBlock **link = &scan.arena
+    while block != NULL:
+        next = block.next
+        if kept + block.size > KEEP:
+            link[0] = next
+            mem_free(scan.account, block)
+        else:
+            kept += block.size
+            block.used = 0
+            link = &block.next
+        block = next
+    scan.arena_at = scan.arena
+
+
+cdef void trim(Scan *scan, void **items, size_t *capacity, size_t size) noexcept nogil:
+    """Gives a big array back, so that one big request does not hold memory for ever."""
+    if capacity[0] * size > KEEP:
+        mem_free(scan.account, items[0])
+        items[0] = NULL
+        capacity[0] = 0
+
+
+cdef int scan_init(Scan *scan, Account *account) noexcept nogil:
+    memset(scan, 0, sizeof(Scan))
+    scan.account = account
+    scan.max_payload = MAX_WORDS
+    return 0
+
+
+cdef void scan_begin(Scan *scan, const uint8_t *data, size_t length) noexcept nogil:
+    scan.begin = data
+    scan.length = length
+    scan.resource_count = scan.scope_count = scan.metric_count = 0
+    scan.point_count = scan.slot_count = 0
+    scan.total_points = 0
+    scan.error = WIRE_E_NONE
+    scan.error_offset = 0
+    scan.stop_code = 0
+    scan.has_start = False
+    trim(scan, <void **>&scan.resources, &scan.resource_capacity, sizeof(WireResource))
+    trim(scan, <void **>&scan.scopes, &scan.scope_capacity, sizeof(WireScope))
+    trim(scan, <void **>&scan.metrics, &scan.metric_capacity, sizeof(WireMetric))
+    trim(scan, <void **>&scan.points, &scan.point_capacity, sizeof(WirePoint))
+    trim(scan, <void **>&scan.slots, &scan.slot_capacity, sizeof(Point))
+    trim(scan, <void **>&scan.scratch, &scan.scratch_capacity, 1)
+    arena_reset(scan)
+
+
+cdef void scan_destroy(Scan *scan) noexcept nogil:
+    cdef ArenaBlock *block = scan.arena
+    cdef ArenaBlock *next
+    while block != NULL:
+        next = block.next
+        mem_free(scan.account, block)
+        block = next
+    mem_free(scan.account, scan.resources)
+    mem_free(scan.account, scan.scopes)
+    mem_free(scan.account, scan.metrics)
+    mem_free(scan.account, scan.points)
+    mem_free(scan.account, scan.slots)
+    mem_free(scan.account, scan.scratch)
+
+
+cdef int malformed(Scan *scan, uint32_t error, const uint8_t *p) noexcept nogil:
+    scan.error = error
+    # Of a message that came in pieces, and was concatenated, the place is not known.
+    scan.error_offset = p - scan.begin if scan.begin <= p <= scan.begin + scan.length else 0
+    return WIRE_MALFORMED
+
+
+# ---- pieces -----------------------------------------------------------------------------------------
+
+cdef int pieces_add(Scan *scan, Pieces *pieces, Span piece) noexcept nogil:
+    cdef uint8_t *room
+    cdef size_t needed = pieces.whole.n + piece.n
+    if not pieces.any:
+        pieces.any = True
+        pieces.whole = piece
+        pieces.room = 0
+        return WIRE_OK
+    if piece.n == 0:
+        return WIRE_OK
+    if needed > pieces.room:
+        # Twice what is needed: a message in very many pieces is copied twice, not once a piece.
+        room = arena_take(scan, 2 * needed)
+        if room == NULL:
+            return WIRE_NO_MEMORY
+        if pieces.whole.n:
+            memcpy(room, pieces.whole.p, pieces.whole.n)
+        pieces.whole.p = room
+        pieces.room = 2 * needed
+    memcpy(<uint8_t *>pieces.whole.p + pieces.whole.n, piece.p, piece.n)
+    pieces.whole.n = needed
+    return WIRE_OK
+
+
+cdef int pieces_add_checked(Scan *scan, Pieces *pieces, Span piece, uint32_t kind, int depth) noexcept nogil:
+    cdef uint32_t error = WIRE_E_NONE
+    if pieces.any:
+        if not pieces.several:
+            error = check_message(kind, pieces.whole.p, pieces.whole.p + pieces.whole.n, depth)
+        if error == WIRE_E_NONE:
+            error = check_message(kind, piece.p, piece.p + piece.n, depth)
+        if error != WIRE_E_NONE:
+            return malformed(scan, error, piece.p)
+        pieces.several = True
+    return pieces_add(scan, pieces, piece)
