@@ -95,10 +95,20 @@ def test_there_is_a_bound_that_no_sender_can_pass() -> None:
 
 
 def test_memory_that_is_short_collapses_new_sets_too() -> None:
-    index = SeriesIndex(memory_limit=1)
-    number, source = add(index, {"user": 1})
+    """And what stands for others takes little more: who makes up metrics is refused in the end."""
+    limit = 2 << 20
+    index = SeriesIndex(memory_limit=limit)
+    made = 0
+    while add(index, {"user": made})[1] is None:
+        made += 1
+    number, source = add(index, {"user": -1})
     assert source is not None
     assert index.identity(number)[6] == {"user": OVERFLOW}
+    assert made > 1000
+    with pytest.raises(MemoryError):
+        for other in range(10 * made):
+            add(index, {"user": 1}, name=b"m%d" % other)
+    assert limit < index.memory < 1.3 * limit
 
 
 def test_idle_series_make_room_before_anything_collapses() -> None:

@@ -45,7 +45,7 @@ cdef class EpochRace:
     cdef uint64_t looks, wrong              # atomic
 
     def __cinit__(self, uint64_t turns):
-        account_init(&self.account)
+        account_init(&self.account, NULL)
         if epochs_init(&self.epochs, &self.account) != 0:
             raise MemoryError("no memory for epochs")
         self.turns = turns

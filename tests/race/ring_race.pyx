@@ -134,7 +134,7 @@ cdef class RingRace:
 
     def __cinit__(self, uint64_t capacity, uint64_t points):
         cdef uint64_t producer, first, n
-        account_init(&self.account)
+        account_init(&self.account, NULL)
         if ring_init(&self.ring, &self.account, capacity) != 0:
             raise MemoryError("no memory for the ring")
         self.batch = <Full *>mem_alloc(&self.account, (DRAIN_SLOTS + MAX_SLOTS) * sizeof(Full))

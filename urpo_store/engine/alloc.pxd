@@ -5,12 +5,14 @@
 from libc.stdint cimport uint64_t
 
 cdef struct Account:
+    Account *whole              # what this one is a part of, counted there too; NULL: none. Constant
     uint64_t bytes              # atomic: usable bytes now owned; written by every mem_* call
     uint64_t calls              # atomic: allocations asked for so far
-    uint64_t fail_at            # the number of the call that returns NULL (tests); 0 never.
+    uint64_t fail_at            # the number of the call that returns NULL (tests); 0 never. Of a
+                                # part, the whole's counts.
                                 # Written before threads start.
 
-cdef void account_init(Account *account) noexcept nogil
+cdef void account_init(Account *account, Account *whole) noexcept nogil
 cdef void *mem_alloc(Account *account, size_t size) noexcept nogil
 cdef void *mem_calloc(Account *account, size_t size) noexcept nogil
 # On NULL the old block stays valid.

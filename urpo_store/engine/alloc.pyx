@@ -14,7 +14,8 @@ cdef extern from "malloc.h" nogil:
     size_t malloc_usable_size(void *block)
 
 
-cdef void account_init(Account *account) noexcept nogil:
+cdef void account_init(Account *account, Account *whole) noexcept nogil:
+    account.whole = whole
     account.bytes = 0
     account.calls = 0
     account.fail_at = 0
@@ -22,8 +23,22 @@ cdef void account_init(Account *account) noexcept nogil:
 
 cdef inline bint must_fail(Account *account) noexcept nogil:
     # Relaxed: the counters order nothing, they only count.
-    cdef uint64_t call = add_relaxed(&account.calls, 1) + 1
-    return call == account.fail_at
+    cdef Account *counted = account.whole if account.whole != NULL else account
+    cdef uint64_t call = add_relaxed(&counted.calls, 1) + 1
+    return call == counted.fail_at
+
+
+cdef inline void taken(Account *account, void *block) noexcept nogil:
+    cdef size_t size = malloc_usable_size(block)
+    add_relaxed(&account.bytes, size)
+    if account.whole != NULL:
+        add_relaxed(&account.whole.bytes, size)
+
+
+cdef inline void given_back(Account *account, size_t size) noexcept nogil:
+    sub_relaxed(&account.bytes, size)
+    if account.whole != NULL:
+        sub_relaxed(&account.whole.bytes, size)
 
 
 cdef void *mem_alloc(Account *account, size_t size) noexcept nogil:
@@ -32,7 +47,7 @@ cdef void *mem_alloc(Account *account, size_t size) noexcept nogil:
         return NULL
     block = malloc(size if size else 1)
     if block != NULL:
-        add_relaxed(&account.bytes, malloc_usable_size(block))
+        taken(account, block)
     return block
 
 
@@ -43,7 +58,7 @@ cdef void *mem_calloc(Account *account, size_t size) noexcept nogil:
         return NULL
     block = calloc(1, size if size else 1)
     if block != NULL:
-        add_relaxed(&account.bytes, malloc_usable_size(block))
+        taken(account, block)
     return block
 
 
@@ -57,14 +72,14 @@ cdef void *mem_realloc(Account *account, void *block, size_t size) noexcept nogi
     before = malloc_usable_size(block)
     moved = realloc(block, size if size else 1)
     if moved != NULL:
-        add_relaxed(&account.bytes, malloc_usable_size(moved))
-        sub_relaxed(&account.bytes, before)
+        taken(account, moved)
+        given_back(account, before)
     return moved
 
 
 cdef void mem_free(Account *account, void *block) noexcept nogil:
     if block != NULL:
-        sub_relaxed(&account.bytes, malloc_usable_size(block))
+        given_back(account, malloc_usable_size(block))
         free(block)
 
 
@@ -101,7 +116,7 @@ cdef class CountedBlocks:
     cdef size_t capacity            # of block 0, in items, when it grows
 
     def __cinit__(self, *, uint64_t fail_at=0):
-        account_init(&self.account)
+        account_init(&self.account, NULL)
         self.account.fail_at = fail_at
 
     def __dealloc__(self):

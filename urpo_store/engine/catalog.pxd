@@ -20,4 +20,3 @@ cdef list catalog_streams(SeriesTable *table, str name)
 # {service: number of its resources}
 cdef dict catalog_producers(SeriesTable *table)
 cdef object series_identity(SeriesTable *table, uint32_t id)
-cdef uint64_t catalog_bytes(SeriesTable *table)

@@ -1,14 +1,14 @@
 """What queries ask of the series table; the contract is in catalog.pxd."""
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
 import numpy as np
 
 from urpo_store.engine.alloc cimport mem_alloc, mem_free
-from urpo_store.engine.atomics cimport load32_acquire, load32_relaxed, pthread_mutex_lock, pthread_mutex_unlock
+from urpo_store.engine.atomics cimport load32_acquire, pthread_mutex_lock, pthread_mutex_unlock
 from urpo_store.engine.intern cimport (
-    Entry, Key, Table, entry_bytes, key_of, table_bytes, table_find, table_get,
+    Entry, Key, Table, entry_bytes, key_of, table_find, table_get,
 )
 from urpo_store.engine.series cimport (
     Metric, Pair, Resource, Scope, Series, metric_get, resource_get, scope_get, series_attribute,
@@ -176,10 +176,3 @@ cdef object series_identity(SeriesTable *table, uint32_t id):
             attributes_of(table, scope.pairs, scope.pair_count),
         ),
     )
-
-
-cdef uint64_t catalog_bytes(SeriesTable *table):
-    return (table_bytes(&table.strings) + table_bytes(&table.resources) + table_bytes(&table.scopes)
-            + table_bytes(&table.metrics) + table_bytes(&table.series) + table_bytes(&table.aliases)
-            + table_bytes(&table.resource_aliases) + table_bytes(&table.scope_aliases)
-            + load32_relaxed(&table.series_count) * sizeof(Series))

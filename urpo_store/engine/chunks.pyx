@@ -8,6 +8,7 @@
   read      snapshot.pyx   what a reader takes under the lock, and decodes without it
   give up   eviction.pyx   by age, or the oldest first
 """
+cimport cython
 from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
@@ -85,6 +86,8 @@ from urpo_store.engine.work cimport work_free, work_new
 cdef enum:
     STAGGER = 128               # first tails of series are sealed up to so many points early
     LATE_WORDS = 65536          # row words of late points that are folded at the latest
+    LATE_SHARE = 32             # of a series' points, how many may be late before they are folded
+    MOST_LATE = 8 * CHUNK_POINTS
 
 
 # The store
@@ -462,12 +465,20 @@ cdef int again(ChunkStore *store, SeriesData *data, const PointView *old, PointV
     return 1
 
 
+@cython.cdivision(True)
 cdef void fold_many(ChunkStore *store, SeriesData *data) noexcept nogil:
-    """Folds the late points when they are many. Without memory they stay, and it is tried again."""
+    """Folds the late points when they are many. Without memory they stay, and it is tried again.
+
+    A fold may touch every chunk, so the more of them there are, the more points share one; up to
+    MOST_LATE, for a late point is put in its place among the others.
+    """
     cdef Tail *tail = data.tail
     cdef Rows *late = tail.late
-    cdef size_t older
-    if late.count < CHUNK_POINTS and late.word_count < LATE_WORDS:
+    cdef size_t older, many = data.points // LATE_SHARE
+    # Whole chunks' worth, or a series that is filled backwards would be left in halves of chunks.
+    many = many // CHUNK_POINTS * CHUNK_POINTS
+    many = CHUNK_POINTS if many < CHUNK_POINTS else MOST_LATE if many > MOST_LATE else many
+    if late.count < many and late.word_count < LATE_WORDS:
         return
     older = rows_find(late, 0, late.count, tail.first_time) if tail.count else late.count
     fold(store, data, older * 2 < late.count)

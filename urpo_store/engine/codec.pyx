@@ -250,7 +250,7 @@ cdef class ColumnCodec:
     cdef object dtype
 
     def __cinit__(self, kind: str):
-        account_init(&self.account)
+        account_init(&self.account, NULL)
         kinds = ("doubles", "ints", "times")
         if kind not in kinds:
             raise ValueError(f"kind is {kind!r}; it must be one of {kinds}")

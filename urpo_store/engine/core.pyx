@@ -17,7 +17,7 @@ from urpo_store.engine.atomics cimport (
     load32_relaxed, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock,
 )
 from urpo_store.engine.catalog cimport (
-    attribute_column, catalog_bytes, catalog_producers, catalog_streams,
+    attribute_column, catalog_producers, catalog_streams,
     find_string, resource_column, scope_column, series_identity, service_column, string_bytes,
 )
 from urpo_store.engine.exemplars cimport read_exemplars
@@ -58,7 +58,7 @@ REASONS = {
     12: "there are more attributes than the store takes; raise max_attributes, or send fewer",
     13: "a string is longer than the store takes; raise max_string, or shorten it",
     14: "the point is older than the retention; open the store with a longer one, or None",
-    15: "there is no memory for a new series; raise memory_limit",
+    15: "there is no room for a new series; raise max_series or memory_limit",
 }
 
 
@@ -223,7 +223,7 @@ cdef class Engine:
                 "ring_capacity": store.ring.capacity,
                 "compressed_points": held,
                 "compressed_bytes": load_relaxed(&store.chunks.chunk_bytes),
-                "index_bytes": catalog_bytes(&store.table),
+                "index_bytes": load_relaxed(&store.index_account.bytes),
                 "memory_bytes": load_relaxed(&store.account.bytes),
                 "memory_limit": store.memory_limit,
                 "max_series": store.table.max_series,
@@ -331,7 +331,7 @@ cdef class RowsOwner:
     cdef size_t columns         # Columns that look into it; under the GIL
 
     def __cinit__(self):
-        account_init(&self.account)
+        account_init(&self.account, NULL)
         rows_init(&self.rows, &self.account)
 
     def __dealloc__(self):

@@ -12,7 +12,7 @@ from urpo_store.engine.chunks cimport (
     SeriesData, chunks_append, chunks_evict, chunks_expire, chunks_seal, prefetch_series,
     prefetch_stream, prefetch_tail,
 )
-from urpo_store.engine.epoch cimport epoch_enter, epoch_leave, epoch_reclaim
+from urpo_store.engine.epoch cimport epoch_enter, epoch_leave, epoch_reclaim, epoch_waits
 from urpo_store.engine.mutants cimport MUTANT_RELEASE_EARLY
 from urpo_store.engine.points cimport Point, SERIES_START, ext_slots
 from urpo_store.engine.ring cimport ring_committed, ring_payload, ring_release, ring_slot, ring_used
@@ -29,6 +29,8 @@ cdef enum:
     ROOM_WAIT_NS = 1000000
     # Once over the memory limit, drops enough that it is not reached again at once.
     EVICT_SHARE = 16
+    # Series whose open chunks are sealed in one hold of the lock when memory is short: a few ms.
+    SEAL_AT_ONCE = 256
 
 
 # A point of the run that is drained: where it stands, and what it is appended to.
@@ -175,18 +177,17 @@ cdef void expire(Store *store) noexcept nogil:
 
 
 cdef void evict(Store *store) noexcept nogil:
-    """Brings the store back under its memory limit: oldest chunks, then idle series.
-
-    Under the drain lock.
+    """Brings the store back under its memory limit: the oldest sealed chunks first; if they are not
+    enough, open ones are sealed, which takes a fifth of their memory and makes them the next to go; and
+    series that are idle. Under the drain lock.
     """
     cdef uint64_t bytes = load_relaxed(&store.account.bytes)
     cdef uint64_t over
     cdef uint32_t id, limit = load32_relaxed(&store.table.series_limit)
     cdef SeriesData **data
     cdef Series *series
-    # What an earlier eviction gave back may still wait for a reader to leave: dropping more would not
-    # free it sooner.
-    if bytes <= store.memory_limit or store.epochs.limbo_count:
+    # What was given up last may still wait for a reader to leave: dropping more would not free it sooner.
+    if bytes <= store.memory_limit or epoch_waits(&store.epochs, store.evicted_epoch):
         return
     over = bytes - store.memory_limit + store.memory_limit // EVICT_SHARE
     data = <SeriesData **>mem_alloc(&store.query_account, limit * sizeof(void *))
@@ -195,11 +196,24 @@ cdef void evict(Store *store) noexcept nogil:
     for id in range(limit):
         series = series_get(&store.table, id) if id else NULL
         data[id] = &series.data if series != NULL else NULL
-    chunks_evict(&store.chunks, data, limit, over)
-    mem_free(&store.query_account, data)
-    if load_relaxed(&store.chunks.points) == 0:
-        # Nothing is left to drop but what identifies series.
+    if chunks_evict(&store.chunks, data, limit, over) < over:
+        seal_some(store, data, limit)
         series_evict_idle(&store.table, <uint32_t>(monotonic_ns() // 1000000000), limit)
+    mem_free(&store.query_account, data)
+    store.evicted_epoch = load_relaxed(&store.epochs.current)
+
+
+cdef void seal_some(Store *store, SeriesData **data, uint32_t limit) noexcept nogil:
+    """Seals the tails of the next few series, in turns: all at once would hold the lock for long."""
+    cdef uint32_t looked, sealed = 0
+    for looked in range(limit):
+        if sealed == SEAL_AT_ONCE:
+            break
+        store.seal_next = store.seal_next + 1 if store.seal_next + 1 < limit else 0
+        if data[store.seal_next] != NULL and data[store.seal_next].tail != NULL:
+            # Without memory it stays as it is, and another is tried.
+            chunks_seal(&store.chunks, data[store.seal_next])
+            sealed += 1
 
 
 cdef uint32_t evict_idle(Store *store, uint32_t ahead) noexcept nogil:

@@ -65,6 +65,8 @@ cdef void epoch_leave(Epochs *epochs, int slot) noexcept nogil
 # are over and the drain has passed whatever they had published by then.
 # 0, or -1 when there is no memory to remember the item: it is then leaked, and counted as owned.
 cdef int epoch_retire(Epochs *epochs, release_fn release, void *context, void *item, bint behind_drain) noexcept nogil
+# Whether something that was retired up to an epoch waits still.
+cdef bint epoch_waits(Epochs *epochs, uint64_t epoch) noexcept nogil
 # Releases what can be; cheap when nothing waits. The caller holds no lock, and no pointer that it read
 # before entering its epoch. Returns how many were released.
 cdef size_t epoch_reclaim(Epochs *epochs) noexcept nogil

@@ -25,6 +25,7 @@ from urpo_store.engine.mutants cimport MUTANT_LEAVE_RELAXED, MUTANT_RECLAIM_HELD
 
 cdef enum:
     RELEASE_BATCH = 128         # items released for one hold of the lock
+    LIMBO_KEPT = 4096           # entries of an empty limbo that are kept
 
 
 cdef int epochs_init(Epochs *epochs, Account *account) noexcept nogil:
@@ -155,7 +156,20 @@ cdef size_t take(Epochs *epochs, Retired *taken) noexcept nogil:
     if took:
         memmove(epochs.limbo + kept, epochs.limbo + at, (count - at) * sizeof(Retired))
         store_relaxed(&epochs.limbo_count, count - took)
+        if took == count and epochs.limbo_capacity > LIMBO_KEPT:
+            # A flood is over: the list of it goes too.
+            mem_free(epochs.account, epochs.limbo)
+            epochs.limbo = NULL
+            epochs.limbo_capacity = 0
     return took
+
+
+cdef bint epoch_waits(Epochs *epochs, uint64_t epoch) noexcept nogil:
+    cdef bint waits
+    pthread_mutex_lock(&epochs.lock)
+    waits = epochs.limbo_count != 0 and epochs.limbo[0].epoch <= epoch
+    pthread_mutex_unlock(&epochs.lock)
+    return waits
 
 
 cdef size_t epoch_reclaim(Epochs *epochs) noexcept nogil:
@@ -207,7 +221,7 @@ cdef class EpochLimbo:
     cdef size_t retired
 
     def __cinit__(self, *, uint64_t fail_at=0):
-        account_init(&self.account)
+        account_init(&self.account, NULL)
         self.account.fail_at = fail_at
         if epochs_init(&self.epochs, &self.account) != 0:
             raise MemoryError("no memory for epochs")

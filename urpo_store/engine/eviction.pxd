@@ -8,5 +8,5 @@ from urpo_store.engine.chunk_store cimport ChunkStore, SeriesData
 # Drops sealed chunks that end before `before` (retention). Under the lock. Points dropped.
 cdef uint64_t chunks_expire(ChunkStore *store, SeriesData *data, int64_t before) noexcept nogil
 # Drops the oldest sealed chunks over all `count` series (entries may be NULL) until about `bytes` are
-# freed. Under the lock. Points dropped (also counted in evicted_points).
+# freed. Under the lock. Bytes freed, about; the points are counted in evicted_points.
 cdef uint64_t chunks_evict(ChunkStore *store, SeriesData **all_data, size_t count, uint64_t bytes) noexcept nogil

@@ -123,6 +123,8 @@ cdef uint64_t chunks_evict(
             break
     # First all series give what is before `low`, then one after the other up to `high`.
     for round in range(2):
+        if freed >= bytes:
+            break
         for i in range(count):
             data = all_data[i]
             if data == NULL:
@@ -136,7 +138,6 @@ cdef uint64_t chunks_evict(
                 n += 1
             points += drop_oldest(store, data, n)
             if freed >= bytes:
-                store.evicted_points += points
-                return points
+                break
     store.evicted_points += points
-    return points
+    return freed

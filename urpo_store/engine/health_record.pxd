@@ -86,7 +86,8 @@ cdef struct Source:
 cdef struct HealthSeries        # below
 
 cdef struct HealthService:
-    Account *account
+    Account *index_account      # what is there once a service, source or series
+    Account *account            # what grows with time: slots, vectors. Whole of the former, if that is a part
     pthread_mutex_t lock
     char *name                  # UTF-8; constant
     uint32_t name_length

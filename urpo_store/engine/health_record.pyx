@@ -51,7 +51,8 @@ cdef HealthService *health_service_new(Account *account, const uint8_t *name, ui
         mem_free(account, service.name)
         mem_free(account, service)
         return NULL
-    service.account = account
+    service.index_account = account
+    service.account = account.whole if account.whole != NULL else account
     service.name_length = length
     service.id = id
     service.first_seen = INT64_MAX
@@ -73,7 +74,8 @@ cdef void slot_free(Account *account, Slot *slot) noexcept nogil:
         mem_free(account, slot)
 
 
-cdef void source_free(Account *account, Source *source) noexcept nogil:
+cdef void source_free(HealthService *service, Source *source) noexcept nogil:
+    cdef Account *account = service.account
     cdef uint32_t i
     cdef int place
     for place in range(SECONDS):
@@ -84,17 +86,17 @@ cdef void source_free(Account *account, Source *source) noexcept nogil:
         slot_free(account, source.firsts[i])
     for i in range(source.layout_count):
         mem_free(account, source.layouts[i].bounds)
-    mem_free(account, source.name)
-    mem_free(account, source)
+    mem_free(service.index_account, source.name)
+    mem_free(service.index_account, source)
 
 
 cdef void health_service_free(HealthService *service) noexcept nogil:
-    cdef Account *account = service.account
+    cdef Account *account = service.index_account
     cdef uint32_t i
     while service.series != NULL:
         health_series_free(service.series)
     for i in range(service.source_count):
-        source_free(account, service.sources[i])
+        source_free(service, service.sources[i])
     pthread_mutex_destroy(&service.lock)
     mem_free(account, service.name)
     mem_free(account, service)
@@ -111,12 +113,12 @@ cdef Source *source_for(HealthService *service, const Meaning *meaning, const ui
             return source
     if service.source_count == SOURCES:
         return NULL
-    source = <Source *>mem_calloc(service.account, sizeof(Source))
+    source = <Source *>mem_calloc(service.index_account, sizeof(Source))
     if source == NULL:
         return NULL
-    source.name = copy_text(service.account, name, length)
+    source.name = copy_text(service.index_account, name, length)
     if source.name == NULL:
-        mem_free(service.account, source)
+        mem_free(service.index_account, source)
         return NULL
     source.name_length = length
     source.meaning = meaning[0]
@@ -128,7 +130,7 @@ cdef Source *source_for(HealthService *service, const Meaning *meaning, const ui
 
 
 cdef HealthSeries *health_series_new(HealthService *service, const Meaning *meaning, const uint8_t *name, uint32_t length, uint32_t kind, uint32_t temporality, bint collapsed) noexcept nogil:
-    cdef HealthSeries *series = <HealthSeries *>mem_calloc(service.account, sizeof(HealthSeries))
+    cdef HealthSeries *series = <HealthSeries *>mem_calloc(service.index_account, sizeof(HealthSeries))
     if series == NULL:
         return NULL
     pthread_mutex_lock(&service.lock)
@@ -140,7 +142,7 @@ cdef HealthSeries *health_series_new(HealthService *service, const Meaning *mean
         service.series = series
     pthread_mutex_unlock(&service.lock)
     if series.source == NULL:
-        mem_free(service.account, series)
+        mem_free(service.index_account, series)
         return NULL
     series.service = service
     series.kind = kind
@@ -154,7 +156,7 @@ cdef HealthSeries *health_series_new(HealthService *service, const Meaning *mean
 
 
 cdef void health_series_free(HealthSeries *series) noexcept nogil:
-    cdef Account *account = series.service.account
+    cdef HealthService *service = series.service
     if series.cumulative and series.primed and series.time > series.source.forgotten:
         series.source.forgotten = series.time
     if series.previous != NULL:
@@ -163,8 +165,8 @@ cdef void health_series_free(HealthSeries *series) noexcept nogil:
         series.service.series = series.next
     if series.next != NULL:
         series.next.previous = series.previous
-    mem_free(account, series.counts)
-    mem_free(account, series)
+    mem_free(service.account, series.counts)
+    mem_free(service.index_account, series)
 
 
 # --- slots ---

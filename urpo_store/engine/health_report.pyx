@@ -544,7 +544,7 @@ cdef class HealthBook:
     cdef list handles           # addresses of HealthSeries; 0: the series says nothing about requests
 
     def __cinit__(self, str service="service", int64_t first_seen=-1, uint64_t fail_at=0):
-        account_init(&self.account)
+        account_init(&self.account, NULL)
         name = service.encode()
         self.service = health_service_new(&self.account, <const uint8_t *><char *>name, <uint32_t>len(name), 0)
         if self.service == NULL:

@@ -30,11 +30,15 @@ from urpo_store.engine.series cimport (
 from urpo_store.engine.series cimport SERIES_OVERFLOW
 from urpo_store.engine.store cimport NAME_BYTES, REFUSALS, Refusal, Staging, Store
 from urpo_store.engine.wire cimport wire_scan
-from urpo_store.engine.wire_memory cimport scan_init
+from urpo_store.engine.wire_memory cimport scan_end, scan_init, trim
 from urpo_store.engine.wire_types cimport (
     REJECT_MEMORY, REJECT_NONE, REJECT_TOO_OLD, Scan, Span, WIRE_NO_MEMORY, WIRE_OK, WIRE_STOPPED,
     WireMetric, WirePoint, WireResource, WireScope,
 )
+
+
+cdef enum:
+    NO_ROOM = 0xFFFFFFFF        # in Staging.metrics: no room for another series of this metric
 
 
 # What on_batch needs to know beside the scan.
@@ -439,8 +443,14 @@ cdef int store_batch(Request *request) noexcept nogil:
             reason = staging.refused[scan.scopes[scan.metrics[point.metric].scope].resource]
             if reason == REJECT_NONE and scan.slots[point.slot].timestamp < request.oldest:
                 reason = REJECT_TOO_OLD
-            if reason == REJECT_NONE and point.series == 0 and not create_series(request, point):
-                reason = REJECT_MEMORY
+            if reason == REJECT_NONE and point.series == 0:
+                # Without room for one set of a metric, the others are not tried: a request of a
+                # million points would take long to refuse.
+                if staging.metrics[point.metric] == NO_ROOM:
+                    reason = REJECT_MEMORY
+                elif not create_series(request, point):
+                    reason = REJECT_MEMORY
+                    staging.metrics[point.metric] = NO_ROOM
         if reason != REJECT_NONE:
             point.series = 0
             refuse(request, point, reason)
@@ -482,6 +492,16 @@ cdef int on_batch(void *context, Scan *scan) noexcept nogil:
     return take_batch(<Request *>context)
 
 
+cdef void rest(Store *store, Staging *staging) noexcept nogil:
+    """Gives back what only a big request needs; a staging may wait for the next one for ever."""
+    scan_end(&staging.scan)
+    trim(&store.account, <void **>&staging.resources, &staging.resource_capacity, sizeof(uint32_t))
+    trim(&store.account, <void **>&staging.refused, &staging.refused_capacity, sizeof(uint32_t))
+    trim(&store.account, <void **>&staging.services, &staging.service_capacity, sizeof(Span))
+    trim(&store.account, <void **>&staging.scopes, &staging.scope_capacity, sizeof(uint32_t))
+    trim(&store.account, <void **>&staging.metrics, &staging.metric_capacity, sizeof(uint32_t))
+
+
 cdef int ingest_request(Store *store, int slot, const uint8_t *data, size_t length) noexcept nogil:
     cdef Staging *staging = staging_of(store, slot)
     cdef Request request
@@ -516,6 +536,7 @@ cdef int ingest_request(Store *store, int slot, const uint8_t *data, size_t leng
             verdict = take_batch(&request)
     if verdict == WIRE_STOPPED:
         verdict = scan.stop_code
+    rest(store, staging)
     add_relaxed(&store.accepted_points, staging.accepted)
     if staging.rejected:
         add_relaxed(&store.rejected_points, staging.rejected)

@@ -448,7 +448,7 @@ cdef class Interner:
         cdef uint64_t secret[4]
         random = os.urandom(sizeof(secret))
         memcpy(secret, <const uint8_t *>PyBytes_AS_STRING(random), sizeof(secret))
-        account_init(&self.account)
+        account_init(&self.account, NULL)
         if epochs_init(&self.epochs, &self.account) != 0:
             raise MemoryError("there is no memory for the epochs of a table")
         if table_init(&self.table, &self.account, &self.epochs, secret) != 0:

@@ -324,7 +324,7 @@ cdef class HotRing:
             raise ValueError(f"capacity is {capacity}; it must be a power of two")
         if first % capacity:
             raise ValueError(f"first is {first}; it must be a multiple of {capacity}")
-        account_init(&self.account)
+        account_init(&self.account, NULL)
         self.account.fail_at = fail_at
         if ring_init(&self.ring, &self.account, capacity) != 0:
             raise MemoryError(f"no memory for a ring of {capacity} slots")

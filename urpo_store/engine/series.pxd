@@ -105,7 +105,7 @@ cdef struct SeriesTable:
     void **metric_pages
     void **series_pages
     uint64_t secret[4]          # of the hash of collapsed sources; constant
-    uint64_t memory_limit       # bytes of the account beyond which new sets collapse; constant
+    uint64_t memory_limit       # bytes of its account beyond which new sets collapse; constant
     uint32_t max_series         # constant
     uint32_t overflow_value     # string id of "urpo.overflow"; constant
     uint32_t last_eviction      # monotonic second of the last search for idle series

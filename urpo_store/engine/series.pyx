@@ -778,7 +778,9 @@ cdef uint32_t collapse(SeriesTable *table, uint32_t resource, uint32_t scope, ui
     id = find_canonical(table, resource, scope, metric_id, set)
     if id:
         return id
-    if table.series_count < 2 * table.max_series + 16:
+    # Beyond the limits, but not by much: or who makes up services would fill the memory with these.
+    if (table.series_count < 2 * table.max_series + 16
+            and load_relaxed(&table.account.bytes) <= table.memory_limit + table.memory_limit // 4):
         return create(table, resource, scope, metric_id, set, NULL, SERIES_OVERFLOW)
     return 0
 

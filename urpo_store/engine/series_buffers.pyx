@@ -61,7 +61,7 @@ cdef class SeriesBuffers:
 
     def __cinit__(self, kinds, groups=None, options=None):
         cdef int i
-        account_init(&self.account)
+        account_init(&self.account, NULL)
         self.count = len(kinds)
         self.data = <SeriesData *>calloc(self.count + 1, sizeof(SeriesData))
         self.all_data = <SeriesData **>calloc(self.count + 1, sizeof(SeriesData *))
@@ -202,9 +202,10 @@ cdef class SeriesBuffers:
         return points
 
     def evict(self, uint64_t bytes):
-        points = chunks_evict(&self.store, self.all_data, self.count, bytes)
+        before = self.store.evicted_points
+        chunks_evict(&self.store, self.all_data, self.count, bytes)
         epoch_reclaim(&self.epochs)
-        return points
+        return self.store.evicted_points - before
 
     def clear(self, int series):
         points = series_data_clear(&self.store, self.series(series))

@@ -17,7 +17,7 @@ from urpo_store.engine.atomics cimport (
     store_release,
 )
 from urpo_store.engine.catalog cimport (
-    attribute_column, catalog_bytes, catalog_producers, catalog_streams, find_string, series_identity,
+    attribute_column, catalog_producers, catalog_streams, find_string, series_identity,
     service_column, string_bytes,
 )
 from urpo_store.engine.chunks cimport (
@@ -69,7 +69,7 @@ cdef class SeriesIndex:
 
     def __cinit__(self, *, uint32_t max_series=100_000, uint64_t memory_limit=0,
                   uint64_t hash_mask=0xFFFFFFFFFFFFFFFF):
-        account_init(&self.account)
+        account_init(&self.account, NULL)
         if epochs_init(&self.epochs, &self.account) != 0:
             raise MemoryError("no memory for epochs")
         self.ready = 1
@@ -338,7 +338,7 @@ cdef class SeriesIndex:
     @property
     def index_memory(self):
         """Bytes of strings, series and their tables."""
-        return catalog_bytes(&self.table)
+        return self.account.bytes
 
     @property
     def counts(self):

@@ -48,6 +48,7 @@ cdef struct Staging:
 
 cdef struct Store:
     Account account             # everything but the columns of running queries
+    Account index_account       # strings, series, their health; a part of `account`, at most half of memory_limit
     Account query_account
     Epochs epochs
     Ring ring
@@ -80,6 +81,8 @@ cdef struct Store:
     uint64_t waiting            # atomic: producers that wait, or are about to
     uint64_t stopping           # atomic: 1 from close on
     uint64_t next_maintenance   # monotonic ns; under the drain lock
+    uint64_t evicted_epoch      # in which memory was last given up to limbo; under the drain lock
+    uint32_t seal_next          # series from which on tails are sealed for want of memory; under the drain lock
     uint64_t *payload           # scratch of the drain, under the drain lock
     size_t payload_capacity
     uint64_t generation         # of the process that opened it; see process_generation

@@ -48,8 +48,9 @@ cdef Store *store_open(uint64_t ring_slots, uint64_t memory_limit, uint32_t max_
     cdef Store *store = <Store *>calloc(1, sizeof(Store))
     if store == NULL:
         return NULL
-    account_init(&store.account)
-    account_init(&store.query_account)
+    account_init(&store.account, NULL)
+    account_init(&store.index_account, &store.account)
+    account_init(&store.query_account, NULL)
     store.memory_limit = memory_limit
     store.retention = retention
     store.max_attributes = max_attributes
@@ -69,14 +70,14 @@ cdef Store *store_open(uint64_t ring_slots, uint64_t memory_limit, uint32_t max_
         epochs_destroy(&store.epochs)
         free(store)
         return NULL
-    if series_table_init(&store.table, &store.account, &store.epochs, &store.chunks,
-                         max_series, memory_limit) != 0:
+    if series_table_init(&store.table, &store.index_account, &store.epochs, &store.chunks,
+                         max_series, memory_limit // 2) != 0:
         chunk_store_destroy(&store.chunks)
         ring_destroy(&store.ring)
         epochs_destroy(&store.epochs)
         free(store)
         return NULL
-    if health_init(&store.health, &store.account, &store.table) != 0:
+    if health_init(&store.health, &store.index_account, &store.table) != 0:
         series_table_destroy(&store.table)
         chunk_store_destroy(&store.chunks)
         ring_destroy(&store.ring)

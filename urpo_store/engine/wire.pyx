@@ -30,7 +30,8 @@ from urpo_store.engine.protobuf cimport (
     WT_BYTES, WT_VARINT, read_length, read_tag, read_varint, skip_value, valid_utf8,
 )
 from urpo_store.engine.wire_memory cimport (
-    Pieces, malformed, no_span, pieces_add_checked, scan_begin, scan_destroy, scan_init,
+    Pieces, malformed, no_span, pieces_add_checked, scan_begin, scan_destroy, scan_end,
+    scan_init,
 )
 from urpo_store.engine.wire_types cimport (
     REJECT_NONE, Scan, Span, WIRE_E_BYTES, WIRE_E_DEPTH, WIRE_E_NONE, WIRE_E_UTF8, WIRE_NO_MEMORY,
@@ -363,7 +364,7 @@ cdef class Scanner:
     cdef Account account
 
     def __cinit__(self):
-        account_init(&self.account)
+        account_init(&self.account, NULL)
         scan_init(&self.scan_, &self.account)
 
     def __dealloc__(self):
@@ -380,6 +381,7 @@ cdef class Scanner:
         cdef size_t n = len(data)
         cdef int verdict
         with nogil:
+            scan_end(&self.scan_)
             verdict = wire_scan(&self.scan_, p, n)
         return self.scan_.total_points if verdict == WIRE_OK else -1
 
@@ -395,6 +397,7 @@ cdef class Scanner:
         cdef WireScope *scope
         cdef WirePoint *point
         cdef size_t i
+        scan_end(scan)
         if wire_scan(scan, <const uint8_t *>data, len(data)) != WIRE_OK:
             return None
         for i in range(scan.resource_count):

@@ -66,10 +66,9 @@ cdef void arena_reset(Scan *scan) noexcept nogil:
     scan.arena_at = scan.arena
 
 
-cdef void trim(Scan *scan, void **items, size_t *capacity, size_t size) noexcept nogil:
-    """Gives a big array back, so that one big request does not hold memory for ever."""
+cdef void trim(Account *account, void **items, size_t *capacity, size_t size) noexcept nogil:
     if capacity[0] * size > KEEP:
-        mem_free(scan.account, items[0])
+        mem_free(account, items[0])
         items[0] = NULL
         capacity[0] = 0
 
@@ -91,12 +90,16 @@ cdef void scan_begin(Scan *scan, const uint8_t *data, size_t length) noexcept no
     scan.error_offset = 0
     scan.stop_code = 0
     scan.has_start = False
-    trim(scan, <void **>&scan.resources, &scan.resource_capacity, sizeof(WireResource))
-    trim(scan, <void **>&scan.scopes, &scan.scope_capacity, sizeof(WireScope))
-    trim(scan, <void **>&scan.metrics, &scan.metric_capacity, sizeof(WireMetric))
-    trim(scan, <void **>&scan.points, &scan.point_capacity, sizeof(WirePoint))
-    trim(scan, <void **>&scan.slots, &scan.slot_capacity, sizeof(Point))
-    trim(scan, <void **>&scan.scratch, &scan.scratch_capacity, 1)
+    arena_reset(scan)
+
+
+cdef void scan_end(Scan *scan) noexcept nogil:
+    trim(scan.account, <void **>&scan.resources, &scan.resource_capacity, sizeof(WireResource))
+    trim(scan.account, <void **>&scan.scopes, &scan.scope_capacity, sizeof(WireScope))
+    trim(scan.account, <void **>&scan.metrics, &scan.metric_capacity, sizeof(WireMetric))
+    trim(scan.account, <void **>&scan.points, &scan.point_capacity, sizeof(WirePoint))
+    trim(scan.account, <void **>&scan.slots, &scan.slot_capacity, sizeof(Point))
+    trim(scan.account, <void **>&scan.scratch, &scan.scratch_capacity, 1)
     arena_reset(scan)
 
 
