@@ -185,6 +185,7 @@ class MetricStore:
 
     def rejections(self) -> list[Rejection]:
         """Recent refusals and why, newest first."""
+        self._engine.check_open()
         return list(self._rejections)
 
     def stats(self) -> StoreStats:

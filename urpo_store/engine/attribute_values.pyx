@@ -46,16 +46,19 @@ cdef bint has_long_string(const uint8_t *p, size_t n, uint32_t max_string) noexc
     is as much to keep as one long text.
     """
     cdef const uint8_t *end = p + n
-    cdef uint32_t tag
-    cdef size_t length
+    cdef uint32_t tag, rest = max_string >> 7
+    cdef size_t length, head = 2
+    while rest:
+        head += 1
+        rest >>= 7
     while p < end:
         p = read_tag(p, end, &tag)
         if tag & 7 != WT_BYTES:
             p = skip_value(p, end, tag, DEPTH_POINT)
             continue
         p = read_length(p, end, &length)
-        # A text of exactly max_string bytes stands behind a tag and a length of at most 5 bytes.
-        if (tag >> 3 == 1 and length > max_string) or (tag >> 3 == 2 and length > max_string + 6):
+        # A text of exactly max_string bytes stands behind a tag and its length, a varint.
+        if (tag >> 3 == 1 and length > max_string) or (tag >> 3 == 2 and length > max_string + head):
             return True
         p += length
     return False
@@ -77,7 +80,12 @@ cdef int wire_check_resource(Span body, uint32_t max_attributes, uint32_t max_st
 
 
 cdef int wire_check_scope(Span body, uint32_t max_attributes, uint32_t max_string) noexcept nogil:
-    return check_deferred(M_SCOPE, body, DEPTH_SCOPE, 3, max_attributes, max_string)
+    cdef int verdict = check_deferred(M_SCOPE, body, DEPTH_SCOPE, 3, max_attributes, max_string)
+    if verdict == WIRE_OK and (
+        wire_string_field(body, 1).n > max_string or wire_string_field(body, 2).n > max_string
+    ):
+        return -REJECT_STRING
+    return verdict
 
 
 # ---- attributes and their values ------------------------------------------------------------------------

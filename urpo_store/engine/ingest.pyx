@@ -32,7 +32,7 @@ from urpo_store.engine.store cimport NAME_BYTES, REFUSALS, Refusal, Staging, Sto
 from urpo_store.engine.wire cimport wire_scan
 from urpo_store.engine.wire_memory cimport scan_end, scan_init, trim
 from urpo_store.engine.wire_types cimport (
-    REJECT_MEMORY, REJECT_NONE, REJECT_TOO_OLD, Scan, Span, WIRE_NO_MEMORY, WIRE_OK, WIRE_STOPPED,
+    REJECT_MEMORY, REJECT_NONE, REJECT_STRING, REJECT_TOO_OLD, Scan, Span, WIRE_NO_MEMORY, WIRE_OK, WIRE_STOPPED,
     WireMetric, WirePoint, WireResource, WireScope,
 )
 
@@ -246,6 +246,8 @@ cdef int look_up_points(Request *request, size_t *unknown) noexcept nogil:
             verdict = wire_check_attributes(point.attributes, store.max_attributes, store.max_string)
             if verdict > 0:
                 return verdict
+            if verdict == WIRE_OK and has_long_text(scan, point.metric, store.max_string):
+                verdict = -REJECT_STRING
             if verdict < 0 and point.reason == REJECT_NONE:
                 scan.slots[point.slot].series = 0
                 refuse_later(point, <uint32_t>(-verdict))
@@ -253,6 +255,13 @@ cdef int look_up_points(Request *request, size_t *unknown) noexcept nogil:
             previous = series
     staging.previous = previous
     return WIRE_OK
+
+
+cdef bint has_long_text(Scan *scan, uint32_t index, uint32_t most) noexcept nogil:
+    """Whether what names a metric, or its scope's schema, is longer than any text may be."""
+    cdef WireMetric *metric = &scan.metrics[index]
+    return (metric.name.n > most or metric.unit.n > most or metric.description.n > most
+            or scan.scopes[metric.scope].schema_url.n > most)
 
 
 cdef inline void refuse_later(WirePoint *point, uint32_t reason) noexcept nogil:
