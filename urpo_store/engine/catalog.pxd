@@ -2,9 +2,9 @@
 #
 # Ids mean something only inside the caller's epoch. The functions that return Python objects copy what
 # they need under SeriesTable.lock and build objects after dropping it.
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 
-from urpo_store.engine.series cimport SeriesTable
+from urpo_store.engine.series_types cimport SeriesTable
 
 # The value id of attribute `key` of each series, 0 where absent.
 cdef void attribute_column(SeriesTable *table, const uint32_t *ids, size_t count, uint32_t key, uint32_t *out) noexcept nogil

@@ -7,12 +7,11 @@ import numpy as np
 
 from urpo_store.engine.alloc cimport mem_alloc, mem_free
 from urpo_store.engine.atomics cimport load32_acquire, pthread_mutex_lock, pthread_mutex_unlock
-from urpo_store.engine.intern cimport (
-    Entry, Key, Table, entry_bytes, key_of, table_find, table_get,
-)
-from urpo_store.engine.series cimport (
-    Metric, Pair, Resource, Scope, Series, metric_get, resource_get, scope_get, series_attribute,
-    series_get,
+from urpo_store.engine.attribute_set cimport Pair
+from urpo_store.engine.intern cimport Entry, Key, Table, entry_bytes, key_of, table_find, table_get
+from urpo_store.engine.series cimport series_attribute
+from urpo_store.engine.series_types cimport (
+    Metric, Resource, Scope, Series, metric_get, resource_get, scope_get, series_get,
 )
 
 from urpo_store.engine.values import decode_value

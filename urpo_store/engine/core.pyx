@@ -17,14 +17,14 @@ from urpo_store.engine.atomics cimport (
     load32_relaxed, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock,
 )
 from urpo_store.engine.catalog cimport (
-    attribute_column, catalog_producers, catalog_streams,
-    find_string, resource_column, scope_column, series_identity, service_column, string_bytes,
+    attribute_column, catalog_producers, catalog_streams, find_string, resource_column, scope_column,
+    series_identity, service_column, string_bytes,
 )
-from urpo_store.engine.exemplars cimport read_exemplars
 from urpo_store.engine.drain cimport (
     compress_all, drain_all, drain_start, drain_stop, evict_idle, maintain,
 )
 from urpo_store.engine.epoch cimport epoch_enter, epoch_leave
+from urpo_store.engine.exemplars cimport read_exemplars
 from urpo_store.engine.health cimport health_report
 from urpo_store.engine.ingest cimport ingest_request
 from urpo_store.engine.points cimport (
@@ -33,7 +33,7 @@ from urpo_store.engine.points cimport (
 from urpo_store.engine.ring cimport RingCopies, RingCopy, ring_collect_one, ring_copies_free
 from urpo_store.engine.rows cimport Rows, rows_clear, rows_free, rows_init
 from urpo_store.engine.scan cimport scan_series
-from urpo_store.engine.series cimport Series, series_get
+from urpo_store.engine.series_types cimport Series, series_get
 from urpo_store.engine.store cimport (
     Refusal, Staging, Store, process_generation, store_free, store_open,
 )

@@ -3,10 +3,10 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from urpo_store.engine.alloc cimport mem_alloc, mem_free, mem_grow
 from urpo_store.engine.atomics cimport (
-    add_relaxed, add_seq_cst, load32_relaxed, load_acquire, load_relaxed, load_seq_cst, monotonic_ns,
-    pthread_create, pthread_join, pthread_mutex_lock, pthread_mutex_trylock, pthread_mutex_unlock,
-    pthread_setname_np, sched_yield,
-    sem_post, sem_wait_for, store_relaxed, store_release, wall_ns, cas_acq_rel,
+    add_relaxed, add_seq_cst, cas_acq_rel, load32_relaxed, load_acquire, load_relaxed, load_seq_cst,
+    monotonic_ns, pthread_create, pthread_join, pthread_mutex_lock, pthread_mutex_trylock,
+    pthread_mutex_unlock, pthread_setname_np, sched_yield, sem_post, sem_wait_for, store_relaxed,
+    store_release, wall_ns,
 )
 from urpo_store.engine.chunks cimport (
     SeriesData, chunks_append, chunks_evict, chunks_expire, chunks_seal, prefetch_series,
@@ -16,7 +16,8 @@ from urpo_store.engine.epoch cimport epoch_enter, epoch_leave, epoch_reclaim, ep
 from urpo_store.engine.mutants cimport MUTANT_RELEASE_EARLY
 from urpo_store.engine.points cimport Point, SERIES_START, ext_slots
 from urpo_store.engine.ring cimport ring_committed, ring_payload, ring_release, ring_slot, ring_used
-from urpo_store.engine.series cimport Series, series_evict_idle, series_get
+from urpo_store.engine.series cimport series_evict_idle
+from urpo_store.engine.series_types cimport Series, series_get
 from urpo_store.engine.store cimport Store
 
 cdef enum:
@@ -205,8 +206,8 @@ cdef void evict(Store *store) noexcept nogil:
 
 cdef void seal_some(Store *store, SeriesData **data, uint32_t limit) noexcept nogil:
     """Seals the tails of the next few series, in turns: all at once would hold the lock for long."""
-    cdef uint32_t looked, sealed = 0
-    for looked in range(limit):
+    cdef uint32_t _looked, sealed = 0
+    for _looked in range(limit):
         if sealed == SEAL_AT_ONCE:
             break
         store.seal_next = store.seal_next + 1 if store.seal_next + 1 < limit else 0

@@ -20,7 +20,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from urpo_store.engine.alloc cimport Account
 from urpo_store.engine.health_record cimport HealthService
 from urpo_store.engine.points cimport Point
-from urpo_store.engine.series cimport Series, SeriesTable
+from urpo_store.engine.series_types cimport Series, SeriesTable
 
 cdef struct Health:
     Account *account

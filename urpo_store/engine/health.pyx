@@ -7,17 +7,20 @@ newest), so that a reader needs neither lock nor epoch.
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from urpo_store.engine.alloc cimport Account, mem_calloc, mem_free
-from urpo_store.engine.atomics cimport load_ptr_acquire, pthread_mutex_lock, pthread_mutex_unlock, store_ptr_release
+from urpo_store.engine.atomics cimport (
+    load_ptr_acquire, pthread_mutex_lock, pthread_mutex_unlock, store_ptr_release,
+)
 from urpo_store.engine.health_record cimport (
-    HealthSeries, HealthService, health_file, health_series_free, health_series_new, health_service_free,
-    health_service_new,
+    HealthSeries, HealthService, health_file, health_series_free, health_series_new,
+    health_service_free, health_service_new,
 )
 from urpo_store.engine.health_report cimport record_report
 from urpo_store.engine.health_sources cimport Meaning, health_meaning
 from urpo_store.engine.intern cimport Entry, Key, entry_bytes, key_of, table_get, table_intern
 from urpo_store.engine.points cimport Point
-from urpo_store.engine.series cimport (
-    Metric, Resource, SERIES_OVERFLOW, Series, SeriesTable, metric_get, resource_get, series_attribute_named,
+from urpo_store.engine.series cimport series_attribute_named
+from urpo_store.engine.series_types cimport (
+    Metric, Resource, SERIES_OVERFLOW, Series, SeriesTable, metric_get, resource_get,
 )
 
 cdef enum:

@@ -8,8 +8,7 @@ from libc.string cimport memcpy, memset
 
 from urpo_store.engine.alloc cimport mem_calloc, mem_free, mem_grow
 from urpo_store.engine.atomics cimport (
-    add_relaxed, load32_relaxed, monotonic_ns, store32_relaxed, store_relaxed,
-    wall_ns,
+    add_relaxed, load32_relaxed, monotonic_ns, store32_relaxed, store_relaxed, wall_ns,
 )
 from urpo_store.engine.attribute_values cimport (
     Attribute, wire_check_attributes, wire_check_resource, wire_check_scope, wire_next_attribute,
@@ -17,23 +16,23 @@ from urpo_store.engine.attribute_values cimport (
 )
 from urpo_store.engine.drain cimport drain_help, drain_wanted
 from urpo_store.engine.health cimport HealthService, health_lock, health_observe, health_unlock
-from urpo_store.engine.intern cimport Entry, entry_bytes, table_get
 from urpo_store.engine.ingest cimport BATCH
+from urpo_store.engine.intern cimport Entry, entry_bytes, table_get
 from urpo_store.engine.overflow cimport overflow_point
 from urpo_store.engine.points cimport FLAG_STALE, Point, SERIES_START, ext_slots
-from urpo_store.engine.ring cimport ring_claim, ring_publish, ring_used
-from urpo_store.engine.series cimport (
-    Series, metric_add, metric_find, metric_release, resource_add, resource_find, resource_get,
-    resource_release, scope_add, scope_find, scope_release, series_add, series_find,
-    series_follows, series_get, series_guess,
+from urpo_store.engine.records cimport (
+    metric_add, metric_find, metric_release, resource_add, resource_find, resource_release, scope_add,
+    scope_find, scope_release,
 )
-from urpo_store.engine.series cimport SERIES_OVERFLOW
+from urpo_store.engine.ring cimport ring_claim, ring_publish, ring_used
+from urpo_store.engine.series cimport series_add, series_find, series_follows, series_guess
+from urpo_store.engine.series_types cimport SERIES_OVERFLOW, Series, resource_get, series_get
 from urpo_store.engine.store cimport NAME_BYTES, REFUSALS, Refusal, Staging, Store
 from urpo_store.engine.wire cimport wire_scan
 from urpo_store.engine.wire_memory cimport scan_end, scan_init, trim
 from urpo_store.engine.wire_types cimport (
-    REJECT_MEMORY, REJECT_NONE, REJECT_STRING, REJECT_TOO_OLD, Scan, Span, WIRE_NO_MEMORY, WIRE_OK, WIRE_STOPPED,
-    WireMetric, WirePoint, WireResource, WireScope,
+    REJECT_MEMORY, REJECT_NONE, REJECT_STRING, REJECT_TOO_OLD, Scan, Span, WIRE_NO_MEMORY, WIRE_OK,
+    WIRE_STOPPED, WireMetric, WirePoint, WireResource, WireScope,
 )
 
 

@@ -14,7 +14,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from urpo_store.engine.points cimport Point
-from urpo_store.engine.series cimport Metric, Series, SeriesTable
+from urpo_store.engine.series_types cimport Metric, Series, SeriesTable
 
 # Turns a collapsed source's point into the collapsed series' own, in place (time, value, flags, and the row
 # words of histograms). 1: use the point; 0: nothing to store, counted as a baseline; -1: no memory, nothing

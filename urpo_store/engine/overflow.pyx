@@ -8,11 +8,11 @@ from urpo_store.engine.atomics cimport (
     add_relaxed, bits_to_double, double_to_bits, pthread_mutex_lock, pthread_mutex_unlock,
 )
 from urpo_store.engine.points cimport (
-    FLAG_INT, FLAG_MAX, FLAG_MIN, FLAG_STALE, FLAG_SUM, KIND_EXPONENTIAL, KIND_HISTOGRAM, KIND_SUM, Point,
-    ROW_EXPONENTIAL, ROW_HISTOGRAM, TEMPORALITY_CUMULATIVE, payload_layout_words,
+    FLAG_INT, FLAG_MAX, FLAG_MIN, FLAG_STALE, FLAG_SUM, KIND_EXPONENTIAL, KIND_HISTOGRAM, KIND_SUM,
+    Point, ROW_EXPONENTIAL, ROW_HISTOGRAM, TEMPORALITY_CUMULATIVE, payload_layout_words,
     payload_row_words,
 )
-from urpo_store.engine.series cimport (
+from urpo_store.engine.series_types cimport (
     Metric, OVERFLOW_SOURCES, Series, SeriesTable, Sources, Total, metric_get, series_get,
 )
 

@@ -9,12 +9,12 @@ from urpo_store.engine.atomics cimport (
 from urpo_store.engine.chunk_store cimport DATA_ADD
 from urpo_store.engine.merging cimport rows_sort
 from urpo_store.engine.mutants cimport MUTANT_WATERMARK_EARLY
-from urpo_store.engine.rows cimport Rows, rows_append, rows_drop
-from urpo_store.engine.snapshot cimport Snapshot, snapshot_decode, snapshot_take
 from urpo_store.engine.ring cimport (
     RingCopies, RingCopy, ring_collect, ring_collect_one, ring_copies_free,
 )
-from urpo_store.engine.series cimport Series, series_get
+from urpo_store.engine.rows cimport Rows, rows_append, rows_drop
+from urpo_store.engine.series_types cimport Series, series_get
+from urpo_store.engine.snapshot cimport Snapshot, snapshot_decode, snapshot_take
 from urpo_store.engine.store cimport Store
 
 

@@ -13,12 +13,12 @@ import numpy as np
 
 from urpo_store.engine.alloc cimport Account, account_init, mem_alloc, mem_free
 from urpo_store.engine.atomics cimport (
-    add_seq_cst, load32_relaxed, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock, store32_relaxed,
-    store_release,
+    add_seq_cst, load32_relaxed, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock,
+    store32_relaxed, store_release,
 )
 from urpo_store.engine.catalog cimport (
-    attribute_column, catalog_producers, catalog_streams, find_string, series_identity,
-    service_column, string_bytes,
+    attribute_column, catalog_producers, catalog_streams, find_string, series_identity, service_column,
+    string_bytes,
 )
 from urpo_store.engine.chunks cimport (
     ChunkStore, chunk_store_destroy, chunk_store_init, chunks_append,
@@ -29,11 +29,16 @@ from urpo_store.engine.epoch cimport (
 from urpo_store.engine.intern cimport table_get
 from urpo_store.engine.overflow cimport overflow_point
 from urpo_store.engine.points cimport Point
+from urpo_store.engine.records cimport (
+    metric_add, metric_find, metric_release, resource_add, resource_find, resource_release, scope_add,
+    scope_find, scope_release,
+)
 from urpo_store.engine.series cimport (
-    SERIES_EVICTED, SERIES_OVERFLOW, Series, SeriesTable, metric_add, metric_find, metric_release,
-    resource_add, resource_find, resource_release, scope_add, scope_find, scope_release, series_add,
-    series_evict_idle, series_find, series_follows, series_get, series_guess, series_table_destroy,
+    series_add, series_evict_idle, series_find, series_follows, series_guess, series_table_destroy,
     series_table_init,
+)
+from urpo_store.engine.series_types cimport (
+    SERIES_EVICTED, SERIES_OVERFLOW, Series, SeriesTable, series_get,
 )
 from urpo_store.engine.wire_memory cimport scan_destroy, scan_init
 from urpo_store.engine.wire_types cimport Scan, Span

@@ -14,7 +14,7 @@ from urpo_store.engine.chunks cimport ChunkStore
 from urpo_store.engine.epoch cimport EPOCH_SLOTS, Epochs
 from urpo_store.engine.health cimport Health
 from urpo_store.engine.ring cimport Ring
-from urpo_store.engine.series cimport SeriesTable
+from urpo_store.engine.series_types cimport SeriesTable
 from urpo_store.engine.wire_types cimport Scan, Span
 
 cdef enum:

@@ -9,13 +9,11 @@ from urpo_store.engine.atomics cimport (
 from urpo_store.engine.chunks cimport chunk_store_destroy, chunk_store_init
 from urpo_store.engine.epoch cimport EPOCH_SLOTS, epochs_destroy, epochs_init, epochs_release_all
 from urpo_store.engine.health cimport (
-    health_bind, health_destroy, health_init, health_unbind,
+    Health, health_bind, health_destroy, health_init, health_unbind,
 )
-from urpo_store.engine.health cimport Health
 from urpo_store.engine.ring cimport ring_destroy, ring_init
-from urpo_store.engine.series cimport (
-    Series, SeriesTable, series_table_destroy, series_table_init,
-)
+from urpo_store.engine.series cimport series_table_destroy, series_table_init
+from urpo_store.engine.series_types cimport Series, SeriesTable
 from urpo_store.engine.store cimport Staging, Store
 from urpo_store.engine.wire_memory cimport scan_destroy
 
