@@ -7,13 +7,15 @@ STAMP := $(VENV)/.installed
 SOURCES := $(shell find urpo_store -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 CYTHON_FILES := $(shell find urpo_store tests -name '*.pyx' -o -name '*.pxd')
 
-.PHONY: help build demo test race check package bench bench-smoke clean
+.PHONY: help build demo test race sanitize fuzz check package bench bench-smoke clean
 
 help:
 	@echo "make demo         a sample application, its live health, a few charts; DEMO_SECONDS=20"
 	@echo "make test         the whole test suite"
 	@echo "make check        lint, types, stubs, build hints, sdist -> wheel -> import"
 	@echo "make race         ThreadSanitizer, and the mutants that it must catch"
+	@echo "make sanitize     engine and query tests under AddressSanitizer and UBSan"
+	@echo "make fuzz         the scanner against protobuf's decoder, FUZZ_SECONDS=60 (needs clang)"
 	@echo "make bench-smoke  every benchmark once; make bench: in earnest"
 	@echo "make build        compile the engine in place; make clean"
 
@@ -51,6 +53,13 @@ test: build
 
 race: $(STAMP)
 	PYTHONPATH=tests $(PY) -m race.run --engine
+
+sanitize: $(STAMP)
+	$(PY) tests/sanitize.py build/sanitize
+
+FUZZ_SECONDS ?= 60
+fuzz: $(STAMP)
+	$(PY) tests/fuzz/run.py build/fuzz $(FUZZ_SECONDS)
 
 check: build package
 	$(BIN)/ruff check .

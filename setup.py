@@ -1,9 +1,13 @@
 """Builds the Cython engine; everything static is in pyproject.toml."""
 
+import os
 from glob import glob
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+
+# -O3 unless whoever builds has chosen otherwise.
+optimize = [] if "-O" in os.environ.get("CFLAGS", "") else ["-O3", "-g0"]
 
 extensions = [
     Extension(
@@ -11,7 +15,7 @@ extensions = [
         [path],
         include_dirs=["urpo_store/engine"],
         libraries=["pthread", "m"],
-        extra_compile_args=["-O3", "-g0", "-Wno-unused-function"],
+        extra_compile_args=[*optimize, "-Wno-unused-function"],
     )
     for path in sorted(glob("urpo_store/**/*.pyx", recursive=True))
 ]

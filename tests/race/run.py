@@ -22,7 +22,7 @@ from race.workshop import Workshop, has_sanitizer
 # given several runs: it shows when threads meet, and on a busy machine they may miss each other.
 SIZES = {"ring": 40_000, "epoch": 40_000, "engine": 4}
 CLEAN_RUNS = 2
-MUTANT_RUNS = 5
+MUTANT_RUNS = 15
 
 
 def run_races(workshop: Workshop, races: list[str]) -> int:

@@ -465,7 +465,8 @@ cdef void remember(HealthSeries *series, int32_t layout, const uint64_t *counts,
     series.layout = layout
     if layout >= 0:
         series.size = size
-        memcpy(series.counts, counts, 8 * <size_t>size)
+        if size:
+            memcpy(series.counts, counts, 8 * <size_t>size)
 
 
 # Reads the exponential counts of a payload, downscaled to BUCKETS. Negative values count as zeros:

@@ -64,23 +64,25 @@ cdef inline bint within(const Slot *slot, int64_t low, int64_t high) noexcept no
 @cython.cdivision(True)
 cdef size_t find_slots(Source *source, int64_t low, int64_t high, Slot **found) noexcept nogil:
     cdef size_t n = 0
-    cdef int64_t first, last, index
+    cdef int64_t first, last, index, newest = min(high, source.latest)
     cdef uint32_t i
     low = max(low, 0)
-    first = low // (10 * <int64_t>SECOND)
-    last = (min(high, source.latest) - 1) // (10 * <int64_t>SECOND)
-    first = max(first, last - TENS + 1)
-    for index in range(first, last + 1):
-        if within(source.tens[index % TENS], low, high):
-            found[n] = source.tens[index % TENS]
-            n += 1
-    first = low // SECOND
-    last = (min(high, source.latest) - 1) // SECOND
-    first = max(first, last - SECONDS + 1)
-    for index in range(first, last + 1):
-        if within(source.seconds[index % SECONDS], low, high):
-            found[n] = source.seconds[index % SECONDS]
-            n += 1
+    # Before its first increment a source has no slots, and no latest time to look back from.
+    if newest > low:
+        first = low // (10 * <int64_t>SECOND)
+        last = (newest - 1) // (10 * <int64_t>SECOND)
+        first = max(first, last - TENS + 1)
+        for index in range(first, last + 1):
+            if within(source.tens[index % TENS], low, high):
+                found[n] = source.tens[index % TENS]
+                n += 1
+        first = low // SECOND
+        last = (newest - 1) // SECOND
+        first = max(first, last - SECONDS + 1)
+        for index in range(first, last + 1):
+            if within(source.seconds[index % SECONDS], low, high):
+                found[n] = source.seconds[index % SECONDS]
+                n += 1
     for i in range(source.first_count):
         if within(source.firsts[i], low, high) and source.firsts[i].start >= low:
             found[n] = source.firsts[i]

@@ -119,7 +119,7 @@ cdef Last *remember(SeriesTable *table, const Point *point, int64_t start, const
 
 cdef bint same_layout(const Last *last, const uint64_t *words, uint32_t layout, uint32_t row) noexcept nogil:
     return (last.layout == layout and last.row == row
-            and memcmp(<const uint64_t *>(last + 1), words, layout * sizeof(uint64_t)) == 0)
+            and (layout == 0 or memcmp(<const uint64_t *>(last + 1), words, layout * sizeof(uint64_t)) == 0))
 
 
 cdef inline double as_double(uint64_t value, bint is_int) noexcept nogil:
@@ -175,7 +175,7 @@ cdef Total *total_of(SeriesTable *table, Series *series, const uint64_t *words, 
     """The running total; made, or begun anew at `start` when the layout has changed."""
     cdef Total *total = series.total
     if total != NULL and total.layout == layout and total.row == row:
-        if memcmp(words_of_total(total), words, layout * sizeof(uint64_t)) == 0:
+        if layout == 0 or memcmp(words_of_total(total), words, layout * sizeof(uint64_t)) == 0:
             return total
     total = <Total *>mem_calloc(table.account, sizeof(Total) + (layout + row) * sizeof(uint64_t))
     if total == NULL:

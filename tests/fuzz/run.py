@@ -1,0 +1,82 @@
+"""`make fuzz`: libFuzzer on the scanner and the store, against protobuf's decoder.
+
+    python tests/fuzz/run.py DIRECTORY [SECONDS]
+
+Builds the engine in DIRECTORY with clang, coverage and AddressSanitizer, then runs libFuzzer for so many
+seconds (60), from the corpus that is committed. Inputs that find new branches stay in DIRECTORY/corpus.
+Exits 1 if anything was found, or if the fuzzer did not get through to the scanner: requests must have
+been decoded and points stored.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+FLAGS = "-O1 -g1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address"
+
+
+def build(place: Path) -> Path:
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
+    )
+    for name in listed.stdout.decode().splitlines():
+        source, target = ROOT / name, place / name
+        if source.exists() and not (target.exists() and target.read_bytes() == source.read_bytes()):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
+    environment = dict(os.environ, CC="clang", LDSHARED="clang -shared", CFLAGS=FLAGS)
+    command = [sys.executable, "setup.py", "-q", "build_ext", "--inplace", "-j2"]
+    subprocess.run(command, cwd=place, env=environment, check=True)
+    paths = sysconfig.get_paths()
+    library = Path(sysconfig.get_config_var("LIBDIR") or "")
+    version = sysconfig.get_config_var("LDVERSION")
+    command = ["clang", "-O1", "-g1", "-fsanitize=fuzzer,address", f"-I{paths['include']}"]
+    command += ["-o", str(place / "fuzz"), str(HERE / "fuzz.c"), f"-L{library}"]
+    command += [f"-lpython{version}", f"-Wl,-rpath,{library}", "-Wl,--export-dynamic"]
+    subprocess.run(command, check=True)
+    return place / "fuzz"
+
+
+def main(directory: str, seconds: str = "60") -> int:
+    if shutil.which("clang") is None:
+        print("make fuzz needs clang and its compiler-rt (Debian: clang libclang-rt-dev).")
+        return 2
+    place = Path(directory).resolve()
+    fuzzer = build(place)
+    corpus = place / "corpus"
+    corpus.mkdir(exist_ok=True)
+    report = place / "report.json"
+    environment = dict(
+        os.environ,
+        PYTHONPATH=os.pathsep.join([str(place), str(place / "tests"), str(HERE), *sys.path[1:]]),
+        PYTHONMALLOC="malloc",
+        ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1",
+        FUZZ_REPORT=str(report),
+        OPENBLAS_NUM_THREADS="1",
+    )
+    command = [str(fuzzer), f"-max_total_time={seconds}", "-max_len=4096", "-timeout=10"]
+    command += ["-print_final_stats=1", f"-artifact_prefix={place}/", str(corpus)]
+    command += [str(HERE / "corpus")]
+    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
+    text = done.stdout + done.stderr
+    print("\n".join(text.splitlines()[-40:] if done.returncode else text.splitlines()[-12:]))
+    if done.returncode:
+        return 1
+    counts = json.loads(report.read_text())
+    covered = max((int(found) for found in re.findall(r"cov: (\d+)", text)), default=0)
+    print(f"{counts}, {covered} edges")
+    reached = counts["requests"] > 1000 and counts["points"] > 100 and covered > 1000
+    if not reached:
+        print("the fuzzer did not get through to the scanner and the store")
+    return 0 if reached else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
