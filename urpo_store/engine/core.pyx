@@ -289,10 +289,12 @@ cdef class Engine:
             raise MemoryError("no memory to seal every open chunk; what is not sealed stays open")
 
     def fail_allocation(self, uint64_t n):
-        """Make the n-th allocation from now on fail (0: none). For tests."""
+        """Make the n-th allocation from now on fail (0: none); how many there have been. For tests."""
         cdef Store *store = self.enter()
-        store.account.fail_at = store.account.calls + n if n else 0
+        cdef uint64_t calls = load_relaxed(&store.account.calls)
+        store.account.fail_at = calls + n if n else 0
         self.leave()
+        return calls
 
 
 cdef int inside(Store *store):

@@ -12,7 +12,7 @@ from urpo_store.engine.chunks cimport (
     SeriesData, chunks_append, chunks_evict, chunks_expire, chunks_seal, prefetch_series,
     prefetch_stream, prefetch_tail,
 )
-from urpo_store.engine.epoch cimport epoch_enter, epoch_leave, epoch_reclaim, epoch_waits
+from urpo_store.engine.epoch cimport epoch_reclaim, epoch_waits
 from urpo_store.engine.mutants cimport MUTANT_RELEASE_EARLY
 from urpo_store.engine.points cimport Point, SERIES_START, ext_slots
 from urpo_store.engine.ring cimport ring_committed, ring_payload, ring_release, ring_slot, ring_used
@@ -262,13 +262,12 @@ cdef int compress_all(Store *store) noexcept nogil:
 
 cdef void *drain_main(void *argument) noexcept nogil:
     cdef Store *store = <Store *>argument
-    cdef int slot
     while load_acquire(&store.stopping) == 0:
         sem_wait_for(&store.wake, store.drain_interval)
         store_release(&store.woken, 0)
-        slot = epoch_enter(&store.epochs)
+        # In no epoch: a series whose points are still to be drained waits for just that, and what is in
+        # chunks changes under the lock alone. So what is given up meanwhile need not wait for us.
         drain_all(store)
-        epoch_leave(&store.epochs, slot)
         maintain(store, False)
     return NULL
 
