@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 # Python's own flags make signed overflow defined, which would blind UBSan to it. Unaligned loads are
 # memcpy in our sources; what is left of that check is noise from the interpreter's headers.
 FLAGS = (
-    "-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fsanitize-recover=undefined"
+    "-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all"
     " -fstrict-overflow -fno-wrapv"
 )
 TESTS = (

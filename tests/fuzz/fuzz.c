@@ -5,11 +5,17 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-static PyObject *one_input;
+static PyObject *one_input, *report;
 
 static void fail(void) {
     PyErr_Print();
     abort();
+}
+
+/* libFuzzer ends in exit(), on the thread that ran the inputs, which holds the GIL. */
+static void at_exit(void) {
+    if (PyObject_CallNoArgs(report) == NULL)
+        PyErr_Print();
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
@@ -21,7 +27,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     if (module == NULL)
         fail();
     one_input = PyObject_GetAttrString(module, "one_input");
-    if (one_input == NULL)
+    report = PyObject_GetAttrString(module, "report");
+    if (one_input == NULL || report == NULL || atexit(at_exit) != 0)
         fail();
     return 0;
 }

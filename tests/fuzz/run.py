@@ -53,6 +53,7 @@ def main(directory: str, seconds: str = "60") -> int:
     corpus = place / "corpus"
     corpus.mkdir(exist_ok=True)
     report = place / "report.json"
+    report.unlink(missing_ok=True)
     environment = dict(
         os.environ,
         PYTHONPATH=os.pathsep.join([str(place), str(place / "tests"), str(HERE), *sys.path[1:]]),
@@ -69,7 +70,7 @@ def main(directory: str, seconds: str = "60") -> int:
     print("\n".join(text.splitlines()[-40:] if done.returncode else text.splitlines()[-12:]))
     if done.returncode:
         return 1
-    counts = json.loads(report.read_text())
+    counts = json.loads(report.read_text())  # Missing: at_exit of fuzz.c did not run.
     covered = max((int(found) for found in re.findall(r"cov: (\d+)", text)), default=0)
     print(f"{counts}, {covered} edges")
     reached = counts["requests"] > 1000 and counts["points"] > 100 and covered > 1000

@@ -1,9 +1,5 @@
-"""What is done with each input: the scanner against protobuf's decoder, and a whole store.
+"""What is done with each input: the scanner against protobuf's decoder, then the same into a store."""
 
-The first byte says how the rest is used, so that one corpus serves both.
-"""
-
-import atexit
 import json
 import os
 from typing import Any
@@ -22,15 +18,12 @@ _store: Any = None
 
 def one_input(data: bytes) -> None:
     counts["inputs"] += 1
-    if not data:
-        return
-    if data[0] % 4:
-        counts["requests"] += check(data[1:])
-    else:
-        store_it(data[1:])
+    decoded = check(data)
+    counts["requests"] += decoded
+    assert store_it(data) == decoded
 
 
-def store_it(data: bytes) -> None:
+def store_it(data: bytes) -> bool:
     """Stored or refused as a whole; what is accepted is there, hot and sealed."""
     global _store
     if _store is None or counts["stores"] % LIFE == 0:
@@ -45,8 +38,7 @@ def store_it(data: bytes) -> None:
         result = _store.ingest(data)
     except DecodeError:
         assert _store.stats().accepted_points == before
-        return
-    counts["requests"] += 1
+        return False
     counts["points"] += result.accepted
     assert _store.stats().accepted_points == before + result.accepted
     if counts["stores"] % 16 == 0:
@@ -55,13 +47,12 @@ def store_it(data: bytes) -> None:
             hot = [len(series) for series in _store.query_metrics(query)]
             _store.compress_cold()
             assert [len(series) for series in _store.query_metrics(query)] == hot, info
+    return True
 
 
 def report() -> None:
+    """Called once by fuzz.c when libFuzzer exits: the interpreter is not finalized, so no atexit runs."""
     path = os.environ.get("FUZZ_REPORT")
     if path:
         with open(path, "w") as out:
             json.dump(counts, out)
-
-
-atexit.register(report)
