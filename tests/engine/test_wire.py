@@ -54,6 +54,8 @@ ROWS = {
     "name twice: the last one wins": request(field(1, 2, b"first") + gauge(point())),
     "wrong wire type on a known field is unknown": request(field(1, 0, b"\x05") + gauge(point())),
     "a group that is not empty is passed over": GOOD + b"\x7b\x08\x01\x7c",
+    "field number 0 in a group": GOOD + b"\x7b\x00\x01\x03\x04\x7c",
+    "field number 0 outside": GOOD + b"\x00\x01",
     "a group whose end has another number": GOOD + b"\x7b\x08\x01\x84\x01",
     "a stray group end": GOOD + b"\x7c",
     "an open group": GOOD + b"\x7b\x08\x01",

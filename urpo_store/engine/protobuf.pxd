@@ -15,6 +15,7 @@ cdef enum:
     DEPTH_LIMIT = 100           # messages (and groups) inside one another
 
 cdef const uint8_t *long_varint(const uint8_t *p, const uint8_t *end, uint64_t *out) noexcept nogil
+# A tag of any length, field number 0 included.
 cdef const uint8_t *long_tag(const uint8_t *p, const uint8_t *end, uint32_t *out) noexcept nogil
 # Skips the value of a field whose tag has been read; `depth` is that of the message it stands in.
 cdef const uint8_t *skip_value(const uint8_t *p, const uint8_t *end, uint32_t tag, int depth) noexcept nogil
@@ -33,7 +34,8 @@ cdef inline const uint8_t *read_tag(const uint8_t *p, const uint8_t *end, uint32
     if p < end and 8 <= p[0] < 0x80:
         out[0] = p[0]
         return p + 1
-    return long_tag(p, end, out)
+    p = long_tag(p, end, out)
+    return p if p == NULL or out[0] >= 8 else NULL
 
 
 cdef inline const uint8_t *read_length(const uint8_t *p, const uint8_t *end, size_t *out) noexcept nogil:

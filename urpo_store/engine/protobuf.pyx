@@ -29,7 +29,7 @@ cdef const uint8_t *long_tag(const uint8_t *p, const uint8_t *end, uint32_t *out
             return NULL
         value |= <uint64_t>(p[0] & 0x7F) << shift
         if p[0] < 0x80:
-            if value > 0xFFFFFFFFu or value < 8:
+            if value > 0xFFFFFFFFu:
                 return NULL
             out[0] = <uint32_t>value
             return p + 1
@@ -70,7 +70,8 @@ cdef const uint8_t *skip_value(const uint8_t *p, const uint8_t *end, uint32_t ta
             return NULL
         if p == NULL or count == 0:
             return p
-        p = read_tag(p, end, &tag)
+        # Inside a group upb lets field number 0 pass, which it refuses everywhere else.
+        p = long_tag(p, end, &tag)
         if p == NULL:
             return NULL
 
