@@ -2,13 +2,16 @@
 
 import random
 
+import numpy as np
 import pytest
+from helpers.otlp import varint
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 
 import urpo_store
 from urpo_store import Aggregation, MetricQuery
+from urpo_store.doctor import losses
 
 BASE = 1_700_000_000_000_000_000
 SECOND = 10**9
@@ -126,3 +129,146 @@ def test_open_chunks_are_given_up_too_oldest_first():
             )
         )
         assert newest[0].timestamps[-1] == BASE + 199 * SECOND
+
+
+def field(number, content):
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+def fast_sums(first, count, temporality, time, value=1.0, key=b"id"):
+    """A request of `count` sets, made without protobuf's objects: a template with the digits filled in."""
+    digits = b"00000000"
+    attributes = field(7, field(1, b"route") + field(2, field(1, b"/pay")))
+    attributes += field(7, field(1, key) + field(2, field(1, digits)))
+    times = b"\x11" + (BASE - SECOND).to_bytes(8, "little") + b"\x19" + time.to_bytes(8, "little")
+    one = field(1, times + b"\x21" + np.float64(value).tobytes() + attributes)
+    points = np.tile(np.frombuffer(one, np.uint8), (count, 1))
+    at = one.index(digits)
+    numbers = np.arange(first, first + count)
+    for place in range(8):
+        points[:, at + 7 - place] = ord("0") + numbers // 10**place % 10
+    data = points.tobytes() + b"\x10" + bytes([temporality]) + b"\x18\x01"
+    resource = field(1, field(1, b"service.name") + field(2, field(1, b"attacked")))
+    metric = field(1, b"attack") + field(7, data)
+    return field(1, field(1, resource) + field(2, field(2, metric)))
+
+
+def genuine(minute):
+    """What an honest service exports once a minute: 20 routes of requests, and a gauge."""
+    request = ExportMetricsServiceRequest()
+    block = request.resource_metrics.add()
+    block.resource.attributes.add(key="service.name").value.string_value = "shop"
+    scope = block.scope_metrics.add()
+    data = scope.metrics.add(name="http.server.request.duration", unit="s").histogram
+    data.aggregation_temporality = 2
+    for route in range(20):
+        point = data.data_points.add()
+        point.start_time_unix_nano = BASE - SECOND
+        point.time_unix_nano = BASE + minute * 60 * SECOND
+        point.attributes.add(key="http.route").value.string_value = f"/{route}"
+        counts = [3 * minute + route, minute, 0]
+        point.explicit_bounds.extend([0.1, 1.0])
+        point.bucket_counts.extend(counts)
+        point.count = sum(counts)
+        point.sum = 0.05 * counts[0] + 0.5 * counts[1]
+    for route in range(20):
+        point = scope.metrics.add(name=f"gauge.{route}").gauge.data_points.add()
+        point.time_unix_nano = BASE + minute * 60 * SECOND
+        point.as_double = minute / 10 + route
+    return request.SerializeToString()
+
+
+def what_shop_sees(store, end):
+    """Everything that a user of the honest service could ask."""
+    duration = {"metric": "http.server.request.duration", "service": "shop", "end": end}
+    seen = [store.get_service_health("shop", window, at=end) for window in ("1m", "5m", "15m")]
+    for query in (
+        MetricQuery(**duration, start=BASE),
+        MetricQuery(**duration, start=BASE, step="60s", aggregation=Aggregation.P95, by=()),
+        MetricQuery(**duration, start=BASE, step="60s", aggregation=Aggregation.INCREASE),
+        *(
+            MetricQuery(f"gauge.{route}", service="shop", start=BASE, end=end)
+            for route in range(20)
+        ),
+    ):
+        table = store.query_metrics(query)
+        seen += [(s.attributes, s.timestamps.tolist(), s.values.tolist()) for s in table]
+    return seen
+
+
+def test_five_million_sets_leave_genuine_series_as_they_were():
+    """A store under attack and one without answer the same about who is not attacked."""
+    options = {"retention": None, "max_series": 10_000}
+    sets, batch, minutes = 5_000_000, 10_000, 10
+    with urpo_store.open(**options) as store, urpo_store.open(**options) as alone:
+        highest = 0
+        for minute in range(minutes):
+            for each in (store, alone):
+                assert each.ingest(genuine(minute)).message == ""
+            first = minute * sets // minutes
+            for at in range(first, first + sets // minutes, batch):
+                time = BASE + minute * 60 * SECOND + at
+                store.ingest(fast_sums(at, batch, 1, time))
+            highest = max(highest, store.stats().memory_bytes)
+        end = BASE + (minutes - 1) * 60 * SECOND
+        assert what_shop_sees(store, end) == what_shop_sees(alone, end)
+        stats = store.stats()
+        assert highest < stats.memory_limit
+        assert stats.series <= 10_000 + 16 and stats.evicted_points == 0
+        assert stats.overflowed_points > sets - 10_000
+        assert any("folded into urpo.overflow" in line for line in losses(stats))
+        # Deltas are exact even so, in total and by the key that was not the fattest.
+        (total,) = store.query_metrics(
+            MetricQuery(
+                "attack",
+                start=end + 60 * SECOND,
+                end=end + 60 * SECOND,
+                step="2h",
+                aggregation=Aggregation.SUM,
+                by=("route",),
+            )
+        )
+        assert total.attributes == {"route": "/pay"}
+        assert total.values.sum() == sets
+
+
+def test_cumulative_sets_beyond_the_table_are_baselines_that_are_counted():
+    """What the table of last values holds counts exactly; what it does not is a baseline first."""
+    with urpo_store.open(retention=None, max_series=1_000) as store:
+        known, flood = 50_000, 500_000
+        for first in range(0, known, 10_000):
+            store.ingest(fast_sums(first, 10_000, 2, BASE, value=10.0))
+        before = store.stats().baseline_points
+        for first in range(0, known, 10_000):
+            store.ingest(fast_sums(first, 10_000, 2, BASE + SECOND, value=13.0))
+        (total,) = store.query_metrics(
+            MetricQuery(
+                "attack",
+                start=BASE,
+                end=BASE + SECOND,
+                step="1s",
+                aggregation=Aggregation.INCREASE,
+                by=(),
+            )
+        )
+        assert total.values[-1] == 3.0 * known
+        for first in range(0, flood, 10_000):
+            store.ingest(fast_sums(first + 10**7, 10_000, 2, BASE + 2 * SECOND, value=10.0))
+        stats = store.stats()
+        assert stats.memory_bytes < stats.memory_limit
+        assert stats.baseline_points - before >= flood - 65_536
+
+
+def test_two_million_strings():
+    """Distinct values and distinct keys: the strings of what was collapsed are given back."""
+    with urpo_store.open(retention=None, max_series=10_000) as store:
+        highest = 0
+        for first in range(0, 1_000_000, 10_000):
+            store.ingest(fast_sums(first, 10_000, 1, BASE + first))
+            key = b"key%05d" % (first // 10_000)
+            store.ingest(fast_sums(first + 10**7, 10_000, 1, BASE + first, key=key))
+            highest = max(highest, store.stats().memory_bytes)
+        stats = store.stats()
+        assert highest < stats.memory_limit
+        assert stats.strings < 50_000
+        assert stats.accepted_points == 2_000_000

@@ -76,7 +76,7 @@ cdef inline uint64_t read_short(const uint8_t *p, size_t n) noexcept nogil:
 
 
 cdef inline uint64_t hash_of(const Table *table, const uint32_t *prefix, const uint8_t *p, size_t length) noexcept nogil:
-    cdef const uint64_t *secret = table.secret
+    cdef const uint64_t *secret = &table.secret[0]
     cdef size_t n = length
     cdef uint64_t low, high, lane
     cdef uint64_t state = multiply_fold(
