@@ -236,7 +236,7 @@ def test_small_bodies_are_stored_inline_and_large_ones_in_a_thread(storage: Fake
         client.post("/v1/metrics", content=gauge_request(), headers=PROTOBUF)
         (inline,) = storage.threads
         storage.threads.clear()
-        body = gauge_request(filler=100_000)
+        body = gauge_request(filler=400_000)
         client.post("/v1/metrics", content=body, headers=PROTOBUF)
         client.post("/v1/metrics", json=GAUGE_JSON)
         noise = gzip.compress(gauge_request(filler=50_000), 0)

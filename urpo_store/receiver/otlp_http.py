@@ -15,10 +15,10 @@ from .http_errors import JSON, PROTOBUF, Refused, media_type
 from .limits import Limits
 
 # Bodies up to so many bytes are stored on the event loop. Handing one to a thread and back adds 0.1
-# to 0.3 ms to a request (measured on two busy cores), more than the store needs for some hundred
+# to 0.3 ms to a request (measured on two busy cores), more than the store needs for a thousand
 # points. Compressed ones may be a thousand times as long inside, and JSON takes a hundred times as
 # long as protobuf, with the interpreter locked: it always goes to a thread.
-_INLINE = {"": 64 << 10, "identity": 64 << 10}
+_INLINE = {"": 256 << 10, "identity": 256 << 10}
 _INLINE_COMPRESSED = 8 << 10
 
 
