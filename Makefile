@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 SOURCES := $(shell find urpo_store -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 CYTHON_FILES := $(shell find urpo_store tests -name '*.pyx' -o -name '*.pxd')
 
-.PHONY: help build demo test race sanitize fuzz check package bench bench-smoke clean
+.PHONY: help build demo test race sanitize fuzz check package bench bench-smoke peers clean
 
 help:
 	@echo "make demo         a sample application, its live health, a few charts; DEMO_SECONDS=20"
@@ -17,6 +17,7 @@ help:
 	@echo "make sanitize     engine and query tests under AddressSanitizer and UBSan"
 	@echo "make fuzz         the scanner against protobuf's decoder, FUZZ_SECONDS=60 (needs clang)"
 	@echo "make bench-smoke  every benchmark once; make bench: in earnest"
+	@echo "make peers        the same points to VictoriaMetrics, Prometheus, DuckDB, SQLite and tsink"
 	@echo "make build        compile the engine in place; make clean"
 
 # What the package and its extras need, out of pyproject.toml: the package itself is built in place.
@@ -86,6 +87,11 @@ bench-smoke: build
 
 bench: build
 	cd asv_benchmarks && ASV_PYTHONPATH=$(CURDIR) ../$(BIN)/asv run --show-stderr --python=same
+
+# VictoriaMetrics and Prometheus are measured too where they are installed.
+peers: build
+	$(PY) -m pip install -q --group peers
+	$(PY) asv_benchmarks/peers.py
 
 clean:
 	rm -rf build dist build.log build.tmp build.package.log *.egg-info .pytest_cache .mypy_cache .ruff_cache

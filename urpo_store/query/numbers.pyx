@@ -103,29 +103,55 @@ cdef inline void merge(Cell *cell, const Cell *part) noexcept nogil:
     cell.count += part.count
 
 
+cdef inline bint finite(uint64_t value) noexcept nogil:
+    return (value >> 52) & 0x7FF != 0x7FF
+
+
+cdef inline int64_t run_end(const Points *points, int64_t j, int64_t end, int64_t edge) noexcept nogil:
+    """The last point of the run that begins with j: each is measured against its neighbour, lies in
+    the same window, and is a number of the same type."""
+    cdef uint32_t kind = points.flags[j] & IS_INT
+    while (
+        j + 1 < end and points.bases[j + 1] == j and points.times[j + 1] <= edge
+        and points.flags[j + 1] & IS_INT == kind and (kind or finite(points.values[j + 1]))
+    ):
+        j += 1
+    return j
+
+
 cdef void sum_series(Cell *cells, int64_t count, Walk *walk, const Points *points, int64_t j, int64_t end, int64_t *low, int64_t *high) noexcept nogil:
     """Adds the points j..end of one series. What falls into one window is summed up aside first: a
-    cell in registers, where a cell in memory would be loaded and stored for every point."""
+    cell in registers, where a cell in memory would be loaded and stored for every point. The
+    differences of a run add up to that of its ends, which is one subtraction, and exact for ints."""
     cdef Cell part
-    cdef int64_t k
+    cdef int64_t k, last, base
     cdef int64_t window = -1
     memset(&part, 0, sizeof(Cell))
     while j < end:
-        if points.bases[j] != BASE_SKIP:
-            k = walk_to(walk, points.times[j])
-            if k >= count:
-                break       # behind the range: a reader's mistake must not write outside
-            if k != window:
-                if window >= 0:
-                    merge(&cells[window], &part)
-                    memset(&part, 0, sizeof(Cell))
-                elif k < low[0]:
-                    low[0] = k
-                window = k
-            add(&part, points, j, points.bases[j])
-            part.newest = points.times[j]
-            part.count += 1
-        j += 1
+        base = points.bases[j]
+        if base == BASE_SKIP:
+            j += 1
+            continue
+        k = walk_to(walk, points.times[j])
+        if k >= count:
+            break       # behind the range: a reader's mistake must not write outside
+        if k != window:
+            if window >= 0:
+                merge(&cells[window], &part)
+                memset(&part, 0, sizeof(Cell))
+            elif k < low[0]:
+                low[0] = k
+            window = k
+        last = j
+        if (
+            base >= 0 and (points.flags[j] ^ points.flags[base]) & IS_INT == 0
+            and (points.flags[j] & IS_INT or finite(points.values[base]) and finite(points.values[j]))
+        ):
+            last = run_end(points, j, end, walk.edge)
+        add(&part, points, last, base)
+        part.newest = points.times[last]
+        part.count += last - j + 1
+        j = last + 1
     if window >= 0:
         merge(&cells[window], &part)
         if window > high[0]:
