@@ -215,6 +215,8 @@ def _encode_column(column: Any) -> Any:
         return _map_nested(_encode_float, values)
     if array.dtype.kind in "iu" and array.size:
         low, high = int(array.min()), int(array.max())
+        if low > MAX_PLAIN_INT:  # times
+            return _map_nested(str, array.tolist())
         if low < -MAX_PLAIN_INT or high > MAX_PLAIN_INT:
             return _map_nested(_encode_int, array.tolist())
     return array.tolist()
