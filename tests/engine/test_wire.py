@@ -55,6 +55,8 @@ ROWS = {
     "wrong wire type on a known field is unknown": request(field(1, 0, b"\x05") + gauge(point())),
     "a group that is not empty is passed over": GOOD + b"\x7b\x08\x01\x7c",
     "field number 0 in a group": GOOD + b"\x7b\x00\x01\x03\x04\x7c",
+    "a length in five bytes": GOOD + b"\x7a\x81\x80\x80\x80\x00x",
+    "a length in six bytes": GOOD + b"\x7a\x81\x80\x80\x80\x80\x00x",
     "field number 0 outside": GOOD + b"\x00\x01",
     "a group whose end has another number": GOOD + b"\x7b\x08\x01\x84\x01",
     "a stray group end": GOOD + b"\x7c",

@@ -17,16 +17,20 @@ from urpo_store.engine.attribute_values cimport (
 from urpo_store.engine.drain cimport drain_help, drain_wanted
 from urpo_store.engine.health cimport HealthService, health_lock, health_observe, health_unlock
 from urpo_store.engine.ingest cimport BATCH
-from urpo_store.engine.intern cimport Entry, entry_bytes, table_get
+from urpo_store.engine.intern cimport Entry, FIND_TOGETHER, Key, entry_bytes, table_get
 from urpo_store.engine.overflow cimport overflow_point
 from urpo_store.engine.points cimport FLAG_STALE, Point, SERIES_START, ext_slots
 from urpo_store.engine.records cimport (
-    metric_add, metric_find, metric_release, resource_add, resource_find, resource_release, scope_add,
-    scope_find, scope_release,
+    metric_add, metric_find, metric_release, raw_key, resource_add, resource_find, resource_release,
+    scope_add, scope_find, scope_release,
 )
 from urpo_store.engine.ring cimport ring_claim, ring_publish, ring_used
-from urpo_store.engine.series cimport series_add, series_find, series_follows, series_guess
-from urpo_store.engine.series_types cimport SERIES_OVERFLOW, Series, resource_get, series_get
+from urpo_store.engine.series cimport (
+    series_add, series_find, series_find_many, series_follows, series_guess,
+)
+from urpo_store.engine.series_types cimport (
+    SERIES_EVICTED, SERIES_OVERFLOW, Series, prefetch_record, resource_get, series_get,
+)
 from urpo_store.engine.store cimport NAME_BYTES, REFUSALS, Refusal, Staging, Store
 from urpo_store.engine.wire cimport wire_scan
 from urpo_store.engine.wire_memory cimport scan_end, scan_init, trim
@@ -37,6 +41,7 @@ from urpo_store.engine.wire_types cimport (
 
 
 cdef enum:
+    AHEAD = 12                  # points ahead whose series are fetched
     NO_ROOM = 0xFFFFFFFF        # in Staging.metrics: no room for another series of this metric
 
 
@@ -213,32 +218,90 @@ cdef int look_up_envelopes(Request *request) noexcept nogil:
     return WIRE_OK
 
 
+cdef inline uint32_t guess(Request *request, const WirePoint *point, uint32_t previous) noexcept nogil:
+    cdef Staging *staging = request.staging
+    cdef uint32_t metric = staging.metrics[point.metric]
+    cdef uint32_t scope, resource
+    if metric == 0 or metric == NO_ROOM:
+        return 0
+    scope = staging.scan.metrics[point.metric].scope
+    resource = staging.resources[staging.scan.scopes[scope].resource]
+    return series_guess(&request.store.table, previous, resource, staging.scopes[scope], metric, point.attributes)
+
+
+cdef inline uint32_t known_already(Request *request) noexcept nogil:
+    """What the first pass found for the next point of the second, unless it was evicted meanwhile."""
+    cdef Staging *staging = request.staging
+    cdef uint32_t series
+    if staging.validating or staging.known_used == staging.known_count:
+        return 0
+    series = staging.known[staging.known_used]
+    staging.known_used += 1
+    if staging.known_used + AHEAD < staging.known_count:
+        prefetch_record(&request.store.table, staging.known[staging.known_used + AHEAD])
+    # The id is still that of the same series, for the call is inside one epoch.
+    if series and load32_relaxed(&series_get(&request.store.table, series).flags) & SERIES_EVICTED:
+        return 0
+    return series
+
+
+cdef int remember(Request *request) noexcept nogil:
+    """Keeps what the first pass found."""
+    cdef Staging *staging = request.staging
+    cdef Scan *scan = &staging.scan
+    cdef size_t i
+    if mem_grow(&request.store.account, <void **>&staging.known, &staging.known_capacity,
+                staging.known_count + scan.point_count, sizeof(uint32_t)) != 0:
+        return WIRE_NO_MEMORY
+    for i in range(scan.point_count):
+        staging.known[staging.known_count + i] = scan.points[i].series
+    staging.known_count += scan.point_count
+    return WIRE_OK
+
+
+cdef uint32_t find_together(Request *request, size_t first, uint32_t *found) noexcept nogil:
+    """Looks up the points from `first` on, as many as go together: how many that are."""
+    cdef Staging *staging = request.staging
+    cdef Scan *scan = &staging.scan
+    cdef Key[FIND_TOGETHER] keys
+    cdef uint32_t count = min(<size_t>FIND_TOGETHER, scan.point_count - first), scope, i
+    cdef WirePoint *point
+    for i in range(count):
+        point = &scan.points[first + i]
+        scope = scan.metrics[point.metric].scope
+        # An id of 0, of what is not known, is in no key that was ever put in.
+        keys[i] = raw_key(staging.resources[scan.scopes[scope].resource], staging.scopes[scope],
+                          staging.metrics[point.metric], point.attributes)
+    series_find_many(&request.store.table, keys, count, found)
+    return count
+
+
 cdef int look_up_points(Request *request, size_t *unknown) noexcept nogil:
     """Series of the batch's points where known; counts those that are not, after checking them."""
     cdef Store *store = request.store
     cdef Staging *staging = request.staging
     cdef Scan *scan = &staging.scan
     cdef WirePoint *point
-    cdef uint32_t metric, scope, resource, previous = staging.previous, series
-    cdef uint32_t last_metric = 0xFFFFFFFF
+    cdef uint32_t previous = staging.previous, series
+    cdef uint32_t[FIND_TOGETHER] found
+    cdef uint32_t together = 0, used = 0
     cdef size_t i
     cdef int verdict
     unknown[0] = 0
-    metric = scope = resource = 0
     for i in range(scan.point_count):
         point = &scan.points[i]
-        if point.metric != last_metric:
-            last_metric = point.metric
-            metric = staging.metrics[last_metric]
-            scope = staging.scopes[scan.metrics[last_metric].scope]
-            resource = staging.resources[scan.scopes[scan.metrics[last_metric].scope].resource]
-        series = 0
-        if metric and scope and resource:
-            series = series_guess(&store.table, previous, resource, scope, metric, point.attributes)
+        series = known_already(request)
+        if series == 0 and used == together:
+            series = guess(request, point, previous)
             if series == 0:
-                series = series_find(&store.table, resource, scope, metric, point.attributes)
-                if series:
-                    series_follows(&store.table, previous, series)
+                # The order is another one than last time, or this one is new: perhaps the next ones too.
+                used = 0
+                together = find_together(request, i, found)
+        if series == 0 and used < together:
+            series = found[used]
+            used += 1
+            if series:
+                series_follows(&store.table, previous, series)
         point.series = series
         if series == 0:
             unknown[0] += 1
@@ -491,9 +554,9 @@ cdef int take_batch(Request *request) noexcept nogil:
     cdef int verdict = look_up_envelopes(request)
     if verdict == WIRE_OK:
         verdict = look_up_points(request, &unknown)
-    if verdict == WIRE_OK and not request.staging.validating:
-        verdict = store_batch(request)
-    return verdict
+    if verdict != WIRE_OK:
+        return verdict
+    return remember(request) if request.staging.validating else store_batch(request)
 
 
 cdef int on_batch(void *context, Scan *scan) noexcept nogil:
@@ -508,6 +571,7 @@ cdef void rest(Store *store, Staging *staging) noexcept nogil:
     trim(&store.account, <void **>&staging.services, &staging.service_capacity, sizeof(Span))
     trim(&store.account, <void **>&staging.scopes, &staging.scope_capacity, sizeof(uint32_t))
     trim(&store.account, <void **>&staging.metrics, &staging.metric_capacity, sizeof(uint32_t))
+    trim(&store.account, <void **>&staging.known, &staging.known_capacity, sizeof(uint32_t))
 
 
 cdef int ingest_request(Store *store, int slot, const uint8_t *data, size_t length) noexcept nogil:
@@ -522,6 +586,7 @@ cdef int ingest_request(Store *store, int slot, const uint8_t *data, size_t leng
     staging.refusal_count = 0
     staging.accepted = staging.rejected = staging.bad_exemplars = 0
     staging.previous = 0
+    staging.known_count = staging.known_used = 0
     request.store = store
     request.staging = staging
     request.now = wall_ns()

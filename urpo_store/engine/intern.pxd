@@ -30,6 +30,7 @@ from urpo_store.engine.epoch cimport Epochs
 
 cdef enum:
     INTERN_IDS = 1 << 24
+    FIND_TOGETHER = 16
 
 cdef struct Key:
     uint32_t prefix[4]
@@ -72,6 +73,8 @@ cdef void table_destroy(Table *table) noexcept nogil
 cdef uint64_t table_hash(const Table *table, const Key *key) noexcept nogil
 # The id, or 0 if the key is not known. No lock, no allocation.
 cdef uint32_t table_find(Table *table, const Key *key) noexcept nogil
+# The ids of at most FIND_TOGETHER keys, 0 for those not known: they wait for memory together.
+cdef void table_find_many(Table *table, const Key *keys, uint32_t count, uint32_t *ids) noexcept nogil
 # The entry of a key, NULL if not known. No lock, no allocation.
 cdef Entry *table_find_entry(Table *table, const Key *key) noexcept nogil
 # Finds or adds, and takes one reference. 0: no memory.

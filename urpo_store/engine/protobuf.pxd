@@ -39,10 +39,11 @@ cdef inline const uint8_t *read_tag(const uint8_t *p, const uint8_t *end, uint32
 
 
 cdef inline const uint8_t *read_length(const uint8_t *p, const uint8_t *end, size_t *out) noexcept nogil:
+    cdef const uint8_t *begin = p
     cdef uint64_t length
     p = read_varint(p, end, &length)
-    # Compared unsigned, before anything is added to a pointer.
-    if p == NULL or length > <size_t>(end - p):
+    # Compared unsigned, before anything is added to a pointer. upb reads five bytes of it at most.
+    if p == NULL or length > <size_t>(end - p) or p - begin > 5:
         return NULL
     out[0] = length
     return p

@@ -27,7 +27,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from urpo_store.engine.alloc cimport Account
 from urpo_store.engine.chunks cimport ChunkStore
 from urpo_store.engine.epoch cimport Epochs
-from urpo_store.engine.intern cimport Entry
+from urpo_store.engine.intern cimport Entry, Key
 from urpo_store.engine.series_types cimport Series, SeriesTable
 from urpo_store.engine.wire_types cimport Scan, Span
 
@@ -38,6 +38,8 @@ cdef void series_table_destroy(SeriesTable *table) noexcept nogil
 # Lock-free look-ups by raw bytes; 0: not known.
 cdef uint32_t series_guess(SeriesTable *table, uint32_t previous, uint32_t resource, uint32_t scope, uint32_t metric, Span attributes) noexcept nogil
 cdef uint32_t series_find(SeriesTable *table, uint32_t resource, uint32_t scope, uint32_t metric, Span attributes) noexcept nogil
+# The same for at most FIND_TOGETHER points at a time, by their raw keys, which is faster.
+cdef void series_find_many(SeriesTable *table, const Key *keys, uint32_t count, uint32_t *found) noexcept nogil
 # Remembers that `series` came after `previous`.
 cdef void series_follows(SeriesTable *table, uint32_t previous, uint32_t series) noexcept nogil
 

@@ -14,7 +14,7 @@ from urpo_store.engine.attribute_set cimport (
 from urpo_store.engine.chunks cimport ChunkStore, DATA_ADD, series_data_clear, series_data_init
 from urpo_store.engine.epoch cimport Epochs, epoch_retire
 from urpo_store.engine.intern cimport (
-    Entry, Key, Table, key_of, table_destroy, table_find, table_get, table_hash, table_init,
+    Entry, Key, Table, key_of, table_destroy, table_find, table_find_many, table_get, table_hash, table_init,
     table_intern, table_put, table_release, table_release_behind_drain, table_remove, table_retain,
 )
 from urpo_store.engine.key_ranks cimport count_values, rank_of
@@ -26,7 +26,7 @@ from urpo_store.engine.records cimport (
 )
 from urpo_store.engine.series_types cimport (
     ALIASES, IDLE_SECONDS, Metric, PAGES, Resource, SERIES_EVICTED, SERIES_OVERFLOW, Scope, Series,
-    SeriesTable, metric_get, resource_get, scope_get, series_get,
+    SeriesTable, metric_get, prefetch_record, resource_get, scope_get, series_get,
 )
 from urpo_store.engine.wire_types cimport Scan, Span
 
@@ -89,6 +89,14 @@ cdef inline void look_ahead(SeriesTable *table, Series *series) noexcept nogil:
 cdef uint32_t series_find(SeriesTable *table, uint32_t resource, uint32_t scope, uint32_t metric, Span attributes) noexcept nogil:
     cdef Key key = raw_key(resource, scope, metric, attributes)
     return table_find(&table.aliases, &key)
+
+
+cdef void series_find_many(SeriesTable *table, const Key *keys, uint32_t count, uint32_t *found) noexcept nogil:
+    cdef uint32_t i
+    table_find_many(&table.aliases, keys, count, found)
+    # What the caller does with each of them begins with the record.
+    for i in range(count):
+        prefetch_record(table, found[i])
 
 
 cdef void series_follows(SeriesTable *table, uint32_t previous, uint32_t series) noexcept nogil:

@@ -10,6 +10,9 @@ from urpo_store.engine.chunks cimport ChunkStore, SeriesData
 from urpo_store.engine.epoch cimport Epochs
 from urpo_store.engine.intern cimport Entry, Table
 
+cdef extern from *:
+    void __builtin_prefetch(const void *address) noexcept nogil
+
 cdef enum:
     PAGE = 4096
     PAGES = 4096                # INTERN_IDS over PAGE
@@ -116,3 +119,9 @@ cdef inline Metric *metric_get(SeriesTable *table, uint32_t id) noexcept nogil:
 
 cdef inline Series *series_get(SeriesTable *table, uint32_t id) noexcept nogil:
     return <Series *>record(table.series_pages, id)
+
+# Fetches the identity of a series that will be looked at soon; 0 is none.
+cdef inline void prefetch_record(SeriesTable *table, uint32_t id) noexcept nogil:
+    cdef const char *series = <const char *>series_get(table, id) if id else NULL
+    __builtin_prefetch(series)
+    __builtin_prefetch(series + 64)

@@ -45,6 +45,8 @@ cdef struct Staging:
     uint32_t refusal_count
     uint64_t accepted, rejected, bad_exemplars
     uint32_t previous           # series of the last point, for the guess at the next
+    uint32_t *known             # of a request of several batches: the series that the first pass found
+    size_t known_capacity, known_count, known_used  # gathered by the first pass; taken by the second
 
 cdef struct Store:
     Account account             # everything but the columns of running queries
