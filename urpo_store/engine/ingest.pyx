@@ -21,8 +21,8 @@ from urpo_store.engine.intern cimport Entry, FIND_TOGETHER, Key, entry_bytes, ta
 from urpo_store.engine.overflow cimport overflow_point
 from urpo_store.engine.points cimport FLAG_STALE, Point, SERIES_START, ext_slots
 from urpo_store.engine.records cimport (
-    metric_add, metric_find, metric_release, raw_key, resource_add, resource_find, resource_release,
-    scope_add, scope_find, scope_release,
+    metric_add, metric_find, metric_follows, metric_guess, metric_release, raw_key, resource_add,
+    resource_find, resource_release, scope_add, scope_find, scope_release,
 )
 from urpo_store.engine.ring cimport ring_claim, ring_publish, ring_used
 from urpo_store.engine.series cimport (
@@ -189,6 +189,7 @@ cdef int look_up_envelopes(Request *request) noexcept nogil:
     cdef WireResource *resource
     cdef WireScope *scope
     cdef WireMetric *metric
+    cdef uint32_t found, previous = 0
     cdef size_t i
     cdef int verdict
     if make_room(store, staging) != 0:
@@ -213,8 +214,14 @@ cdef int look_up_envelopes(Request *request) noexcept nogil:
                 staging.refused[scope.resource] = <uint32_t>(-verdict)
     for i in range(scan.metric_count):
         metric = &scan.metrics[i]
-        staging.metrics[i] = metric_find(&store.table, metric.kind, metric.temporality,
-                                         metric.monotonic, metric.name, metric.unit)
+        found = metric_guess(&store.table, previous, metric.kind, metric.temporality, metric.monotonic,
+                             metric.name, metric.unit)
+        if found == 0:
+            found = metric_find(&store.table, metric.kind, metric.temporality, metric.monotonic,
+                                metric.name, metric.unit)
+            metric_follows(&store.table, previous, found)
+        staging.metrics[i] = found
+        previous = found
     return WIRE_OK
 
 

@@ -15,6 +15,10 @@ from urpo_store.engine.wire_types cimport Scan, Span
 cdef uint32_t resource_find(SeriesTable *table, Span body) noexcept nogil
 cdef uint32_t scope_find(SeriesTable *table, Span body, Span schema_url) noexcept nogil
 cdef uint32_t metric_find(SeriesTable *table, uint32_t kind, uint32_t temporality, uint32_t monotonic, Span name, Span unit) noexcept nogil
+# The same for metrics, first of all: the one that followed `previous` last time, if it is the same.
+cdef uint32_t metric_guess(SeriesTable *table, uint32_t previous, uint32_t kind, uint32_t temporality, uint32_t monotonic, Span name, Span unit) noexcept nogil
+# Remembers that `metric` came after `previous`; 0 is none.
+cdef void metric_follows(SeriesTable *table, uint32_t previous, uint32_t metric) noexcept nogil
 
 # Find or create, from checked bytes. Each takes the lock, and a reference for the caller, given back with
 # *_release. 0: no memory.

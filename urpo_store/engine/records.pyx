@@ -1,10 +1,11 @@
 """Resources, scopes and metrics; the contract is in records.pxd."""
 from libc.stdint cimport uint8_t, uint32_t
-from libc.string cimport memcpy, strlen
+from libc.string cimport memcmp, memcpy, strlen
 
 from urpo_store.engine.alloc cimport mem_alloc, mem_calloc, mem_free
 from urpo_store.engine.atomics cimport (
-    pthread_mutex_lock, pthread_mutex_unlock, store32_release, store_ptr_release,
+    load32_relaxed, pthread_mutex_lock, pthread_mutex_unlock, store32_relaxed, store32_release,
+    store_ptr_release,
 )
 from urpo_store.engine.attribute_set cimport (
     Decoded, Pair, Set, set_copy_pairs, set_decode, set_free, set_intern, set_item, set_key,
@@ -51,6 +52,29 @@ cdef uint32_t metric_find(SeriesTable *table, uint32_t kind, uint32_t temporalit
     cdef uint32_t unit_id = find_span(table, unit)
     cdef Key key = metric_key(kind, temporality, monotonic, unit_id, name)
     return table_find(&table.metrics, &key) if unit_id else 0
+
+
+cdef inline bint is_text(const Entry *entry, Span text) noexcept nogil:
+    return entry.length == text.n and (text.n == 0 or memcmp(entry + 1, text.p, text.n) == 0)
+
+
+cdef uint32_t metric_guess(SeriesTable *table, uint32_t previous, uint32_t kind, uint32_t temporality, uint32_t monotonic, Span name, Span unit) noexcept nogil:
+    cdef Metric *before = metric_get(table, previous) if previous else NULL
+    cdef uint32_t next = load32_relaxed(&before.next) if before != NULL else 0
+    cdef Metric *metric = metric_get(table, next) if next else NULL
+    # First of all, as in series_guess: who entered after it was dropped sees the mark, and those from
+    # before may still read its texts.
+    if metric == NULL or load32_relaxed(&metric.dropped):
+        return 0
+    if metric.kind != kind or metric.temporality != temporality or metric.monotonic != monotonic:
+        return 0
+    return next if is_text(metric.key, name) and is_text(metric.unit_key, unit) else 0
+
+
+cdef void metric_follows(SeriesTable *table, uint32_t previous, uint32_t metric) noexcept nogil:
+    cdef Metric *before = metric_get(table, previous) if previous else NULL
+    if before != NULL and load32_relaxed(&before.next) != metric:
+        store32_relaxed(&before.next, metric)
 
 
 # ---- life -------------------------------------------------------------------------------------------
@@ -155,6 +179,7 @@ cdef void drop_scope(SeriesTable *table, uint32_t id) noexcept nogil:
 cdef void drop_metric(SeriesTable *table, uint32_t id) noexcept nogil:
     cdef Metric *metric = metric_get(table, id)
     if is_last(&table.metrics, id):
+        store32_relaxed(&metric.dropped, 1)
         table_release(&table.strings, metric.name)
         table_release(&table.strings, metric.unit)
         table_release(&table.strings, metric.description)
@@ -407,6 +432,8 @@ cdef Metric *make_metric(SeriesTable *table, uint32_t id, uint32_t kind, uint32_
     metric.temporality = temporality
     metric.monotonic = monotonic
     metric.unit = unit
+    metric.key = table_get(&table.metrics, id)
+    metric.unit_key = table_get(&table.strings, unit)
     metric.name = intern_span(table, name)
     metric.description = intern_span(table, empty)
     if metric.name == 0 or metric.description == 0 or put_record(table, table.metric_pages, id, metric) != 0:

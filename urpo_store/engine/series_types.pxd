@@ -49,6 +49,10 @@ cdef struct Scope:
 
 cdef struct Metric:
     uint32_t id
+    uint32_t next               # atomic hint, any producer: the metric that followed this one last time
+    uint32_t dropped            # atomic read: 1 when nothing refers to it any more
+    Entry *key                  # its entry, with the name; and that of its unit: immutable
+    Entry *unit_key
     uint32_t name, unit         # string ids
     uint32_t description        # atomic, under the lock: string id of the last one sent
     uint32_t kind, temporality, monotonic
