@@ -289,15 +289,21 @@ def bins_cost(bins: int, values: Sequence[int]) -> int:
 
 
 def choose_bins(values: Sequence[int]) -> tuple[int, int]:
-    """(estimated cost, bins); of equal costs the first tried."""
-    width = max(0, max(values).bit_length() - (7 if len(values) >= 256 else 6))
-    families = [7, 6, 5, 4]
-    while True:
-        families.append(64 + width)
-        if max(values) >> width == 0:
+    """(estimated cost, bins); of equal costs the first tried. Both families end where cost rises."""
+    tried = [(bins_cost(7, values), 7)]
+    for bins in (6, 5, 4):
+        tried.append((bins_cost(bins, values), bins))
+        if tried[-1][0] >= tried[-2][0]:
             break
+    width = max(0, max(values).bit_length() - (7 if len(values) >= 256 else 6))
+    finer = 2**64 - 1
+    while True:
+        tried.append((bins_cost(64 + width, values), 64 + width))
+        if max(values) >> width == 0 or tried[-1][0] > finer:
+            break
+        finer = tried[-1][0]
         width += 1
-    return min(((bins_cost(b, values), b) for b in families), key=lambda choice: choice[0])
+    return min(tried, key=lambda choice: choice[0])
 
 
 def write_binned(bins: int, values: Sequence[int]) -> bytes:
@@ -534,7 +540,7 @@ def write_general(v: list[int]) -> bytes:
     around = [zigzag(rest - centre & MASK) for rest in rests]
     cost, tag = plan_stream(above, False)
     centred_cost, centred_tag = plan_stream(around, False)
-    if centred_cost < cost:
+    if centre != least and centred_cost < cost:
         flags |= 8
         return bytes([flags]) + out + put_svarint(centre) + write_stream(centred_tag, around)
     return bytes([flags]) + out + put_svarint(least) + write_stream(tag, above)

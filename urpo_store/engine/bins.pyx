@@ -73,7 +73,8 @@ cdef BinChoice choose_bins(
 ) noexcept nogil:
     cdef uint32_t[MAX_SYMBOLS] counts
     cdef uint32_t symbol, first, last, m, width, merged, some
-    cdef uint64_t cost
+    cdef uint64_t cost, finer
+    cdef bint rising = False
     cdef size_t i
     cdef BinChoice best
     # Logarithmic bins, counted at the finest and merged in pairs.
@@ -96,10 +97,14 @@ cdef BinChoice choose_bins(
             first = (first >> 1) + (1 << (m - 1))
         if last >> m:
             last = (last >> 1) + (1 << (m - 1))
-        cost = log_cost(m - 1, counts, first, last, count)
-        if cost < best.cost:
-            best.cost = cost
-            best.bins = BINS_LOG + m - 1
+        # Bins coarser than the best ones cost more and more: the first rise settles it.
+        if not rising:
+            cost = log_cost(m - 1, counts, first, last, count)
+            if cost < best.cost:
+                best.cost = cost
+                best.bins = BINS_LOG + m - 1
+            else:
+                rising = True
     if rare != NULL:
         # Here counts[0] are the zeros; the others are coded as if they were alone.
         some = count - counts[0]
@@ -115,6 +120,7 @@ cdef BinChoice choose_bins(
     for i in range(count):
         counts[values[i] >> width] += 1
     last = <uint32_t>(most >> width)
+    finer = ~<uint64_t>0
     while True:
         first = 0
         while counts[first] == 0:
@@ -123,8 +129,9 @@ cdef BinChoice choose_bins(
         if cost < best.cost:
             best.cost = cost
             best.bins = BINS_LINEAR + width
-        if last == 0:
+        if last == 0 or cost > finer:
             return best
+        finer = cost
         for symbol in range((last >> 1) + 1):
             merged = counts[2 * symbol]
             if 2 * symbol < last:

@@ -230,11 +230,13 @@ cdef uint8_t *write_general(const uint64_t *v, size_t count, uint8_t *out, Scrat
         scratch.centred[i] = zigzag(rests[i] - centre)
         rests[i] -= least
     plan = plan_stream(rests, left, False)
-    centred = plan_stream(scratch.centred, left, False)
-    if centred.cost < plan.cost:
-        flags[0] |= CENTRED
-        out = put_svarint(out, centre)
-        return write_stream(centred.tag, scratch.centred, left, out, scratch)
+    # Around the least of all, zigzag only doubles every number.
+    if centre != least:
+        centred = plan_stream(scratch.centred, left, False)
+        if centred.cost < plan.cost:
+            flags[0] |= CENTRED
+            out = put_svarint(out, centre)
+            return write_stream(centred.tag, scratch.centred, left, out, scratch)
     out = put_svarint(out, least)
     return write_stream(plan.tag, rests, left, out, scratch)
 
