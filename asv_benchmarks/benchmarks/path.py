@@ -1,5 +1,8 @@
 """The whole path: OTLP bytes to points that queries see. Budgets in docs/performance.md."""
 
+import json
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -131,6 +134,72 @@ class ManySeries:
         return min(ratios[1:])
 
     track_ratio_to_parse.unit = "x"
+
+
+class MemoryPerSeries:
+    """Series of two attributes (24 bytes of text), one point each: what another one costs.
+
+    `index` is identity: strings, tables, records. `rest` is the open chunk of its first point. Resident
+    memory is that of a process of its own, less what it had before.
+    """
+
+    params = ([10_000, 100_000, 1_000_000],)
+    param_names = ("series",)
+    timeout = 300
+
+    def setup_cache(self):
+        code = """
+import json, os, sys, time
+sys.path[:0] = PATHS
+import urpo_store
+from helpers.floods import BASE, fast_sums
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+series = int(sys.argv[1])
+store = urpo_store.open(retention=None, max_series=2_000_000, memory_limit="4GiB")
+store.ingest(fast_sums(0, 1_000, 2, BASE))
+store.compress_cold()
+before, at_first = resident(), store.stats()
+spent = 0
+for first in range(1_000, series, 9_000):
+    request = fast_sums(first, min(9_000, series - first), 2, BASE)
+    begin = time.perf_counter()
+    store.ingest(request)
+    spent += time.perf_counter() - begin
+store.compress_cold()
+stats = store.stats()
+assert stats.series == stats.points == series
+added = series - 1_000
+index = stats.index_bytes - at_first.index_bytes
+whole = stats.memory_bytes - at_first.memory_bytes
+print(json.dumps({
+    "index": index / added, "rest": (whole - index) / added,
+    "resident": (resident() - before) / added, "time": spent / added * 1e9,
+}))
+"""
+        root = Path(__file__).resolve().parents[2]
+        code = code.replace("PATHS", repr([str(root), str(root / "tests")]))
+        found = {}
+        for series in self.params[0]:
+            command = [sys.executable, "-c", code, str(series)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            found[series] = json.loads(done.stdout)
+        return found
+
+    def track_index_bytes(self, found, series):
+        return found[series]["index"]
+
+    def track_rest_bytes(self, found, series):
+        return found[series]["rest"]
+
+    def track_resident_bytes(self, found, series):
+        return found[series]["resident"]
+
+    def track_ns_to_create(self, found, series):
+        return found[series]["time"]
+
+    track_index_bytes.unit = track_rest_bytes.unit = track_resident_bytes.unit = "bytes"
+    track_ns_to_create.unit = "ns"
 
 
 class Attributes:
