@@ -7,6 +7,11 @@ import pytest
 from urpo_store import charts, text
 
 
+def drawn(times, values, **options):
+    """One line, without colours."""
+    return charts.plain(charts.line_chart([charts.Line(times, values)], **options))
+
+
 def test_sparkline():
     assert charts.sparkline([0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
     assert charts.sparkline([1, math.nan, 2], ascii_only=True) == "+ @"
@@ -18,13 +23,13 @@ def test_sparkline():
 
 @pytest.mark.parametrize("values", [[], [math.nan], [math.inf, -math.inf]])
 def test_chart_without_points(values):
-    assert charts.line_chart(range(len(values)), values) == ["(no points)"]
+    assert drawn(range(len(values)), values) == ["(no points)"]
 
 
 @pytest.mark.parametrize("ascii_only", [False, True])
 @pytest.mark.parametrize("values", [[1], [1, 2], [5, math.nan, 1], [-1, 1], [0, 0, 0]])
 def test_chart_has_its_size(values, ascii_only):
-    lines = charts.line_chart(range(len(values)), values, width=40, height=6, ascii_only=ascii_only)
+    lines = drawn(range(len(values)), values, width=40, height=6, ascii_only=ascii_only)
     assert len(lines) == 6
     assert len({len(line) for line in lines}) == 1
     assert len(lines[0]) <= 40
@@ -33,8 +38,8 @@ def test_chart_has_its_size(values, ascii_only):
 
 
 def test_gap_is_a_gap():
-    joined = charts.line_chart([0, 10], [1, 1], width=30, height=2, ascii_only=True)
-    apart = charts.line_chart([0, 10], [1, 1], width=30, height=2, ascii_only=True, gap=5)
+    joined = drawn([0, 10], [1, 1], width=30, height=2, ascii_only=True)
+    apart = drawn([0, 10], [1, 1], width=30, height=2, ascii_only=True, gap=5)
     assert joined[0].count("*") > 2
     assert apart[0].count("*") == 2
 

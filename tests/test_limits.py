@@ -10,7 +10,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 
 import urpo_store
 from urpo_store import Aggregation, MetricQuery
-from urpo_store.doctor import losses
+from urpo_store.advice import losses
 
 LIMIT = 16 << 20
 

@@ -1,7 +1,8 @@
 """The `urpo-store` command.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage. Every flag has an environment variable: --http-port is
-URPO_STORE_HTTP_PORT. All but `serve` and `demo` talk to a running `serve` over its HTTP API.
+URPO_STORE_HTTP_PORT. All but `serve` and `demo` talk to a running `serve` over its HTTP API. Without
+a command, in a terminal, the receiver and the terminal UI start together.
 """
 
 from __future__ import annotations
@@ -16,16 +17,18 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from . import __version__
-from .errors import UrpoStoreError
+from .errors import ConfigError, UrpoStoreError
 from .model import Aggregation
 
 if TYPE_CHECKING:
     from .client import HttpStorage
+    from .tui import UrpoApp
 
 DEFAULT_URL = "http://127.0.0.1:4318"
 
 EXAMPLES = """\
 examples:
+  urpo-store                                receive OTLP, and look at it in this terminal
   urpo-store serve                          receive OTLP on 4317 (gRPC) and 4318 (HTTP)
   urpo-store health                         rate, errors and latency of every service
   urpo-store metrics --service checkout     what a service sends
@@ -109,10 +112,21 @@ def _parser() -> _Parser:
     serve.flag("--tls-key", help="its private key, PEM")
     serve.flag("--cors-origin", action="append", help="origin that browsers may call from")
 
+    ui = command("ui", "Look at a running serve in the terminal.", _ui)
+    ui.flag("--interval", default=2.0, type=float, help="seconds between two looks")
+
     health = command("health", "Rate, errors and latency of every service.", _health)
     health.add_argument("service", nargs="*", help="these services only")
     health.flag("--window", default="5m", help="1m, 5m, 15m or 1h")
     health.add_argument("--json", action="store_true", help="a JSON list of objects")
+    health.add_argument(
+        "--watch",
+        nargs="?",
+        type=float,
+        const=2.0,
+        metavar="SECONDS",
+        help="again every so many seconds (2), until Ctrl-C",
+    )
 
     query = command("query", "Read one metric.", _query, QUERY_EXAMPLES)
     query.add_argument("metric", help="name of the metric")
@@ -155,8 +169,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.command is None:
-        parser.print_help()
-        return 2
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            parser.print_help()
+            return 2
+        options = parser.parse_args(["serve"])
+        options.run = _start
     try:
         run: Callable[[argparse.Namespace], int] = options.run
         return run(options)
@@ -219,7 +236,59 @@ def _serve(options: argparse.Namespace) -> int:
     return 0
 
 
+def _app() -> type[UrpoApp]:
+    try:
+        from .tui import UrpoApp
+    except ModuleNotFoundError as missing:
+        raise ConfigError(
+            f"the terminal UI needs {missing.name}; install it: pip install 'urpo-store[tui]'"
+        ) from None
+    return UrpoApp
+
+
+def _ui(options: argparse.Namespace) -> int:
+    app = _app()
+    storage = _storage(options)
+    storage.stats()  # An address that is wrong is told here, not on a screen.
+    app(storage, endpoint=storage.url, interval=options.interval).run()
+    return 0
+
+
+def _start(options: argparse.Namespace) -> int:
+    """Without a command: the receiver, and a look at it."""
+    from .opening import open
+    from .receiver import Server
+
+    app = _app()
+    with open() as storage:
+        server = Server(storage, grpc_port=options.grpc_port, http_port=options.http_port)
+        try:
+            server.start()
+        except ConfigError as taken:
+            raise ConfigError(
+                f"{taken} If that is a running serve, look at it: urpo-store ui"
+            ) from None
+        try:
+            app(storage, endpoint=server.url).run()
+        finally:
+            server.stop()
+    return 0
+
+
 def _health(options: argparse.Namespace) -> int:
+    if options.watch is None:
+        return _health_once(options)
+    if options.watch <= 0:
+        raise ConfigError(f"--watch is {options.watch:g}; give a number of seconds above 0")
+    clear = "\x1b[H\x1b[2J" if sys.stdout.isatty() else ""
+    while True:
+        print(clear, end="")
+        _health_once(options)
+        print("" if clear else "\n", end="", flush=True)
+        time.sleep(options.watch)
+
+
+def _health_once(options: argparse.Namespace) -> int:
     from .report import health_json, health_table
 
     storage = _storage(options)
@@ -247,7 +316,7 @@ def _query(options: argparse.Namespace) -> int:
     query = query_from_flags(options)
     table = storage.query_metrics(query)
     shape = "json" if options.json else "csv" if options.csv else "chart" if options.chart else ""
-    text = render_table(table, shape)
+    text = render_table(table, shape, query)
     if text:
         print(text)
     if not len(table):

@@ -99,15 +99,14 @@ class Screen:
         return "\n\n".join(blocks)
 
     def chart(self, metric: str, service: str, aggregation: Aggregation) -> str:
-        table = self.storage.query_metrics(
-            MetricQuery(metric, service, start="-1m", step="1s", aggregation=aggregation, by=())
-        )
+        query = MetricQuery(metric, service, start="-1m", step="1s", aggregation=aggregation, by=())
+        table = self.storage.query_metrics(query)
         title = f"{aggregation.value} of {metric} of {service}"
         if len(table) and table[0].unit:
             title += f" [{table[0].unit}]"
         if not len(table):
             return f"{title}\n(no points yet)"
-        return f"{title}\n" + "\n".join(report.chart(table[0], width=70, height=5).splitlines()[1:])
+        return f"{title}\n" + "\n".join(report.chart(table[0], 70, 5, query).splitlines()[1:])
 
 
 def run_demo(grpc_port: int, http_port: int, seconds: float) -> int:

@@ -6,21 +6,12 @@ import time
 from collections import Counter
 
 from . import text
+from .advice import losses, settings
 from .client import HttpStorage
-from .model import StoreStats
 from .receiver import ReceiverStatus
 
 #: A service that has been silent for longer is pointed out, nanoseconds.
 SILENT = 3 * 60 * 10**9
-
-
-def settings(url: str) -> str:
-    """The lines to paste into the shell of an application."""
-    return (
-        "In the shell of your application:\n"
-        f"    export OTEL_EXPORTER_OTLP_ENDPOINT={url} OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf "
-        "OTEL_METRIC_EXPORT_INTERVAL=5000"
-    )
 
 
 def diagnose(storage: HttpStorage) -> tuple[str, bool]:
@@ -82,19 +73,3 @@ def other_signals(receiver: ReceiverStatus) -> list[str]:
         for signal in ("traces", "logs")
         if counts[signal]
     ]
-
-
-def losses(stats: StoreStats) -> list[str]:
-    """Everything that was refused, dropped or folded."""
-    told = (
-        (stats.rejected_requests, "requests could not be decoded"),
-        (stats.rejected_points, "points were refused"),
-        (stats.evicted_points, "points were dropped for memory; raise --memory-limit"),
-        (stats.evicted_series, "idle series were dropped; raise --memory-limit or --max-series"),
-        (
-            stats.overflowed_points,
-            "points were folded into urpo.overflow: too many attribute sets; raise --max-series",
-        ),
-        (stats.dropped_exemplars, "exemplars were dropped"),
-    )
-    return [f"{count} {what}." for count, what in told if count]

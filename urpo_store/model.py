@@ -398,6 +398,23 @@ class MetricTable:
         """The table as an Arrow C stream (one row a point); see docs/queries.md for the columns."""
         return self._arrow(self._series, requested_schema)
 
+    # The next two are for notebooks; what they need is imported when they are called.
+
+    def _repr_html_(self) -> str:
+        """A row a series with a small chart, the first 50 series; Jupyter calls it."""
+        from .notebook import html_table
+
+        return html_table(self)
+
+    def plot(self, ax: Any = None, **options: Any) -> Any:
+        """Draws every series into matplotlib axes (new ones by default) and returns these.
+
+        `options` go to `Axes.plot`. Needs matplotlib.
+        """
+        from .notebook import plot_table
+
+        return plot_table(self, ax, options)
+
     def to_pandas(self) -> Any:
         """The table as a `pandas.DataFrame`; needs pandas >= 2.2 and pyarrow."""
         import pyarrow

@@ -9,11 +9,12 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from . import text
+from . import charts, text
 from .charts import line_chart
+from .drawing import gap_of, line_of, shown_unit
 from .errors import QueryError
 from .interfaces import MetricStorage
 from .model import (
@@ -26,6 +27,7 @@ from .model import (
     ServiceHealthMetrics,
     StoreStats,
 )
+from .query.times import parse_duration
 
 #: How many metric names a service without requests is described by.
 NAMED_METRICS = 3
@@ -201,10 +203,15 @@ def _moment(value: str) -> int | str:
     return int(value) if value.isdigit() else value
 
 
-def label(series: MetricSeries) -> str:
-    """What tells a series from its neighbours: service and attributes, types visible."""
-    parts = [] if series.service is None else [series.service]
-    parts += [f"{key}={_shown(value)}" for key, value in series.attributes.items()]
+def label(series: MetricSeries, without: Collection[str] = ()) -> str:
+    """What tells a series from its neighbours: service and attributes, types visible.
+
+    Attributes in `without` are left out, and the service if "" is in it.
+    """
+    parts = [] if series.service is None or "" in without else [series.service]
+    parts += [
+        f"{key}={_shown(value)}" for key, value in series.attributes.items() if key not in without
+    ]
     return " ".join(parts) or "(all)"
 
 
@@ -240,35 +247,51 @@ def _values(series: MetricSeries) -> list[float | int]:
     return values
 
 
-def render_table(table: MetricTable, shape: str) -> str:
-    """A query's answer as "json", "csv", "chart", or ("") a table of the points."""
+def render_table(table: MetricTable, shape: str, query: MetricQuery | None = None) -> str:
+    """The answer to `query` as "json", "csv", "chart", or ("") a table of the points."""
     match shape:
         case "json":
             return json.dumps([_series_json(series) for series in table], indent=2)
         case "csv":
             return _csv(table)
         case "chart":
-            return "\n\n".join(chart(series) for series in table)
+            return "\n\n".join(chart(series, query=query) for series in table)
     rows = []
     for series in table:
         for timestamp, value in zip(series.timestamps.tolist(), _values(series), strict=True):
-            rows.append((_clock(timestamp), text.number(value), series.unit, label(series)))
+            rows.append((clock(timestamp), text.number(value), series.unit, label(series)))
     return text.table(("TIME", "VALUE", "UNIT", "SERIES"), rows, "<><<") if rows else ""
 
 
-def chart(series: MetricSeries, width: int = 72, height: int = 8) -> str:
-    times = [timestamp / 1e9 for timestamp in series.timestamps.tolist()]
-    values = [float(value) for value in series.values.tolist()]
+def chart(
+    series: MetricSeries,
+    width: int = 72,
+    height: int = 8,
+    query: MetricQuery | None = None,
+    ascii_only: bool = False,
+) -> str:
+    """A series as a chart with a head and its times; `query` is what it answers (raw points)."""
     unit = f" [{series.unit}]" if series.unit else ""
     head = f"{series.metric}{unit}  {label(series)}"
-    lines = line_chart(times, values, width=width, height=height)
+    step = None if query is None or query.step is None else parse_duration(query.step) / 1e9
+    aggregation = Aggregation.RAW if query is None else query.aggregation
+    unit_shown = shown_unit(series.kind, series.unit, aggregation)
+    rows = line_chart(
+        [line_of(series, aggregation)],
+        width=width,
+        height=height,
+        gap=gap_of([series], step),
+        show=lambda value: text.value(value, unit_shown),
+        ascii_only=ascii_only,
+    )
+    lines = charts.plain(rows)
     if series.timestamps.size:
-        ends = _clock(int(series.timestamps[0])), _clock(int(series.timestamps[-1]))
+        ends = clock(int(series.timestamps[0])), clock(int(series.timestamps[-1]))
         lines.append(f"{ends[0]}{ends[1]:>{max(1, width - len(ends[0]))}}")
     return "\n".join([text.printable(head), *lines])
 
 
-def _clock(timestamp: int) -> str:
+def clock(timestamp: int) -> str:
     import datetime
 
     moment = datetime.datetime.fromtimestamp(timestamp / 1e9)

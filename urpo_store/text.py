@@ -60,6 +60,28 @@ def seconds(value: float | None) -> str:
     return f"{value * 1e6:.0f} us"
 
 
+#: Units of UCUM whose values are lengths of time, in seconds.
+_TIMES = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0}
+_SIZES = {"By": 1, "KiBy": 1024, "MiBy": 1024**2, "GiBy": 1024**3}
+
+
+def value(amount: float | None, unit: str) -> str:
+    """A value with its UCUM unit as people write it: 38 ms, 2.5 MiB, 12.4 °C; "{thing}" is left out."""
+    if amount is None or not math.isfinite(amount):
+        return number(amount)
+    base, slash, per = unit.partition("/")
+    behind = f"/{per}" if slash else ""
+    if base in _TIMES:
+        length = amount * _TIMES[base]
+        return ("0 s" if length == 0 else seconds(length)) + behind
+    if base in _SIZES:
+        amount *= _SIZES[base]
+        return f"{'-' if amount < 0 else ''}{size(round(abs(amount)))}{behind}"
+    if base in ("", "1") or base.startswith("{"):
+        return number(amount) + behind
+    return f"{number(amount)} {base}{behind}"
+
+
 def age(nanoseconds: int | None) -> str:
     """How long ago: 2 s ago, 4 min ago."""
     if nanoseconds is None:
@@ -95,6 +117,10 @@ def width(text: str) -> int:
 def printable(text: str) -> str:
     """The text without control characters, which could move a terminal's cursor."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def printable_lines(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> str:

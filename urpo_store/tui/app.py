@@ -1,0 +1,179 @@
+"""The application: keys that hold everywhere, and the way from screen to screen."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Static
+
+from .. import text
+from ..interfaces import MetricStorage
+from .arrived import ArrivedView
+from .metrics import MetricsView
+from .query import QueryView
+from .services import ServicesView
+from .state import State
+from .view import View, export_file
+
+#: Seconds between two looks, what + and - step through.
+INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+class Help(ModalScreen[None]):
+    """Every key that works on the screen below, out of the bindings themselves."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,question_mark,q,f1", "dismiss", "Close")
+    ]
+
+    def __init__(self, lines: list[tuple[str, str]]) -> None:
+        super().__init__()
+        self.lines = lines
+
+    def compose(self) -> ComposeResult:
+        width = max(len(key) for key, _ in self.lines)
+        shown = "\n".join(f"{key:>{width}}  {what}" for key, what in self.lines)
+        with VerticalScroll(id="help"):
+            yield Static(f"KEYS (Esc closes)\n\n{text.printable_lines(shown)}", markup=False)
+
+
+class UrpoApp(App[None]):
+    """Looks at a storage; `endpoint` is the URL that exporters are told to send to.
+
+    `clock` gives Unix nanoseconds; `interval` is how often the screens look, 0: when told to.
+    """
+
+    TITLE = "urpo-store"
+    ENABLE_COMMAND_PALETTE = True
+    CSS_PATH = "urpo.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("1", "view('services')", "Services"),
+        Binding("2", "view('metrics')", "Metrics"),
+        Binding("3", "view('arrived')", "Arrived"),
+        Binding("4,colon", "view('query')", "Query"),
+        Binding("left_square_bracket", "range(-1)", "Narrower range", show=False),
+        Binding("right_square_bracket", "range(1)", "Wider range", show=False),
+        Binding("left", "pan(-0.5)", "Earlier, while paused", show=False),
+        Binding("right", "pan(0.5)", "Later, while paused", show=False),
+        Binding("0", "now", "Now, no pause", show=False),
+        Binding("p", "pause", "Pause"),
+        Binding("plus", "interval(-1)", "Look more often", show=False),
+        Binding("minus", "interval(1)", "Look less often", show=False),
+        Binding("R", "look", "Look now", show=False),
+        Binding("w", "picture", "Picture (SVG)", show=False),
+        Binding("question_mark,f1", "keys", "Keys"),
+        Binding("q", "quit", "Quit"),
+        Binding("ctrl+q,ctrl+c", "quit", "Quit", show=False, priority=True),
+    ]
+    MODES: ClassVar[dict[str, Any]] = {
+        "services": ServicesView,
+        "metrics": MetricsView,
+        "arrived": ArrivedView,
+        "query": QueryView,
+    }
+    DEFAULT_MODE = "services"
+
+    def __init__(
+        self,
+        storage: MetricStorage,
+        *,
+        endpoint: str = "http://127.0.0.1:4318",
+        clock: Callable[[], int] = time.time_ns,
+        interval: float = 2.0,
+        directory: Path | None = None,
+    ) -> None:
+        super().__init__(ansi_color=True)
+        self.storage = storage
+        self.endpoint = endpoint
+        self.state = State(clock)
+        self.trace_url = os.environ.get("URPO_STORE_TRACE_URL", "")
+        self._interval = interval
+        self._directory = directory or Path.cwd()
+
+    def on_mount(self) -> None:
+        self._timer = self.set_interval(
+            self._interval or 3600, self._tick, pause=not self._interval
+        )
+
+    @property
+    def view(self) -> View | None:
+        """The screen in front, if it is one that looks at the store."""
+        return self.screen if isinstance(self.screen, View) else None
+
+    def _tick(self) -> None:
+        if self.view is not None:
+            self.view.tick()
+
+    def _changed(self) -> None:
+        if self.view is not None:
+            self.view.reload()
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        yield SystemCommand("Quit", "Leave urpo-store", self.exit)
+        yield SystemCommand("Keys", "Every key of this screen", self.action_keys)
+        yield SystemCommand("Picture", "Save the screen as SVG", self.action_picture)
+
+    # ---- keys
+
+    def action_view(self, name: str) -> None:
+        if self.current_mode != name:
+            self.switch_mode(name)
+        # Back to where the mode begins.
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    def action_range(self, steps: int) -> None:
+        self.state.wider(steps)
+        self._changed()
+
+    def action_pan(self, share: float) -> None:
+        if self.state.paused_at is not None:
+            self.state.pan(share)
+            self._changed()
+
+    def action_now(self) -> None:
+        self.state.paused_at = None
+        self._changed()
+
+    def action_pause(self) -> None:
+        self.state.toggle_pause()
+        self._changed()
+
+    def action_look(self) -> None:
+        self._changed()
+
+    def action_interval(self, steps: int) -> None:
+        nearest = min(range(len(INTERVALS)), key=lambda i: abs(INTERVALS[i] - self._interval))
+        self._interval = INTERVALS[min(max(nearest + steps, 0), len(INTERVALS) - 1)]
+        self._timer.stop()
+        self._timer = self.set_interval(self._interval, self._tick)
+        self.notify(f"looks every {self._interval:g} s")
+
+    def action_keys(self) -> None:
+        lines = []
+        for bound in self.screen.active_bindings.values():
+            binding = bound.binding
+            if binding.description and not binding.system:
+                lines.append((self.get_key_display(binding), binding.description))
+        grouped: dict[str, list[str]] = {}
+        for key, what in lines:
+            grouped.setdefault(what, []).append(key)
+        self.push_screen(Help([(" ".join(keys), what) for what, keys in grouped.items()]))
+
+    def action_picture(self) -> None:
+        name = self.view.NAME if self.view is not None else "keys"
+        path = self.export_path(name, "svg")
+        path.write_text(self.export_screenshot(title="urpo-store"))
+        self.notify(f"picture in {path}")
+
+    def export_path(self, name: str, shape: str) -> Path:
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(self.state.clock() // 10**9))
+        return export_file(self._directory, name, shape, stamp)

@@ -1,0 +1,120 @@
+"""Every metric: kind, unit, series, and its last value."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+
+from .. import text
+from ..drawing import shown_unit
+from ..interfaces import MetricStorage
+from ..model import Aggregation, MetricInfo, MetricKind, MetricQuery
+from .arrived import why_empty
+from .look import DIM, PLAIN, Cell
+from .state import SECOND, Moment
+from .table import Column, Table, TableRow
+from .view import Loaded, View, matches
+
+#: Last values asked for in one load, and how long one is good.
+_QUESTIONS = 25
+_GOOD = 10 * SECOND
+
+
+class MetricsView(View):
+    NAME = "Metrics"
+    FILTERS = "part of a name, kind, unit or description; !word leaves out"
+    COLUMNS: ClassVar = (
+        Column("METRIC", grow=True),
+        Column("KIND", rank=2),
+        Column("UNIT", rank=3),
+        Column("SERIES", ">"),
+        Column("LAST", ">"),
+        Column("WHAT", rank=4),
+    )
+
+    def __init__(self, service: str | None = None) -> None:
+        super().__init__()
+        self.service = service
+        self._values: dict[str, tuple[int, str]] = {}
+        self._seen: list[str] = []
+
+    def subject(self) -> str:
+        return self.service or ""
+
+    def content(self) -> ComposeResult:
+        yield Table(self.COLUMNS, id="metrics")
+
+    def load(self, moment: Moment) -> Any:
+        metrics = self.storage.metrics(self.service)
+        seen = set(self._seen or [info.name for info in metrics[:_QUESTIONS]])
+        old = [
+            info
+            for info in metrics
+            if info.name in seen
+            and not moment.now - _GOOD < self._values.get(info.name, (0, ""))[0] <= moment.now
+        ]
+        for info in old[:_QUESTIONS]:
+            value = _last_value(self.storage, info, self.service, moment)
+            self._values[info.name] = (moment.now, value)
+        rejections = [] if metrics else self.storage.rejections()
+        return metrics, dict(self._values), rejections
+
+    def show(self, loaded: Loaded) -> None:
+        metrics, values, rejections = loaded.data
+        rows = []
+        for info in metrics:
+            kind = info.kind.value.replace("_", " ")
+            if not matches(self.filter, info.name, kind, info.unit, info.description):
+                continue
+            value = values.get(info.name, (0, ""))[1]
+            rows.append(
+                TableRow(
+                    info.name,
+                    (
+                        Cell(info.name, PLAIN, info.name),
+                        Cell(kind, DIM, kind),
+                        Cell(info.unit or text.UNKNOWN, DIM, info.unit),
+                        Cell(str(info.series_count), PLAIN, info.series_count),
+                        Cell(value, PLAIN, value),
+                        Cell(info.description.partition("\n")[0][:60], DIM, info.description),
+                    ),
+                )
+            )
+        empty = "No metric has a name like this." if metrics else ""
+        if not metrics and loaded.stats is not None:
+            empty = why_empty(loaded.stats, rejections, self.urpo.endpoint, loaded.moment.now)
+        table = self.query_one(Table)
+        table.update_rows(rows, empty)
+        seen = [str(key) for key in table.visible_keys()]
+        if set(seen) - set(values):
+            self._seen = seen
+            self.set_timer(0.05, self.reload)
+        self._seen = seen
+
+    def on_table_chosen(self, event: Table.Chosen) -> None:
+        from .metric import MetricView
+
+        self.app.push_screen(MetricView(str(event.key), self.service))
+
+
+def _last_value(
+    storage: MetricStorage, info: MetricInfo, service: str | None, moment: Moment
+) -> str:
+    """The newest value of all series together: of counters and histograms' counts the sum."""
+    if info.kind is MetricKind.SUMMARY:
+        return text.UNKNOWN
+    query = MetricQuery(
+        info.name,
+        service,
+        start=moment.now,
+        end=moment.now,
+        step=moment.seconds * SECOND,
+        aggregation=Aggregation.LAST,
+        by=(),
+    )
+    for series in storage.query_metrics(query):
+        if len(series):
+            unit = shown_unit(info.kind, info.unit, Aggregation.LAST)
+            return text.value(float(series.values[-1]), unit)
+    return text.UNKNOWN

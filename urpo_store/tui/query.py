@@ -1,0 +1,183 @@
+"""The query line: what `urpo-store query` takes, with history, and errors where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Input, Static
+
+from .. import text
+from ..drawing import gap_of, line_of, shown_unit
+from ..errors import QueryError
+from ..model import Aggregation, MetricQuery, MetricSeries
+from ..query.times import parse_duration
+from ..query_line import QueryLineError, parse_query_line
+from ..report import label, plain
+from .chart import Chart
+from .look import BAD, PLAIN, Cell, series_style
+from .metric import MOST_SERIES
+from .state import Moment
+from .table import Column, Table, TableRow
+from .view import Loaded, View
+
+_MARKS = "*+ox#@%&"
+
+
+class QueryLine(Input):
+    """An input with a history."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "recall(-1)", "Earlier"),
+        Binding("down", "recall(1)", "Later"),
+    ]
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.history: list[str] = []
+        self._at = 0
+
+    def remember(self, line: str) -> None:
+        if line and self.history[-1:] != [line]:
+            self.history.append(line)
+        self._at = len(self.history)
+
+    def action_recall(self, by: int) -> None:
+        if self.history:
+            self._at = min(max(self._at + by, 0), len(self.history))
+            self.value = self.history[self._at] if self._at < len(self.history) else ""
+            self.cursor_position = len(self.value)
+
+
+class QueryView(View):
+    NAME = "Query"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._line = ""
+        self._query: MetricQuery | None = None
+
+    def content(self) -> ComposeResult:
+        yield QueryLine(
+            id="line",
+            placeholder="http.server.request.duration --agg p95 --by http.route --step 10s",
+        )
+        yield Static(id="error")
+        yield Chart(id="chart")
+        yield Table(
+            (
+                Column(""),
+                Column("SERIES", grow=True),
+                Column("POINTS", ">", rank=1),
+                Column("LAST", ">"),
+            ),
+            id="series",
+        )
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one(QueryLine).focus()
+
+    def action_back(self) -> None:
+        if self.query_one(QueryLine).has_focus:
+            self.query_one(Table).focus()
+        else:
+            super().action_back()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if event.input.id != "line":
+            super().on_input_submitted(event)
+            return
+        self._line = event.value
+        self.query_one(QueryLine).remember(event.value)
+        error = self.query_one("#error", Static)
+        try:
+            query = parse_query_line(event.value)
+        except QueryLineError as wrong:
+            error.update(pointed(wrong, self.query_one(QueryLine)))
+            return
+        error.update("")
+        self._query = query
+        self.reload()
+
+    def load(self, moment: Moment) -> Any:
+        query = self._query
+        if query is None:
+            return None
+        if "--start" not in self._line:
+            query = replace(query, start=moment.start)
+        if query.end is None:
+            query = replace(query, end=moment.now)
+        if query.limit is None:
+            query = replace(query, limit=MOST_SERIES)
+        try:
+            table = list(self.storage.query_metrics(query))
+        except QueryError as error:
+            return query, [], str(error)
+        if not table and query.metric not in {info.name for info in self.storage.metrics()}:
+            return query, [], f"there is no metric {query.metric!r}"
+        return query, table, ""
+
+    def show(self, loaded: Loaded) -> None:
+        table = self.query_one(Table)
+        if loaded.data is None:
+            table.update_rows(
+                [], "Type a query and press Enter. Esc leaves the line, Tab goes back to it."
+            )
+            return
+        query, found, wrong = loaded.data
+        if wrong:
+            self.query_one("#error", Static).update(f"! {wrong}")
+        series: list[MetricSeries] = found
+        aggregation: Aggregation = query.aggregation
+        unit = shown_unit(series[0].kind, series[0].unit, aggregation) if series else ""
+        step = None if query.step is None else parse_duration(query.step) / 1e9
+        times = [int(t) for each in series for t in each.timestamps[[0, -1]] if len(each)]
+        self.query_one(Chart).draw_lines(
+            f"{aggregation.value} of {query.metric}" + (f" [{unit}]" if unit else ""),
+            [line_of(each, aggregation) for each in series],
+            min(times, default=loaded.moment.start),
+            max(times, default=loaded.moment.now),
+            gap_of(series, step),
+            lambda value: text.value(value, unit),
+        )
+        rows = []
+        for index, each in enumerate(series):
+            last = float(each.values[-1]) if len(each) else None
+            rows.append(
+                TableRow(
+                    index,
+                    (
+                        Cell(_MARKS[index % len(_MARKS)], series_style(index), float(index)),
+                        Cell(label(each), series_style(index), label(each)),
+                        Cell(str(len(each)), PLAIN, float(len(each))),
+                        Cell(text.value(last, unit), PLAIN, last),
+                    ),
+                )
+            )
+        table.update_rows(rows, "" if wrong else "No points in this range with these filters.")
+
+    def export(self) -> list[Mapping[str, object]]:
+        data = self._last.data if self._last is not None else None
+        if data is None:
+            return []
+        return [
+            {"time": time, "series": label(series), "value": value, "unit": series.unit}
+            for series in data[1]
+            for time, value in zip(
+                series.timestamps.tolist(), plain(series.values.tolist()), strict=True
+            )
+        ]
+
+
+def pointed(wrong: QueryLineError, line: Input) -> Any:
+    """The error under its place in the line."""
+    from rich.text import Text
+
+    before = int(line.scroll_offset.x)
+    column = max(wrong.begin - before, 0) + line.gutter.left
+    mark = "^" * max(wrong.end - wrong.begin, 1)
+    return Text.assemble(" " * column, (mark, BAD), "\n", (f"! {wrong}", BAD))

@@ -1,0 +1,290 @@
+"""What all screens share: loading in a thread, title, filter, status, export."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
+from textual.screen import Screen
+from textual.widgets import Footer, Input, Static
+
+from .. import text
+from ..errors import UrpoStoreError
+from ..interfaces import MetricStorage
+from ..model import StoreStats
+from .look import BAD, DIM, HEAD, WARN, ascii_only
+from .state import Moment, State
+from .table import Table
+
+if TYPE_CHECKING:
+    from .app import UrpoApp
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a thread brought: the store's figures, the screen's data, or what went wrong."""
+
+    moment: Moment
+    stats: StoreStats | None = None
+    data: Any = None
+    error: str = ""
+
+
+class View(Screen[None]):
+    """A screen that loads in a thread and shows in the event loop.
+
+    `load` runs in a thread and may ask the storage; it returns what `show` then draws. A load that is
+    asked for while one runs follows it. While paused nothing loads by itself, but a new filter or
+    range does, with the time standing still.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter"),
+        Binding("escape", "back", "Back", show=False),
+        Binding("x", "export('csv')", "Export CSV", show=False),
+        Binding("X", "export('json')", "Export JSON", show=False),
+    ]
+    #: What the title says.
+    NAME: ClassVar[str] = ""
+    #: What a filter is compared with, for the prompt; "" if the screen has none.
+    FILTERS: ClassVar[str] = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.filter = ""
+        self._loading = False
+        self._again = False
+        self._last: Loaded | None = None
+
+    @property
+    def urpo(self) -> UrpoApp:
+        return cast("UrpoApp", self.app)
+
+    @property
+    def storage(self) -> MetricStorage:
+        return self.urpo.storage
+
+    @property
+    def state(self) -> State:
+        return self.urpo.state
+
+    @property
+    def ascii_only(self) -> bool:
+        return ascii_only()
+
+    # ---- what a screen says
+
+    def content(self) -> ComposeResult:
+        raise NotImplementedError
+
+    def load(self, moment: Moment) -> Any:
+        """In a thread: asks the storage. May raise UrpoStoreError."""
+        raise NotImplementedError
+
+    def show(self, loaded: Loaded) -> None:
+        """In the event loop: draws what was loaded, by the filter."""
+        raise NotImplementedError
+
+    def subject(self) -> str:
+        """What the screen is about, behind its name."""
+        return ""
+
+    def export(self) -> list[Mapping[str, object]]:
+        """What is on the screen, as records."""
+        table = self.table()
+        if table is None:
+            return []
+        titles = [column.title.lower() for column in table.columns]
+        return [
+            dict(zip(titles, (cell.text for cell in row.cells), strict=True)) for row in table.rows
+        ]
+
+    def table(self) -> Table | None:
+        tables = self.query(Table)
+        return tables.first() if tables else None
+
+    # ---- life
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="title")
+        yield from self.content()
+        yield Input(id="filter", placeholder=self.FILTERS)
+        yield Static(id="status")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.query_one("#filter").display = False
+        table = self.table()
+        if table is not None:
+            table.focus()
+        self.write_title()
+
+    def on_screen_resume(self) -> None:
+        self.reload()
+
+    def tick(self) -> None:
+        """Called by the app at each refresh interval."""
+        if self.state.paused_at is None:
+            self.reload()
+
+    def reload(self) -> None:
+        self.write_title()
+        if self._loading:
+            self._again = True
+            return
+        self._loading = True
+        moment = self.state.moment()
+        self.run_worker(lambda: self._load(moment), thread=True, exit_on_error=False)
+
+    def _load(self, moment: Moment) -> None:
+        try:
+            loaded = Loaded(moment, self.storage.stats(), self.load(moment))
+        except UrpoStoreError as error:
+            loaded = Loaded(moment, error=str(error))
+        if self.app.is_running:
+            self.app.call_from_thread(self._loaded, loaded)
+
+    def _loaded(self, loaded: Loaded) -> None:
+        self._loading = False
+        if not self.is_attached:
+            return
+        if loaded.error and self._last is not None:
+            # The last figures stay: a server that starts anew should not blank the screen.
+            loaded = Loaded(self._last.moment, self._last.stats, self._last.data, loaded.error)
+        self._last = loaded
+        self.redraw()
+        if self._again:
+            self._again = False
+            self.reload()
+
+    def redraw(self) -> None:
+        """Draws what was loaded last once more: a filter has changed, or the size."""
+        self.write_title()
+        if self._last is not None:
+            self.write_status(self._last)
+            if self._last.stats is not None:
+                self.show(self._last)
+
+    # ---- title, status, filter
+
+    def write_title(self) -> None:
+        state = self.state
+        parts = Text.assemble(("urpo-store", HEAD), "  ", (self.NAME, HEAD))
+        if self.subject():
+            parts.append(f"  {text.printable(self.subject())}")
+        parts.append(f"  last {state.range}")
+        if state.paused_at is not None:
+            parts.append("  PAUSED", WARN)
+        if self.filter:
+            parts.append(f"  /{self.filter}", WARN)
+        try:
+            self.query_one("#title", Static).update(parts)
+        except NoMatches:
+            return  # before the first drawing
+
+    def write_status(self, loaded: Loaded) -> None:
+        line = Text()
+        stats = loaded.stats
+        if loaded.error:
+            line.append(f"! {loaded.error}", BAD)
+        elif stats is not None:
+            line.append(
+                f"{text.number(stats.services)} services, {text.number(stats.series)} series, "
+                f"{text.number(stats.points)} points, {text.size(stats.memory_bytes)}",
+                DIM,
+            )
+            for count, what in (
+                (stats.rejected_points, "refused"),
+                (stats.overflowed_points, "folded"),
+                (stats.evicted_points, "dropped"),
+            ):
+                if count:
+                    line.append(f"  ! {text.number(count)} {what} (see 3)", WARN)
+        self.query_one("#status", Static).update(line)
+
+    def action_filter(self) -> None:
+        if not self.FILTERS:
+            return
+        field = self.query_one("#filter", Input)
+        field.display = True
+        field.value = self.filter
+        field.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if event.input.id == "filter":
+            self.filter = event.value
+            self.filter_changed()
+
+    def filter_changed(self) -> None:
+        self.redraw()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if event.input.id == "filter":
+            self._leave_filter()
+
+    def _leave_filter(self) -> None:
+        self.query_one("#filter").display = False
+        table = self.table()
+        if table is not None:
+            table.focus()
+
+    def action_back(self) -> None:
+        """Esc: out of the filter, then the filter away, then the screen before."""
+        field = self.query_one("#filter", Input)
+        if field.display:
+            field.value = ""
+            self._leave_filter()
+        elif self.filter:
+            self.filter = ""
+            self.filter_changed()
+        elif len(self.app.screen_stack) > 1:
+            self.app.pop_screen()
+
+    # ---- export
+
+    def action_export(self, shape: str) -> None:
+        records = self.export()
+        path = self.urpo.export_path(self.NAME, shape)
+        path.write_text(_csv(records) if shape == "csv" else json.dumps(records, indent=2))
+        self.app.notify(f"{len(records)} rows in {path}")
+
+
+def _csv(records: Sequence[Mapping[str, object]]) -> str:
+    out = io.StringIO()
+    if records:
+        writer = csv.DictWriter(out, list(records[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records)
+    return out.getvalue()
+
+
+def matches(pattern: str, *texts: str) -> bool:
+    """Every word of the filter is in one of the texts; a word with ! in front is in none."""
+    whole = " ".join(texts).lower()
+    for word in pattern.lower().split():
+        if word.startswith("!"):
+            if word[1:] and word[1:] in whole:
+                return False
+        elif word not in whole:
+            return False
+    return True
+
+
+def export_file(directory: Path, name: str, shape: str, stamp: str) -> Path:
+    """A name that is free."""
+    base = f"urpo-store-{name.lower().replace(' ', '-')}-{stamp}"
+    path = directory / f"{base}.{shape}"
+    count = 1
+    while path.exists():
+        count += 1
+        path = directory / f"{base}-{count}.{shape}"
+    return path
