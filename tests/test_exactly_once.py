@@ -111,8 +111,13 @@ def check(store, producer: Producer, series: int) -> int:
 
 @pytest.fixture
 def store():
+    # Room for all the series that two seconds bring: a collapsed one would look like a doubled point.
     with urpo_store.open(
-        retention=None, ring_slots=1024, drain_interval=1_000_000, memory_limit="512MiB"
+        retention=None,
+        ring_slots=1024,
+        drain_interval=1_000_000,
+        memory_limit="1GiB",
+        max_series=1_000_000,
     ) as store:
         yield store
 
@@ -158,6 +163,7 @@ def test_while_series_are_evicted(store):
 
     run_threads(store, producers=3, readers=2, seconds=max(SECONDS, 4), extra=churn)
     assert store.stats().evicted_series > 0
+    assert store.stats().overflowed_series == 0
 
 
 def run_threads(store, producers, readers, seconds, extra=None):

@@ -29,14 +29,16 @@ PER_SERVICE = 500
 class Mix:
     """Makes requests; each has the next time and moves every value a little."""
 
-    def __init__(self, series: int, histograms: bool = True) -> None:
+    def __init__(
+        self, series: int, histograms: bool = True, per_service: int = PER_SERVICE
+    ) -> None:
         self.random = random.Random(series)
         self.request = ExportMetricsServiceRequest()
         self.points = []
         self.sent = 0
-        for first in range(0, series, PER_SERVICE):
+        for first in range(0, series, per_service):
             block = self.request.resource_metrics.add()
-            name = f"service-{first // PER_SERVICE}"
+            name = f"service-{first // per_service}"
             block.resource.attributes.add(key="service.name").value.string_value = name
             scope = block.scope_metrics.add()
             scope.scope.name = "bench"
@@ -46,7 +48,7 @@ class Mix:
             gauge = scope.metrics.add(name="process.memory.usage", unit="By")
             duration = scope.metrics.add(name="http.server.request.duration", unit="s")
             duration.histogram.aggregation_temporality = 2
-            for index in range(first, min(first + PER_SERVICE, series)):
+            for index in range(first, min(first + per_service, series)):
                 self._add(index, counter, gauge, duration, histograms)
 
     def _add(self, index, counter, gauge, duration, histograms):
@@ -71,9 +73,9 @@ class Mix:
                 attribute.string_value = value
         self.points.append((kind, point))
 
-    def next(self) -> bytes:
-        """The next request."""
-        now = BASE + self.sent * STEP
+    def next(self, now: int | None = None) -> bytes:
+        """The next request, with the next time or the one given."""
+        now = BASE + self.sent * STEP if now is None else now
         chance = self.random
         for kind, point in self.points:
             point.time_unix_nano = now
