@@ -3,7 +3,7 @@ from libc.math cimport isnan
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from urpo_store.engine.data_points cimport Fields, add_attribute, lacks_temporality, stage
+from urpo_store.engine.data_points cimport Fields, add_attribute, add_expected, stage
 from urpo_store.engine.messages cimport DEPTH_POINT
 from urpo_store.engine.points cimport (
     FLAG_MAX, FLAG_MIN, FLAG_STALE, FLAG_SUM, ROW_EXPONENTIAL, ROW_HISTOGRAM, ROW_SUMMARY,
@@ -14,7 +14,7 @@ from urpo_store.engine.protobuf cimport (
 from urpo_store.engine.wire_memory cimport arena_take, malformed, no_span
 from urpo_store.engine.wire_types cimport (
     REJECT_BOUNDS, REJECT_BUCKET_COUNT, REJECT_BUCKET_RANGE, REJECT_BUCKET_SUM, REJECT_NONE,
-    REJECT_TEMPORALITY, Scan, Span, WIRE_E_BYTES, WIRE_NO_MEMORY, WIRE_OK,
+    Scan, Span, WIRE_E_BYTES, WIRE_NO_MEMORY, WIRE_OK,
 )
 
 cdef enum:
@@ -92,6 +92,9 @@ cdef int histogram_point(Scan *scan, uint32_t metric, Span body) noexcept nogil:
         if p == NULL:
             return malformed(scan, WIRE_E_BYTES, at)
         if tag & 7 == WT_BYTES:
+            if tag >> 3 == 9 and add_expected(scan, &fields, at, end):
+                p = at + fields.attributes.n
+                continue
             p = read_length(p, end, &length)
             if p == NULL:
                 return malformed(scan, WIRE_E_BYTES, at)
@@ -156,8 +159,6 @@ cdef int histogram_point(Scan *scan, uint32_t metric, Span body) noexcept nogil:
             if isnan(bound) or (i and not bound > before):
                 reason = REJECT_BOUNDS
             before = bound
-    if lacks_temporality(&scan.metrics[metric]):
-        reason = REJECT_TEMPORALITY
     verdict = stage(scan, metric, &fields, body, reason, bounds.n, ROW_HISTOGRAM + counts.n, &words)
     if words != NULL:
         if bounds.n:
@@ -293,6 +294,9 @@ cdef int exponential_point(Scan *scan, uint32_t metric, Span body) noexcept nogi
         if p == NULL:
             return malformed(scan, WIRE_E_BYTES, at)
         if tag & 7 == WT_BYTES:
+            if tag >> 3 == 1 and add_expected(scan, &fields, at, end):
+                p = at + fields.attributes.n
+                continue
             p = read_length(p, end, &length)
             if p == NULL:
                 return malformed(scan, WIRE_E_BYTES, at)
@@ -351,8 +355,6 @@ cdef int exponential_point(Scan *scan, uint32_t metric, Span body) noexcept nogi
                 reason = REJECT_BUCKET_RANGE
         if total != fields.value and (buckets or zero_count):
             reason = REJECT_BUCKET_SUM
-    if lacks_temporality(&scan.metrics[metric]):
-        reason = REJECT_TEMPORALITY
     verdict = stage(scan, metric, &fields, body, reason, 2,
                     ROW_EXPONENTIAL + sides[0].n + sides[1].n, &words)
     if words != NULL:
@@ -416,6 +418,9 @@ cdef int summary_point(Scan *scan, uint32_t metric, Span body) noexcept nogil:
         if p == NULL:
             return malformed(scan, WIRE_E_BYTES, at)
         if tag & 7 == WT_BYTES:
+            if tag >> 3 == 7 and add_expected(scan, &fields, at, end):
+                p = at + fields.attributes.n
+                continue
             p = read_length(p, end, &length)
             if p == NULL:
                 return malformed(scan, WIRE_E_BYTES, at)

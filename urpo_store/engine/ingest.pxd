@@ -1,7 +1,8 @@
 # From a request's bytes to points that queries see.
 #
-#   1  wire_scan unpacks the request into the caller's staging memory
-#   2  every part is looked up by its raw bytes; what is not known is checked in full
+#   1  wire_scan unpacks the request into the caller's staging memory; resolve_point looks up each point's
+#      series by its raw bytes as it is met
+#   2  resolve_rest looks up what came in another order than last time; what is not known is checked in full
 #      -- until here nothing has been changed: a malformed request leaves no trace --
 #   3  what was not known is created: resources, scopes, metrics, series
 #   4  room in the ring is claimed and the points are published; now they are visible

@@ -90,6 +90,9 @@ cdef void scan_begin(Scan *scan, const uint8_t *data, size_t length) noexcept no
     scan.error_offset = 0
     scan.stop_code = 0
     scan.has_start = False
+    scan.unresolved = 0
+    scan.expected.p = NULL
+    scan.expected.n = 0
     arena_reset(scan)
 
 

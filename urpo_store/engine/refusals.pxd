@@ -1,0 +1,18 @@
+# Points refused: counted, and told apart by reason, metric and service.
+#
+# Nothing is counted before the whole request is known to be well formed; until then a reason only
+# stands in its point.
+from libc.stdint cimport uint32_t
+
+from urpo_store.engine.store cimport Request
+from urpo_store.engine.wire_types cimport REJECT_NONE, Scan, WirePoint
+
+# Counts a refused point in its staging, and voids its slot.
+cdef void refuse(Request *request, WirePoint *point, uint32_t reason) noexcept nogil
+
+
+cdef inline void refuse_later(Scan *scan, WirePoint *point, uint32_t reason) noexcept nogil:
+    """Notes what is wrong with a point, unless something is already, and voids its slot."""
+    if point.reason == REJECT_NONE:
+        scan.slots[point.slot].series = 0
+        point.reason = reason
