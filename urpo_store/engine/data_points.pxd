@@ -8,10 +8,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp
 
-from urpo_store.engine.points cimport (
-    KIND_GAUGE, KIND_SUMMARY, TEMPORALITY_CUMULATIVE, TEMPORALITY_DELTA,
-)
-from urpo_store.engine.wire_types cimport Scan, Span, WireMetric
+from urpo_store.engine.wire_types cimport Scan, Span
 
 # A data point while its fields are read.
 cdef struct Fields:
@@ -49,18 +46,9 @@ cdef inline bint add_expected(Scan *scan, Fields *fields, const uint8_t *tag, co
     return True
 
 
-cdef inline bint lacks_temporality(const WireMetric *metric) noexcept nogil:
-    """Whether it has none of a kind that must have one."""
-    if metric.kind == KIND_GAUGE or metric.kind == KIND_SUMMARY:
-        return False
-    return metric.temporality != TEMPORALITY_DELTA and metric.temporality != TEMPORALITY_CUMULATIVE
-
-
-# Takes one point into the arrays. `reason` is what is wrong with it so far; layout and row words are
+# Takes one point of Scan.current into the arrays. `reason` is what is wrong with it so far; layout and row words are
 # counted here and filled by the caller, at *words (NULL: the point is refused). WIRE_*.
-cdef int stage(Scan *scan, uint32_t metric, Fields *fields, Span body, uint32_t reason, size_t layout,
+cdef int stage(Scan *scan, Fields *fields, Span body, uint32_t reason, size_t layout,
                size_t row, uint64_t **words) noexcept nogil
-# Refuses the points staged from `first` on, for a metric that turned out to have no temporality.
-cdef void refuse_points(Scan *scan, size_t first) noexcept nogil
 # A NumberDataPoint. WIRE_*.
-cdef int number_point(Scan *scan, uint32_t metric, Span body) noexcept nogil
+cdef int number_point(Scan *scan, Span body) noexcept nogil

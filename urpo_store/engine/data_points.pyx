@@ -10,11 +10,12 @@ from urpo_store.engine.points cimport (
 from urpo_store.engine.protobuf cimport (
     WT_BYTES, WT_FIXED64, WT_VARINT, read_fixed64, read_length, read_tag, read_varint, skip_value,
 )
+from urpo_store.engine.temporality cimport lacks_temporality, stream_settle_early
 from urpo_store.engine.wire_memory cimport MAX_WORDS, arena_take, malformed, no_span
 from urpo_store.engine.wire_types cimport (
     REJECT_NONE, REJECT_NO_NAME, REJECT_NO_VALUE, REJECT_TEMPORALITY, REJECT_TIME_RANGE,
     REJECT_TIME_ZERO, REJECT_TOO_LARGE, Scan, Span, WIRE_E_BYTES, WIRE_E_NONE, WIRE_NO_MEMORY, WIRE_OK,
-    WIRE_STOPPED, WirePoint,
+    WIRE_STOPPED, WireMetric, WirePoint,
 )
 
 
@@ -107,8 +108,9 @@ cdef void write_exemplars(Fields *fields, Span body, uint8_t *out) noexcept nogi
         p += length
 
 
-cdef int stage(Scan *scan, uint32_t metric, Fields *fields, Span body, uint32_t reason, size_t layout,
+cdef int stage(Scan *scan, Fields *fields, Span body, uint32_t reason, size_t layout,
                size_t row, uint64_t **words) noexcept nogil:
+    cdef WireMetric *metric
     cdef WirePoint *point
     cdef Point *slot
     cdef size_t exemplars = 0, payload = 0, needed
@@ -124,6 +126,9 @@ cdef int stage(Scan *scan, uint32_t metric, Fields *fields, Span body, uint32_t 
         if verdict != WIRE_OK:
             return verdict
     if scan.on_batch != NULL and scan.point_count == scan.batch:
+        verdict = stream_settle_early(scan)
+        if verdict != WIRE_OK:
+            return verdict
         verdict = scan.on_batch(scan.context, scan)
         if verdict != 0:
             scan.stop_code = verdict
@@ -139,18 +144,19 @@ cdef int stage(Scan *scan, uint32_t metric, Fields *fields, Span body, uint32_t 
         return WIRE_NO_MEMORY
     point = &scan.points[scan.point_count]
     scan.point_count += 1
-    point.metric = metric
+    point.metric = scan.current
     point.attributes = fields.attributes
     point.bad_exemplars = bad
     point.series = 0
     point.slot = 0
+    metric = &scan.metrics[scan.current]
     if fields.time == 0:
         reason = REJECT_TIME_ZERO
     elif fields.time > <uint64_t>INT64_MAX or fields.start > <uint64_t>INT64_MAX:
         reason = REJECT_TIME_RANGE
-    elif scan.metrics[metric].name.n == 0:
+    elif metric.name.n == 0:
         reason = REJECT_NO_NAME
-    elif scan.metrics[metric].settled and lacks_temporality(&scan.metrics[metric]):
+    elif metric.settled and lacks_temporality(metric):
         reason = REJECT_TEMPORALITY
     if layout or row or exemplars:
         payload = 1 + layout + row + (exemplars + 7) // 8
@@ -210,19 +216,7 @@ cdef inline int tell(Scan *scan, WirePoint *point, const Fields *fields) noexcep
     return WIRE_OK
 
 
-cdef void refuse_points(Scan *scan, size_t first) noexcept nogil:
-    cdef WirePoint *point
-    cdef size_t i
-    for i in range(first, scan.point_count):
-        point = &scan.points[i]
-        if point.reason == REJECT_NONE:
-            scan.slots[point.slot].series = 0
-        # What is wrong with a time or a name comes first, as in `stage`.
-        if point.reason not in (REJECT_TIME_ZERO, REJECT_TIME_RANGE, REJECT_NO_NAME):
-            point.reason = REJECT_TEMPORALITY
-
-
-cdef int number_point(Scan *scan, uint32_t metric, Span body) noexcept nogil:
+cdef int number_point(Scan *scan, Span body) noexcept nogil:
     cdef Fields fields
     cdef const uint8_t *p = body.p
     cdef const uint8_t *end = p + body.n
@@ -272,4 +266,4 @@ cdef int number_point(Scan *scan, uint32_t metric, Span body) noexcept nogil:
             return malformed(scan, WIRE_E_BYTES, at)
     if not fields.has_value and not fields.flags & FLAG_STALE:
         reason = REJECT_NO_VALUE
-    return stage(scan, metric, &fields, body, reason, 0, 0, &words)
+    return stage(scan, &fields, body, reason, 0, 0, &words)

@@ -67,7 +67,7 @@ cdef int gather_packed(Scan *scan, Packed *packed, Span body, uint32_t field) no
     return WIRE_OK
 
 
-cdef int histogram_point(Scan *scan, uint32_t metric, Span body) noexcept nogil:
+cdef int histogram_point(Scan *scan, Span body) noexcept nogil:
     cdef Fields fields
     cdef Packed counts, bounds
     cdef const uint8_t *p = body.p
@@ -159,7 +159,7 @@ cdef int histogram_point(Scan *scan, uint32_t metric, Span body) noexcept nogil:
             if isnan(bound) or (i and not bound > before):
                 reason = REJECT_BOUNDS
             before = bound
-    verdict = stage(scan, metric, &fields, body, reason, bounds.n, ROW_HISTOGRAM + counts.n, &words)
+    verdict = stage(scan, &fields, body, reason, bounds.n, ROW_HISTOGRAM + counts.n, &words)
     if words != NULL:
         if bounds.n:
             memcpy(words, bounds.p, bounds.n * 8)
@@ -270,7 +270,7 @@ cdef bint out_of_range(const Buckets *side, int64_t scale) noexcept nogil:
     return last >= 1024 or first < -1075
 
 
-cdef int exponential_point(Scan *scan, uint32_t metric, Span body) noexcept nogil:
+cdef int exponential_point(Scan *scan, Span body) noexcept nogil:
     cdef Fields fields
     cdef Buckets sides[2]
     cdef const uint8_t *p = body.p
@@ -355,7 +355,7 @@ cdef int exponential_point(Scan *scan, uint32_t metric, Span body) noexcept nogi
                 reason = REJECT_BUCKET_RANGE
         if total != fields.value and (buckets or zero_count):
             reason = REJECT_BUCKET_SUM
-    verdict = stage(scan, metric, &fields, body, reason, 2,
+    verdict = stage(scan, &fields, body, reason, 2,
                     ROW_EXPONENTIAL + sides[0].n + sides[1].n, &words)
     if words != NULL:
         words[0] = <uint64_t>(<uint32_t>scale) | (<uint64_t>sides[0].n << 32)
@@ -396,7 +396,7 @@ cdef int read_quantile(Scan *scan, const uint8_t *p, const uint8_t *end, uint64_
     return WIRE_OK
 
 
-cdef int summary_point(Scan *scan, uint32_t metric, Span body) noexcept nogil:
+cdef int summary_point(Scan *scan, Span body) noexcept nogil:
     cdef Fields fields
     cdef Buckets pairs
     cdef const uint8_t *p = body.p
@@ -455,7 +455,7 @@ cdef int summary_point(Scan *scan, uint32_t metric, Span body) noexcept nogil:
         pairs.n = 0
         fields.sum = 0
     n = pairs.n // 2
-    verdict = stage(scan, metric, &fields, body, REJECT_NONE, n, ROW_SUMMARY + n, &words)
+    verdict = stage(scan, &fields, body, REJECT_NONE, n, ROW_SUMMARY + n, &words)
     if words != NULL:
         words[n] = fields.sum
         for i in range(n):

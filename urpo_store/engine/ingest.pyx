@@ -10,7 +10,7 @@ from urpo_store.engine.alloc cimport mem_calloc, mem_free, mem_grow
 from urpo_store.engine.atomics cimport add_relaxed, monotonic_ns, store_relaxed, wall_ns
 from urpo_store.engine.drain cimport drain_help, drain_wanted
 from urpo_store.engine.health cimport HealthService, health_lock, health_observe, health_unlock
-from urpo_store.engine.ingest cimport BATCH
+from urpo_store.engine.ingest cimport BATCH, LARGE, PART
 from urpo_store.engine.overflow cimport overflow_point
 from urpo_store.engine.points cimport Point, SERIES_START, ext_slots
 from urpo_store.engine.records cimport (
@@ -42,7 +42,7 @@ cdef Staging *staging_of(Store *store, int slot) noexcept nogil:
         if scan_init(&staging.scan, &store.account) != 0:
             mem_free(&store.account, staging)
             return NULL
-        staging.scan.batch = BATCH
+        staging.scan.keep = <size_t>min(max(store.memory_limit // 64, <uint64_t>1 << 20), <uint64_t>8 << 20)
         # A point must fit in a claim, and a claim in half of the ring.
         staging.scan.max_payload = <uint32_t>(store.ring.capacity // 8 * 4)
         store.staging[slot] = staging
@@ -157,6 +157,8 @@ cdef void publish_claim(Store *store, Point *slots, uint64_t count) noexcept nog
         # Lock-free among running producers: when the ring is full the one that needs room makes it.
         drain_help(store, count)
     ring_publish(&store.ring, position, slots, count)
+    if ring_used(&store.ring) * 2 > store.ring.capacity:
+        drain_wanted(store)
 
 
 cdef void publish(Store *store, Point *slots, size_t count) noexcept nogil:
@@ -287,16 +289,17 @@ cdef int on_batch(void *context, Scan *scan) noexcept nogil:
     return take_batch(<Request *>context)
 
 
-cdef void rest(Store *store, Staging *staging) noexcept nogil:
+cdef void rest(Staging *staging) noexcept nogil:
     """Gives back what only a big request needs; a staging may wait for the next one for ever."""
-    scan_end(&staging.scan)
-    trim(&store.account, <void **>&staging.resources, &staging.resource_capacity, sizeof(uint32_t))
-    trim(&store.account, <void **>&staging.refused, &staging.refused_capacity, sizeof(uint32_t))
-    trim(&store.account, <void **>&staging.services, &staging.service_capacity, sizeof(Span))
-    trim(&store.account, <void **>&staging.scopes, &staging.scope_capacity, sizeof(uint32_t))
-    trim(&store.account, <void **>&staging.metrics, &staging.metric_capacity, sizeof(uint32_t))
-    trim(&store.account, <void **>&staging.filed, &staging.filed_capacity, sizeof(uint32_t))
-    trim(&store.account, <void **>&staging.known, &staging.known_capacity, sizeof(uint32_t))
+    cdef Scan *scan = &staging.scan
+    scan_end(scan)
+    trim(scan, <void **>&staging.resources, &staging.resource_capacity, scan.resource_count, sizeof(uint32_t))
+    trim(scan, <void **>&staging.refused, &staging.refused_capacity, scan.resource_count, sizeof(uint32_t))
+    trim(scan, <void **>&staging.services, &staging.service_capacity, scan.resource_count, sizeof(Span))
+    trim(scan, <void **>&staging.scopes, &staging.scope_capacity, scan.scope_count, sizeof(uint32_t))
+    trim(scan, <void **>&staging.metrics, &staging.metric_capacity, scan.metric_count, sizeof(uint32_t))
+    trim(scan, <void **>&staging.filed, &staging.filed_capacity, staging.filed_count, sizeof(uint32_t))
+    trim(scan, <void **>&staging.known, &staging.known_capacity, staging.known_count, sizeof(uint32_t))
 
 
 cdef int ingest_request(Store *store, int slot, const uint8_t *data, size_t length) noexcept nogil:
@@ -321,6 +324,7 @@ cdef int ingest_request(Store *store, int slot, const uint8_t *data, size_t leng
     scan.context = &request
     staging.validating = True
     resolve_begin(&request)
+    scan.batch = PART if length > LARGE else BATCH
     verdict = wire_scan(scan, data, length)
     several = scan.total_points > scan.point_count
     if verdict == WIRE_OK:
@@ -328,6 +332,7 @@ cdef int ingest_request(Store *store, int slot, const uint8_t *data, size_t leng
             verdict = take_batch(&request)
             staging.validating = False
             resolve_begin(&request)
+            scan.batch = PART
             if verdict == WIRE_OK:
                 verdict = wire_scan(scan, data, length)
         staging.validating = False
@@ -335,7 +340,7 @@ cdef int ingest_request(Store *store, int slot, const uint8_t *data, size_t leng
             verdict = take_batch(&request)
     if verdict == WIRE_STOPPED:
         verdict = scan.stop_code
-    rest(store, staging)
+    rest(staging)
     add_relaxed(&store.accepted_points, staging.accepted)
     if staging.rejected:
         add_relaxed(&store.rejected_points, staging.rejected)
@@ -343,6 +348,4 @@ cdef int ingest_request(Store *store, int slot, const uint8_t *data, size_t leng
         add_relaxed(&store.dropped_exemplars, staging.bad_exemplars)
     if verdict != WIRE_OK:
         add_relaxed(&store.rejected_requests, 1)
-    if ring_used(&store.ring) * 2 > store.ring.capacity:
-        drain_wanted(store)
     return verdict

@@ -202,14 +202,15 @@ cdef int resolve_point(void *context, Scan *scan, WirePoint *point, bint expecte
             return verdict
     if staging.known_used < staging.known_count and not staging.validating:
         series = known_already(request)
-    elif expected and is_of_metric(request, request.guess):
-        series = request.guess
-        request.strays = 0
     else:
-        series = find_stray(request, scan, point)
-    if series != NULL:
-        request.previous = series
-        request.guess = series_expect(&request.store.table, series, &scan.expected)
+        if expected and is_of_metric(request, request.guess):
+            series = request.guess
+            request.strays = 0
+        else:
+            series = find_stray(request, scan, point)
+        if series != NULL:
+            request.previous = series
+            request.guess = series_expect(&request.store.table, series, &scan.expected)
     if point.reason == REJECT_NONE and scan.slots[point.slot].timestamp < request.oldest:
         refuse_later(scan, point, REJECT_TOO_OLD)
     point.series = series.id if series != NULL else 0

@@ -1,6 +1,6 @@
 """Series identity; the contract and its invariants are in series.pxd."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memset, strlen
+from libc.string cimport memset, strlen
 
 from urpo_store.engine.alloc cimport Account, mem_calloc, mem_free, mem_grow
 from urpo_store.engine.atomics cimport (

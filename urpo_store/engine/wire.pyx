@@ -1,6 +1,7 @@
 """The OTLP scanner: requests, resources, scopes, metrics; the contract is in wire.pxd.
 
   wire               from the request down to a metric's data
+  temporality        what a metric says of all its points, which may stand behind them
   data_points        what points have in common; numbers
   histogram_points   histograms, exponential histograms, summaries
   attribute_values   attributes, when they are not known
@@ -16,7 +17,7 @@ from urpo_store.engine.attribute_values cimport (
     Attribute, wire_canonical_value, wire_check_attributes, wire_check_resource, wire_check_scope,
     wire_next_attribute, wire_string_field,
 )
-from urpo_store.engine.data_points cimport lacks_temporality, number_point, refuse_points
+from urpo_store.engine.data_points cimport number_point
 from urpo_store.engine.histogram_points cimport exponential_point, histogram_point, summary_point
 from urpo_store.engine.messages cimport (
     DEPTH_DATA, DEPTH_METRIC, DEPTH_RESOURCE, DEPTH_SCOPE, M_EXPONENTIAL, M_HISTOGRAM, M_KEYVALUE,
@@ -26,8 +27,9 @@ from urpo_store.engine.points cimport (
     KIND_EXPONENTIAL, KIND_GAUGE, KIND_HISTOGRAM, KIND_SUM, KIND_SUMMARY, Point,
     payload_exemplar_bytes, payload_layout_words, payload_row_words,
 )
-from urpo_store.engine.protobuf cimport (
-    WT_BYTES, WT_VARINT, read_length, read_tag, read_varint, skip_value, valid_utf8,
+from urpo_store.engine.protobuf cimport WT_BYTES, read_length, read_tag, skip_value, valid_utf8
+from urpo_store.engine.temporality cimport (
+    Stream, read_stream_field, stream_begin, stream_settle,
 )
 from urpo_store.engine.wire_memory cimport (
     Pieces, malformed, no_span, pieces_add_checked, scan_begin, scan_destroy, scan_end,
@@ -39,6 +41,13 @@ from urpo_store.engine.wire_types cimport (
 )
 
 from urpo_store.engine.values import decode_value
+
+
+cdef extern from *:
+    void __builtin_prefetch(const void *address) noexcept nogil
+
+cdef enum:
+    AHEAD = 1024                # bytes
 
 
 # ---- metrics ----------------------------------------------------------------------------------------
@@ -140,93 +149,25 @@ cdef int scan_metric(Scan *scan, uint32_t scope, Span body) noexcept nogil:
     return scan_data(scan, <uint32_t>(scan.metric_count - 1), data.whole)
 
 
-# What a data message says of all its points.
-cdef struct Stream:
-    uint32_t temporality, monotonic
-
-
-cdef Stream guess_stream(Span data, uint32_t kind) noexcept nogil:
-    """What probably holds: fields of two bytes in front of the points, or behind them."""
-    cdef Stream found
-    cdef const uint8_t *p = data.p
-    cdef const uint8_t *end = p + data.n
-    found.temporality = found.monotonic = 0
-    if kind == KIND_SUM and data.n >= 4:
-        if p[0] == (3 << 3 | WT_VARINT):
-            found.monotonic = p[1] != 0
-            p += 2
-        elif end[-2] == (3 << 3 | WT_VARINT):
-            found.monotonic = end[-1] != 0
-            end -= 2
-    if end - p >= 2:
-        if p[0] == (2 << 3 | WT_VARINT):
-            found.temporality = p[1]
-        elif end[-2] == (2 << 3 | WT_VARINT):
-            found.temporality = end[-1]
-    return found
-
-
-cdef int read_stream(Scan *scan, Span data, uint32_t kind, Stream *found) noexcept nogil:
-    """What holds, by a pass over the whole message. WIRE_OK or WIRE_MALFORMED."""
-    cdef const uint8_t *p = data.p
-    cdef const uint8_t *end = p + data.n
-    cdef const uint8_t *at
-    cdef uint32_t tag
-    found.temporality = found.monotonic = 0
-    while p < end:
-        at = p
-        p = read_tag(p, end, &tag)
-        if p != NULL:
-            p = read_stream_field(p, end, tag, kind, found)
-        if p == NULL:
-            return malformed(scan, WIRE_E_BYTES, at)
-    return WIRE_OK
-
-
-cdef inline const uint8_t *read_stream_field(const uint8_t *p, const uint8_t *end, uint32_t tag, uint32_t kind, Stream *found) noexcept nogil:
-    """Reads the value of a field of a data message, or skips it. NULL: the bytes are no protobuf."""
-    cdef uint64_t value
-    if tag == (2 << 3 | WT_VARINT) and kind != KIND_GAUGE and kind != KIND_SUMMARY:
-        p = read_varint(p, end, &value)
-        found.temporality = <uint32_t>value
-    elif tag == (3 << 3 | WT_VARINT) and kind == KIND_SUM:
-        p = read_varint(p, end, &value)
-        found.monotonic = value != 0
-    else:
-        p = skip_value(p, end, tag, DEPTH_DATA)
-    return p
+cdef inline void fetch_ahead(const uint8_t *p, size_t length) noexcept nogil:
+    """Asks for as many bytes as a point took, some points ahead: a request is larger than the caches."""
+    cdef size_t at
+    for at in range(AHEAD, AHEAD + length, 64):
+        __builtin_prefetch(p + at)
 
 
 cdef int scan_data(Scan *scan, uint32_t index, Span data) noexcept nogil:
-    """A Gauge, Sum, Histogram, ExponentialHistogram or Summary.
-
-    Temporality and monotonicity are a part of the points' identity and may stand behind them, as SDKs
-    write it. They are guessed first, so that one pass is enough; where the guess was wrong, the points
-    belong to another metric. When a batch may be handed over meanwhile they are read first instead.
-    """
+    """A Gauge, Sum, Histogram, ExponentialHistogram or Summary."""
     cdef uint32_t kind = scan.metrics[index].kind
-    cdef size_t first = scan.point_count
     cdef const uint8_t *p = data.p
     cdef const uint8_t *end = p + data.n
     cdef const uint8_t *at
     cdef uint32_t tag
     cdef size_t length
     cdef Span body
-    cdef Stream guessed, found
+    cdef Stream found
     cdef int verdict
-    cdef bint settled = kind == KIND_GAUGE or kind == KIND_SUMMARY
-    guessed.temporality = guessed.monotonic = 0
-    # A point takes two bytes at least.
-    if not settled and scan.on_batch != NULL and data.n // 2 > scan.batch - scan.point_count:
-        verdict = read_stream(scan, data, kind, &guessed)
-        if verdict != WIRE_OK:
-            return verdict
-        settled = True
-    elif not settled:
-        guessed = guess_stream(data, kind)
-    scan.metrics[index].temporality = guessed.temporality
-    scan.metrics[index].monotonic = guessed.monotonic
-    scan.metrics[index].settled = settled
+    stream_begin(scan, index, data)
     found.temporality = found.monotonic = 0
     while p < end:
         at = p
@@ -244,44 +185,18 @@ cdef int scan_data(Scan *scan, uint32_t index, Span data) noexcept nogil:
         body.p = p
         body.n = length
         p += length
+        fetch_ahead(p, length)
         if kind == KIND_HISTOGRAM:
-            verdict = histogram_point(scan, index, body)
+            verdict = histogram_point(scan, body)
         elif kind == KIND_EXPONENTIAL:
-            verdict = exponential_point(scan, index, body)
+            verdict = exponential_point(scan, body)
         elif kind == KIND_SUMMARY:
-            verdict = summary_point(scan, index, body)
+            verdict = summary_point(scan, body)
         else:
-            verdict = number_point(scan, index, body)
+            verdict = number_point(scan, body)
         if verdict != WIRE_OK:
             return verdict
-    return WIRE_OK if settled else settle(scan, index, first, found)
-
-
-cdef int settle(Scan *scan, uint32_t index, size_t first, Stream found) noexcept nogil:
-    """All of a metric has been scanned, its points from `first` on with what was guessed of them."""
-    cdef WireMetric *metric = &scan.metrics[index]
-    cdef size_t i
-    if metric.temporality != found.temporality or metric.monotonic != found.monotonic:
-        # Once more with what is right; the one that was guessed stays behind without points.
-        if mem_grow(scan.account, <void **>&scan.metrics, &scan.metric_capacity, scan.metric_count + 1,
-                    sizeof(WireMetric)) != 0:
-            return WIRE_NO_MEMORY
-        scan.metrics[scan.metric_count] = scan.metrics[index]
-        metric = &scan.metrics[scan.metric_count]
-        metric.temporality = found.temporality
-        metric.monotonic = found.monotonic
-        for i in range(first, scan.point_count):
-            scan.points[i].metric = <uint32_t>scan.metric_count
-            if scan.points[i].series:
-                scan.unresolved += 1
-                scan.points[i].series = 0
-            if scan.points[i].reason == REJECT_NONE:
-                scan.slots[scan.points[i].slot].series = 0
-        scan.metric_count += 1
-    metric.settled = True
-    if lacks_temporality(metric):
-        refuse_points(scan, first)
-    return WIRE_OK
+    return stream_settle(scan, found)
 
 
 # ---- envelopes ----------------------------------------------------------------------------------------

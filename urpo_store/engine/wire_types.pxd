@@ -86,6 +86,7 @@ cdef struct Scan:
     batch_fn on_batch           # NULL: the arrays grow as needed
     point_fn on_point           # NULL: nobody knows series
     void *context
+    size_t keep                 # bytes of any array that may be kept from one scan to the next
     uint32_t max_payload        # words; a point with more is REJECT_TOO_LARGE
     const uint8_t *begin        # of the request
     size_t length
@@ -110,6 +111,10 @@ cdef struct Scan:
     uint32_t error
     size_t error_offset
     int stop_code
+    # the metric whose points are scanned: its index, its message, and the first of its points
+    uint32_t current
+    Span current_data
+    size_t current_first
     # memory reused between requests: blocks that never move while spans point into them
     ArenaBlock *arena
     ArenaBlock *arena_at        # the block in use; those behind it are empty
