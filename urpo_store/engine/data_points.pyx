@@ -163,7 +163,7 @@ cdef int stage(Scan *scan, Fields *fields, Span body, uint32_t reason, size_t la
         if payload > scan.max_payload or layout > MAX_WORDS or row > MAX_WORDS:
             reason = REJECT_TOO_LARGE if reason == REJECT_NONE else reason
     point.reason = reason
-    if reason != REJECT_NONE:
+    if reason != REJECT_NONE or scan.dry:
         return tell(scan, point, fields)
     needed = 2 + ext_slots(<uint32_t>payload)
     if scan.slot_count + needed > scan.slot_capacity and mem_grow(

@@ -8,16 +8,16 @@
 #   4  room in the ring is claimed and the points are published; now they are visible
 #   5  the points are filed for health
 #
-# A request of more than BATCH points is scanned twice: the first pass only validates, the second stores. A
-# large one goes through both PART points at a time, so that what is staged stays in the processor's caches.
+# A request of more than LARGE bytes or BATCH points is scanned twice: the first pass only looks (Scan.dry),
+# the second stores PART points at a time, so that what is staged is bounded and stays in the caches.
 from libc.stdint cimport uint8_t, uint32_t
 
 from urpo_store.engine.store cimport Staging, Store
 
 cdef enum:
+    LARGE = 4 << 20
     BATCH = 65536
     PART = 8192
-    LARGE = 4 << 20             # bytes of a request that is taken for one of more than BATCH points
 
 # Stores a request. The caller is inside epoch slot `slot`, whose staging then tells what became of
 # it: accepted, rejected, refusals. WIRE_OK, WIRE_MALFORMED (Scan.error, nothing stored) or

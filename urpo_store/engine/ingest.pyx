@@ -32,6 +32,9 @@ from urpo_store.engine.wire_types cimport (
 )
 
 
+cdef enum:
+    TOO_MANY = 100              # beside WIRE_*: a request turned out to have more than BATCH points
+
 
 cdef Staging *staging_of(Store *store, int slot) noexcept nogil:
     cdef Staging *staging = store.staging[slot]
@@ -280,13 +283,26 @@ cdef int take_batch(Request *request) noexcept nogil:
     cdef int verdict = resolve_rest(request)
     if verdict != WIRE_OK:
         return verdict
-    verdict = remember(request) if request.staging.validating else store_batch(request)
+    verdict = remember(request) if request.staging.scan.dry else store_batch(request)
     resolve_next(request)
     return verdict
 
 
 cdef int on_batch(void *context, Scan *scan) noexcept nogil:
-    return take_batch(<Request *>context)
+    cdef Request *request = <Request *>context
+    # More points than are staged at a time, and not all of it has been looked at.
+    return take_batch(request) if scan.dry or request.checked else TOO_MANY
+
+
+cdef int pass_over(Request *request, const uint8_t *data, size_t length) noexcept nogil:
+    cdef Scan *scan = &request.staging.scan
+    cdef int verdict
+    scan.batch = PART if scan.dry or request.checked else BATCH
+    resolve_begin(request)
+    verdict = wire_scan(scan, data, length)
+    if verdict == WIRE_STOPPED:
+        return scan.stop_code
+    return take_batch(request) if verdict == WIRE_OK else verdict
 
 
 cdef void rest(Staging *staging) noexcept nogil:
@@ -307,7 +323,6 @@ cdef int ingest_request(Store *store, int slot, const uint8_t *data, size_t leng
     cdef Request request
     cdef Scan *scan
     cdef int verdict
-    cdef bint several
     if staging == NULL:
         return WIRE_NO_MEMORY
     scan = &staging.scan
@@ -322,24 +337,16 @@ cdef int ingest_request(Store *store, int slot, const uint8_t *data, size_t leng
     scan.on_batch = on_batch
     scan.on_point = resolve_point
     scan.context = &request
-    staging.validating = True
-    resolve_begin(&request)
-    scan.batch = PART if length > LARGE else BATCH
-    verdict = wire_scan(scan, data, length)
-    several = scan.total_points > scan.point_count
-    if verdict == WIRE_OK:
-        if several:
-            verdict = take_batch(&request)
-            staging.validating = False
-            resolve_begin(&request)
-            scan.batch = PART
-            if verdict == WIRE_OK:
-                verdict = wire_scan(scan, data, length)
-        staging.validating = False
-        if verdict == WIRE_OK:
-            verdict = take_batch(&request)
-    if verdict == WIRE_STOPPED:
-        verdict = scan.stop_code
+    request.checked = False
+    scan.dry = length > LARGE
+    verdict = pass_over(&request, data, length)
+    if verdict == TOO_MANY:
+        scan.dry = True
+        verdict = pass_over(&request, data, length)
+    if verdict == WIRE_OK and scan.dry:
+        scan.dry = False
+        request.checked = True
+        verdict = pass_over(&request, data, length)
     rest(staging)
     add_relaxed(&store.accepted_points, staging.accepted)
     if staging.rejected:

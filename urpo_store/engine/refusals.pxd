@@ -5,14 +5,7 @@
 from libc.stdint cimport uint32_t
 
 from urpo_store.engine.store cimport Request
-from urpo_store.engine.wire_types cimport REJECT_NONE, Scan, WirePoint
+from urpo_store.engine.wire_types cimport WirePoint
 
 # Counts a refused point in its staging, and voids its slot.
 cdef void refuse(Request *request, WirePoint *point, uint32_t reason) noexcept nogil
-
-
-cdef inline void refuse_later(Scan *scan, WirePoint *point, uint32_t reason) noexcept nogil:
-    """Notes what is wrong with a point, unless something is already, and voids its slot."""
-    if point.reason == REJECT_NONE:
-        scan.slots[point.slot].series = 0
-        point.reason = reason

@@ -6,7 +6,7 @@ from urpo_store.engine.attribute_values cimport Attribute, wire_next_attribute, 
 from urpo_store.engine.intern cimport Entry, entry_bytes, table_get
 from urpo_store.engine.series_types cimport resource_get
 from urpo_store.engine.store cimport NAME_BYTES, REFUSALS, Refusal, Request, Staging, Store
-from urpo_store.engine.wire_types cimport Scan, Span, WireMetric, WirePoint, WireScope
+from urpo_store.engine.wire_types cimport Scan, Span, WireMetric, WirePoint, WireScope, reject
 
 
 cdef uint32_t copy_name(char *to, const uint8_t *name, size_t length) noexcept nogil:
@@ -58,7 +58,7 @@ cdef void refuse(Request *request, WirePoint *point, uint32_t reason) noexcept n
     cdef Refusal *refusal
     cdef Span service
     cdef uint32_t i, length
-    refuse_later(scan, point, reason)
+    reject(scan, point, reason)
     staging.rejected += 1
     length = <uint32_t>metric.name.n if metric.name.n < NAME_BYTES else NAME_BYTES
     service = service_text(request, scope.resource)

@@ -12,7 +12,6 @@ from urpo_store.engine.points cimport FLAG_STALE, Point
 from urpo_store.engine.records cimport (
     metric_find, metric_follows, metric_guess, raw_key, resource_find, scope_find,
 )
-from urpo_store.engine.refusals cimport refuse_later
 from urpo_store.engine.series cimport (
     series_expect, series_find, series_find_many, series_follows, series_guess,
 )
@@ -20,7 +19,7 @@ from urpo_store.engine.series_types cimport SERIES_EVICTED, Series, prefetch_rec
 from urpo_store.engine.store cimport Request, Staging, Store
 from urpo_store.engine.wire_types cimport (
     REJECT_NONE, REJECT_STRING, REJECT_TOO_OLD, Scan, Span, WIRE_NO_MEMORY, WIRE_OK, WireMetric,
-    WirePoint, WireResource, WireScope,
+    WirePoint, WireResource, WireScope, reject,
 )
 
 cdef enum:
@@ -200,7 +199,7 @@ cdef int resolve_point(void *context, Scan *scan, WirePoint *point, bint expecte
         verdict = enter_metric(request, point.metric)
         if verdict != WIRE_OK:
             return verdict
-    if staging.known_used < staging.known_count and not staging.validating:
+    if staging.known_used < staging.known_count and not scan.dry:
         series = known_already(request)
     else:
         if expected and is_of_metric(request, request.guess):
@@ -211,10 +210,13 @@ cdef int resolve_point(void *context, Scan *scan, WirePoint *point, bint expecte
         if series != NULL:
             request.previous = series
             request.guess = series_expect(&request.store.table, series, &scan.expected)
-    if point.reason == REJECT_NONE and scan.slots[point.slot].timestamp < request.oldest:
-        refuse_later(scan, point, REJECT_TOO_OLD)
     point.series = series.id if series != NULL else 0
-    if series == NULL or point.reason != REJECT_NONE:
+    if point.reason != REJECT_NONE or scan.dry:
+        return WIRE_OK
+    if scan.slots[point.slot].timestamp < request.oldest:
+        reject(scan, point, REJECT_TOO_OLD)
+        return WIRE_OK
+    if series == NULL:
         return WIRE_OK
     return resolve_take(request, scan, point, series)
 
@@ -305,7 +307,7 @@ cdef int check_new(Request *request, WirePoint *point) noexcept nogil:
     if verdict == WIRE_OK and has_long_text(scan, point.metric, store.max_string):
         verdict = -REJECT_STRING
     if verdict < 0:
-        refuse_later(scan, point, <uint32_t>(-verdict))
+        reject(scan, point, <uint32_t>(-verdict))
     return WIRE_OK
 
 
@@ -342,7 +344,7 @@ cdef int resolve_rest(Request *request) noexcept nogil:
                 return verdict
             continue
         previous = point.series = series
-        if point.reason == REJECT_NONE:
+        if point.reason == REJECT_NONE and not scan.dry:
             verdict = resolve_take(request, scan, point, series_get(&store.table, series))
             if verdict != WIRE_OK:
                 return verdict

@@ -34,7 +34,6 @@ cdef struct Refusal:
 # when first used and kept; only the thread that holds the slot touches it.
 cdef struct Staging:
     Scan scan
-    bint validating             # the first pass over a request of several batches
     uint32_t *resources         # id of Scan.resources[i]; 0 not known yet
     uint32_t *scopes
     uint32_t *metrics
@@ -46,7 +45,7 @@ cdef struct Staging:
     uint64_t accepted, rejected, bad_exemplars
     uint32_t *filed             # indexes in Scan.points of the batch's points that health wants, in order
     size_t filed_capacity, filed_count
-    uint32_t *known             # of a request of several batches: the series that the first pass found
+    uint32_t *known             # of a large request: the series that the first pass found
     size_t known_capacity, known_count, known_used  # gathered by the first pass; taken by the second
 
 cdef struct Store:
@@ -97,6 +96,7 @@ cdef struct Request:
     int64_t now                 # wall clock
     int64_t oldest              # points before it are older than the retention
     uint32_t second             # monotonic second of arrival
+    bint checked                # all of it is known to be well formed
     uint64_t stale              # of the batch: points that are stale marks
     int64_t filed_time          # of the last point in Staging.filed: its time and resource
     uint32_t filed_resource

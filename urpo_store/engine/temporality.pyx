@@ -7,7 +7,7 @@ from urpo_store.engine.protobuf cimport WT_VARINT, read_tag
 from urpo_store.engine.wire_memory cimport malformed
 from urpo_store.engine.wire_types cimport (
     REJECT_NO_NAME, REJECT_NONE, REJECT_TEMPORALITY, REJECT_TIME_RANGE, REJECT_TIME_ZERO, Scan, Span,
-    WIRE_E_BYTES, WIRE_NO_MEMORY, WIRE_OK, WireMetric, WirePoint,
+    WIRE_E_BYTES, WIRE_NO_MEMORY, WIRE_OK, WireMetric, WirePoint, reject,
 )
 
 
@@ -67,7 +67,7 @@ cdef int enter_again(Scan *scan, Stream found) noexcept nogil:
         if point.series:
             scan.unresolved += 1
             point.series = 0
-        if point.reason == REJECT_NONE:
+        if point.reason == REJECT_NONE and not scan.dry:
             scan.slots[point.slot].series = 0
     return WIRE_OK
 
@@ -78,8 +78,7 @@ cdef void refuse_points(Scan *scan) noexcept nogil:
     cdef size_t i
     for i in range(scan.current_first, scan.point_count):
         point = &scan.points[i]
-        if point.reason == REJECT_NONE:
-            scan.slots[point.slot].series = 0
+        reject(scan, point, REJECT_TEMPORALITY)
         # What is wrong with a time or a name comes first, as in `stage`.
         if point.reason not in (REJECT_TIME_ZERO, REJECT_TIME_RANGE, REJECT_NO_NAME):
             point.reason = REJECT_TEMPORALITY

@@ -86,6 +86,7 @@ cdef struct Scan:
     batch_fn on_batch           # NULL: the arrays grow as needed
     point_fn on_point           # NULL: nobody knows series
     void *context
+    bint dry                    # only look: points are told of, but no slots are filled
     size_t keep                 # bytes of any array that may be kept from one scan to the next
     uint32_t max_payload        # words; a point with more is REJECT_TOO_LARGE
     const uint8_t *begin        # of the request
@@ -124,3 +125,13 @@ cdef struct Scan:
     uint64_t start
     size_t start_slot
     bint has_start
+
+
+# Refuses a point for `reason`, unless something is wrong with it already. Its slot, if it has one, is voided:
+# series 0, which the drain and every reader pass over.
+cdef inline void reject(Scan *scan, WirePoint *point, uint32_t reason) noexcept nogil:
+    if point.reason != REJECT_NONE:
+        return
+    point.reason = reason
+    if not scan.dry:
+        scan.slots[point.slot].series = 0
