@@ -107,7 +107,7 @@ def test_more_than_the_queue_holds_are_sealed_at_once() -> None:
     for series in range(count):
         fill(buffers, series, GAUGE, 0, 500)
     aside = sum(buffers.is_aside(series) for series in range(count))
-    assert aside == 64
+    assert aside == 16
     assert sum(len(buffers.chunks(series)) for series in range(count)) == count - aside
     while buffers.seal_full():
         pass

@@ -15,22 +15,27 @@ from urpo_store.engine.tail cimport Tail, TailView
 from urpo_store.engine.work cimport Work
 
 cdef enum:
-    FULL_TAILS = 64             # taken aside at a time, at most; one more is sealed under the lock
+    FULL_TAILS = 16             # taken aside at a time, at most; one more is sealed under the lock
+    FULL_TICKS = 528            # that a tail taken aside spans at most: a tenth more than CHUNK_POINTS
+    FULL_ROW = 64               # row words of its points at most
     SEALERS = 4                 # workers at a time, at most
 
     # SeriesData.options
     DATA_ADD = 1                # points of equal time are added (collapsed deltas)
 
-# A full tail that was taken aside; full_tails.pxd says what becomes of it.
+# A full tail that was taken aside; full_tails.pxd says what becomes of it. Constant from then on but where
+# it says otherwise.
 cdef struct SeriesData
 cdef struct FullTail:
-    SeriesData *data            # whose; constant
-    TailView view               # constant, as all below but `gone`
+    SeriesData *data            # whose
+    TailView view
     Clock *clock                # on which it holds ticks view.first_tick..view.tick; NULL: times of its own
     uint32_t clock_id
+    bint held                   # under full_lock: a worker has it
     bint gone                   # under the drain lock: somebody else has sealed it, or given it up
     Layout *layout              # one reference, for the chunk; NULL for numbers
-    int64_t *times              # of those ticks
+    int64_t[FULL_TICKS] times   # of those ticks
+    uint64_t[FULL_ROW] row      # the newest
 
 # A worker's memory.
 cdef struct Sealer:
@@ -58,10 +63,13 @@ cdef struct ChunkStore:
     pthread_mutex_t lock        # the drain lock
     void *clocks                # a ClockTable
     void *scratch               # a Bench, chunks.pyx: layouts, and buffers used under the lock
-    bint background             # somebody seals what is taken aside; constant
-    pthread_mutex_t full_lock   # a leaf; guards the five below
+    bint background             # somebody seals what is taken aside; under the lock
+    pthread_mutex_t full_lock   # a leaf; guards what follows, up to the counters
     FullTail *full_queue[FULL_TAILS]
     uint32_t full_count
+    FullTail *full_spare[FULL_TAILS]
+    uint32_t full_spares
+    uint32_t full_made          # FullTails in all
     Sealer *idle[SEALERS]
     uint32_t idle_count
     uint32_t sealer_count

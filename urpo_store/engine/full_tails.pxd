@@ -3,14 +3,15 @@
 # Encoding a chunk takes as long as appending its points. So a tail that is full is taken aside, under the
 # drain lock, into a FullTail of its own (SeriesData.full), and its series goes on with an empty one. The drain
 # thread, and producers that would have to wait for room, then encode what was taken aside; only putting the
-# chunk in its place takes the lock again. Whoever wants to see a series under the lock settles it first.
+# chunk in its place takes the lock again. That is done while the ring is nearly full. Whoever wants to see a
+# series under the lock settles it first.
 #
 # Invariants
 # (1) What a FullTail tells is immutable and its own: its stream, the times of its ticks, the newest row.
 # (2) SeriesData.full is written under the drain lock. Its points are newer than all chunks and older than
 #     what the tail holds; they are counted where points of chunks and tails are.
-# (3) A FullTail is in the queue, or with one worker, or with nobody (a worker had no memory for it): in any
-#     case it can be settled, and a worker that comes too late finds it gone and drops its work.
+# (3) A FullTail is in the queue, or held by one worker, or with nobody (a worker had no memory for it): in
+#     any case it can be settled, and a worker that comes too late finds it gone and drops its work.
 # (4) The chunk is the one that `fold` would make: only tails are taken aside that become a chunk alone.
 # Lock order: the drain lock before ChunkStore.full_lock.
 from urpo_store.engine.chunk_store cimport ChunkStore, SeriesData

@@ -8,7 +8,7 @@ from urpo_store.engine.atomics cimport (
 )
 from urpo_store.engine.chunk cimport Chunk, chunk_encode, chunk_size
 from urpo_store.engine.chunk_store cimport (
-    FULL_TAILS, SEALERS, Bench, ChunkStore, FullTail, Sealer, SeriesData, bench_of, clocks_of,
+    FULL_ROW, FULL_TAILS, SEALERS, Bench, ChunkStore, FullTail, Sealer, SeriesData, bench_of, clocks_of,
 )
 from urpo_store.engine.clock cimport block_number, clock_release, gather_times
 from urpo_store.engine.epoch cimport epoch_retire
@@ -23,11 +23,15 @@ cdef enum:
 
 
 cdef void full_init(ChunkStore *store) noexcept nogil:
-    store.full_count = store.sealer_count = store.idle_count = 0
+    store.full_count = store.full_spares = store.full_made = 0
+    store.sealer_count = store.idle_count = 0
     pthread_mutex_init(&store.full_lock, NULL)
 
 
 cdef void full_destroy(ChunkStore *store) noexcept nogil:
+    while store.full_spares:
+        store.full_spares -= 1
+        mem_free(store.account, store.full_spare[store.full_spares])
     while store.idle_count:
         store.idle_count -= 1
         work_free(store.idle[store.idle_count].work)
@@ -43,7 +47,9 @@ cdef bint becomes_one_chunk(ChunkStore *store, const SeriesData *data) noexcept 
     cdef const Tail *tail = data.tail
     cdef const Chunk *last
     cdef uint32_t id = tail.clock.id if tail.clock != NULL else 0
-    if tail.late != NULL or (tail.rows != NULL and tail.rows.ranged):
+    if tail.late != NULL:
+        return False
+    if tail.rows != NULL and (tail.rows.ranged or tail.rows.row_words > FULL_ROW):
         return False
     # Ticks missed: it might be sparse, or better off with another clock.
     if tail.clock != NULL and (tail.tick - tail.first_tick) * <uint64_t>10 > tail.count * <uint64_t>11:
@@ -55,58 +61,73 @@ cdef bint becomes_one_chunk(ChunkStore *store, const SeriesData *data) noexcept 
         tail.rows.row_words if tail.rows != NULL else 0)
 
 
-cdef FullTail *full_new(ChunkStore *store, SeriesData *data) noexcept nogil:
-    """One block of memory: the struct, the times of its ticks, the newest row."""
+cdef FullTail *full_new(ChunkStore *store) noexcept nogil:
+    """A FullTail to fill; NULL: there are as many as there may be, or no memory."""
+    cdef FullTail *full = NULL
+    cdef bint another = False
+    pthread_mutex_lock(&store.full_lock)
+    if store.full_spares:
+        store.full_spares -= 1
+        full = store.full_spare[store.full_spares]
+    elif store.full_made < FULL_TAILS:
+        store.full_made += 1
+        another = True
+    pthread_mutex_unlock(&store.full_lock)
+    if another:
+        full = <FullTail *>mem_alloc(store.account, sizeof(FullTail))
+        if full == NULL:
+            pthread_mutex_lock(&store.full_lock)
+            store.full_made -= 1
+            pthread_mutex_unlock(&store.full_lock)
+    return full
+
+
+cdef void full_free(ChunkStore *store, FullTail *full) noexcept nogil:
+    # Kept for the next one: a few, and coming and going by the thousand a second.
+    pthread_mutex_lock(&store.full_lock)
+    store.full_spare[store.full_spares] = full
+    store.full_spares += 1
+    pthread_mutex_unlock(&store.full_lock)
+
+
+cdef int full_fill(ChunkStore *store, FullTail *full, SeriesData *data) noexcept nogil:
+    """Copies what is needed to seal the tail without the lock. 0, or -1: no memory, nothing changed."""
+    cdef Bench *bench = bench_of(store)
     cdef Tail *tail = data.tail
-    cdef FullTail *full
-    cdef size_t span = 0
-    cdef uint32_t words = tail.rows.row_words if tail.rows != NULL else 0
-    cdef uint64_t *row
-    if tail.clock != NULL:
-        span = <size_t>(tail.tick - tail.first_tick) + 1
-    full = <FullTail *>mem_alloc(store.account, sizeof(FullTail) + 8 * (span + words))
-    if full == NULL:
-        return NULL
     full.data = data
-    full.gone = False
+    full.held = full.gone = False
     full.layout = NULL
     full.clock = tail.clock
     full.clock_id = tail.clock.id if tail.clock != NULL else 0
-    full.times = <int64_t *>(full + 1)
-    # Copied: the clock's newest block is another one whenever it grows.
-    if span and gather_times(
-        bench_of(store).work, tail.clock.blocks + (block_number(tail.first_tick) - tail.clock.first_block),
-        tail.first_tick, span, full.times,
+    # The clock's newest block is another one whenever it grows.
+    if tail.clock != NULL and gather_times(
+        bench.work, tail.clock.blocks + (block_number(tail.first_tick) - tail.clock.first_block),
+        tail.first_tick, <size_t>(tail.tick - tail.first_tick) + 1, full.times,
     ) != 0:
-        mem_free(store.account, full)
-        return NULL
+        return -1
     if tail.rows != NULL:
-        full.layout = layout_intern(&bench_of(store).layouts, tail.rows.layout.layout_words, words,
+        full.layout = layout_intern(&bench.layouts, tail.rows.layout.layout_words, tail.rows.row_words,
                                     layout_data(tail.rows.layout))
         if full.layout == NULL:
-            mem_free(store.account, full)
-            return NULL
+            return -1
     # No ranges: the room for a layout of theirs is not used, the layout is the one just referred to.
     tail_view(tail, data.kind, NULL, &full.view)
-    row = <uint64_t *>(full.times + span)
     if full.layout != NULL:
-        memcpy(row, full.view.newest.row, 8 * words)
-        full.view.newest.row = row
+        memcpy(full.row, full.view.newest.row, 8 * tail.rows.row_words)
+        full.view.newest.row = full.row
         full.view.newest.layout = layout_data(full.layout)
-    return full
+    return 0
 
 
 cdef bint full_take_aside(ChunkStore *store, SeriesData *data) noexcept nogil:
     cdef FullTail *full
-    cdef bint room
     if not store.background or data.full != NULL or not becomes_one_chunk(store, data):
         return False
-    # Only we, under the drain lock, add to the queue: room stays room.
-    pthread_mutex_lock(&store.full_lock)
-    room = store.full_count < FULL_TAILS
-    pthread_mutex_unlock(&store.full_lock)
-    full = full_new(store, data) if room else NULL
+    full = full_new(store)
     if full == NULL:
+        return False
+    if full_fill(store, full, data) != 0:
+        full_free(store, full)
         return False
     # The stream and the hold on the clock are the FullTail's now.
     data.tail.bytes = NULL
@@ -162,22 +183,19 @@ cdef int put_in_place(ChunkStore *store, FullTail *full, Chunk *chunk) noexcept 
 
 
 cdef void let_go(ChunkStore *store, FullTail *full) noexcept nogil:
-    """Its series needs it no more; a worker may still have it. Under the drain lock."""
+    """Its series needs it no more; a worker that has it will find that. Under the drain lock."""
     cdef uint32_t i
-    cdef bint queued = False
     full.gone = True
     pthread_mutex_lock(&store.full_lock)
     for i in range(store.full_count):
         if store.full_queue[i] == full:
-            queued = True
             store.full_count -= 1
             memmove(&store.full_queue[i], &store.full_queue[i + 1], (store.full_count - i) * sizeof(void *))
             break
+    if not full.held:
+        store.full_spare[store.full_spares] = full
+        store.full_spares += 1
     pthread_mutex_unlock(&store.full_lock)
-    if queued:
-        mem_free(store.account, full)
-    else:
-        epoch_retire(store.epochs, free_block, store.account, full, False)
 
 
 cdef int full_settle(ChunkStore *store, SeriesData *data) noexcept nogil:
@@ -224,6 +242,7 @@ cdef Sealer *new_sealer(ChunkStore *store) noexcept nogil:
 cdef Sealer *take_work(ChunkStore *store, FullTail **taken, uint32_t *count) noexcept nogil:
     """Some full tails, the oldest first, and a place to work at; NULL: nothing to do, or no place."""
     cdef Sealer *sealer = NULL
+    cdef uint32_t i
     cdef bint another = False
     count[0] = 0
     pthread_mutex_lock(&store.full_lock)
@@ -245,6 +264,8 @@ cdef Sealer *take_work(ChunkStore *store, FullTail **taken, uint32_t *count) noe
     pthread_mutex_lock(&store.full_lock)
     count[0] = min(store.full_count, <uint32_t>AT_ONCE)
     memcpy(taken, store.full_queue, count[0] * sizeof(void *))
+    for i in range(count[0]):
+        taken[i].held = True
     store.full_count -= count[0]
     memmove(store.full_queue, store.full_queue + count[0], store.full_count * sizeof(void *))
     pthread_mutex_unlock(&store.full_lock)
@@ -263,11 +284,16 @@ cdef bint full_seal_some(ChunkStore *store) noexcept nogil:
     if count:
         pthread_mutex_lock(&store.lock)
         for i in range(count):
-            # Without memory it stays with its series, and is settled when somebody looks.
-            if taken[i].gone or chunks[i] == NULL or put_in_place(store, taken[i], chunks[i]) != 0:
+            if taken[i].gone:
                 mem_free(store.account, chunks[i])
-            else:
-                mem_free(store.account, taken[i])
+            elif chunks[i] == NULL or put_in_place(store, taken[i], chunks[i]) != 0:
+                # No memory: it stays with its series, and is settled when somebody looks.
+                mem_free(store.account, chunks[i])
+                pthread_mutex_lock(&store.full_lock)
+                taken[i].held = False
+                pthread_mutex_unlock(&store.full_lock)
+                continue
+            full_free(store, taken[i])
         pthread_mutex_unlock(&store.lock)
     pthread_mutex_lock(&store.full_lock)
     store.idle[store.idle_count] = sealer
