@@ -261,6 +261,19 @@ def test_long_texts_of_a_metric_are_rejected_too(store, field):
     assert "a string is longer than the store takes" in result.message
 
 
+def test_a_scope_beyond_the_limits_rejects_its_own_points_alone(store):
+    request, metric = new_request("refused")
+    metric.gauge.data_points.add(time_unix_nano=BASE, as_int=1)
+    block = request.resource_metrics[0]
+    block.scope_metrics[0].scope.name = "x" * 20_000
+    good = block.scope_metrics.add().metrics.add(name="good")
+    good.gauge.data_points.add(time_unix_nano=BASE, as_int=1)
+    result = store.ingest(request.SerializeToString())
+    assert (result.accepted, result.rejected) == (1, 1)
+    assert "1 point of 'refused' (service 's'): a string is longer" in result.message
+    assert raw(store, "good").int_values.tolist() == [1]
+
+
 def test_the_limits_are_configurable():
     with urpo_store.open(retention=None, max_attributes=200, max_string=20_000) as store:
         assert store.ingest(with_attributes(count=129).SerializeToString()).accepted == 1

@@ -8,7 +8,7 @@ from libc.string cimport memcpy, memset
 
 from urpo_store.engine.alloc cimport mem_calloc, mem_free, mem_grow
 from urpo_store.engine.atomics cimport (
-    add_relaxed, load32_relaxed, monotonic_ns, store32_relaxed, store_relaxed, wall_ns,
+    add_relaxed, load32_relaxed, monotonic_ns, store_relaxed, wall_ns,
 )
 from urpo_store.engine.attribute_values cimport (
     Attribute, wire_check_attributes, wire_check_resource, wire_check_scope, wire_next_attribute,
@@ -26,7 +26,7 @@ from urpo_store.engine.records cimport (
 )
 from urpo_store.engine.ring cimport ring_claim, ring_publish, ring_used
 from urpo_store.engine.series cimport (
-    series_add, series_find, series_find_many, series_follows, series_guess,
+    series_add, series_find, series_find_many, series_follows, series_guess, series_touch,
 )
 from urpo_store.engine.series_types cimport (
     SERIES_EVICTED, SERIES_OVERFLOW, Series, prefetch_record, resource_get, series_get,
@@ -163,7 +163,7 @@ cdef int make_room(Store *store, Staging *staging) noexcept nogil:
                 scan.resource_count, sizeof(uint32_t)) != 0:
         return -1
     if mem_grow(&store.account, <void **>&staging.refused, &staging.refused_capacity,
-                scan.resource_count, sizeof(uint32_t)) != 0:
+                scan.resource_count + scan.scope_count, sizeof(uint32_t)) != 0:
         return -1
     if mem_grow(&store.account, <void **>&staging.services, &staging.service_capacity,
                 scan.resource_count, sizeof(Span)) != 0:
@@ -180,8 +180,7 @@ cdef int look_up_envelopes(Request *request) noexcept nogil:
     """Ids of the request's resources, scopes and metrics; 0 where one is new.
 
     WIRE_OK, WIRE_MALFORMED or WIRE_NO_MEMORY. A resource or scope that breaks a limit refuses all its
-    points: the reason stands in `refused` of its resource (a scope's limit refuses its resource's
-    points too, which is coarser than need be, and as rare as a scope with 100 attributes).
+    points: the reason stands in `refused`, of scopes behind those of the resources.
     """
     cdef Store *store = request.store
     cdef Staging *staging = request.staging
@@ -205,13 +204,13 @@ cdef int look_up_envelopes(Request *request) noexcept nogil:
             staging.refused[i] = <uint32_t>(-verdict)
     for i in range(scan.scope_count):
         scope = &scan.scopes[i]
+        staging.refused[scan.resource_count + i] = REJECT_NONE
         staging.scopes[i] = scope_find(&store.table, scope.body, scope.schema_url)
         if staging.scopes[i] == 0:
             verdict = wire_check_scope(scope.body, store.max_attributes, store.max_string)
             if verdict > 0:
                 return verdict
-            if verdict < 0:
-                staging.refused[scope.resource] = <uint32_t>(-verdict)
+            staging.refused[scan.resource_count + i] = <uint32_t>(-verdict)
     for i in range(scan.metric_count):
         metric = &scan.metrics[i]
         found = metric_guess(&store.table, previous, metric.kind, metric.temporality, metric.monotonic,
@@ -371,7 +370,7 @@ cdef bint create_series(Request *request, WirePoint *point) noexcept nogil:
         staging.metrics[point.metric] = metric
         # Another point of this request may have made it just now.
         series = series_find(&store.table, resource, scope, metric, point.attributes)
-        if series == 0:
+        if series == 0 or not series_touch(series_get(&store.table, series), request.second):
             series = series_add(&store.table, scan, resource, scope, metric, point.attributes, &source)
     if resource:
         resource_release(&store.table, resource)
@@ -509,8 +508,7 @@ cdef int store_batch(Request *request) noexcept nogil:
     cdef Scan *scan = &staging.scan
     cdef WirePoint *point
     cdef Point *staged
-    cdef Series *series
-    cdef uint32_t reason
+    cdef uint32_t reason, scope
     cdef uint64_t accepted = 0, published = 0, stale = 0
     cdef size_t i
     for i in range(scan.point_count):
@@ -518,9 +516,16 @@ cdef int store_batch(Request *request) noexcept nogil:
         staging.bad_exemplars += point.bad_exemplars
         reason = point.reason
         if reason == REJECT_NONE:
-            reason = staging.refused[scan.scopes[scan.metrics[point.metric].scope].resource]
+            scope = scan.metrics[point.metric].scope
+            reason = staging.refused[scan.scopes[scope].resource]
+            if reason == REJECT_NONE:
+                reason = staging.refused[scan.resource_count + scope]
             if reason == REJECT_NONE and scan.slots[point.slot].timestamp < request.oldest:
                 reason = REJECT_TOO_OLD
+            if reason == REJECT_NONE and point.series and not series_touch(
+                    series_get(&store.table, point.series), request.second):
+                # Evicted since it was looked up: made anew.
+                point.series = 0
             if reason == REJECT_NONE and point.series == 0:
                 # Without room for one set of a metric, the others are not tried: a request of a
                 # million points would take long to refuse.
@@ -540,9 +545,6 @@ cdef int store_batch(Request *request) noexcept nogil:
         staged = &scan.slots[point.slot]
         staged.series = point.series
         stale += staged.flags & FLAG_STALE
-        series = series_get(&store.table, point.series)
-        if load32_relaxed(&series.seen) != request.second:
-            store32_relaxed(&series.seen, request.second)
     staging.accepted += accepted
     if accepted:
         store_relaxed(&store.last_arrival, <uint64_t>request.now)
