@@ -97,6 +97,82 @@ def test_retention_none_keeps_any_age(store):
     assert raw(store).timestamps.tolist() == [1, BASE]
 
 
+def until_dropped(store, points):
+    """Waits for the retention to leave so many points."""
+    deadline = time.monotonic() + 20
+    while store.stats().points > points and time.monotonic() < deadline:
+        time.sleep(0.01)
+        store._engine.maintain()
+    assert store.stats().points == points
+
+
+def counters(*runs):
+    """A request of one cumulative counter: (start, [(time, total), ...]) for each run."""
+    request, metric = new_request()
+    metric.sum.aggregation_temporality = 2
+    metric.sum.is_monotonic = True
+    for start, points in runs:
+        for when, total in points:
+            metric.sum.data_points.add(
+                start_time_unix_nano=start, time_unix_nano=when, as_int=total
+            )
+    return request.SerializeToString()
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+@pytest.mark.parametrize("restarted", [False, True])
+def test_the_first_point_left_by_the_retention_is_no_first_point(sealed, restarted):
+    """What came before it is gone and not 0: it is a baseline, unless its start shows a reset."""
+    now = time.time_ns()
+    # A full chunk: it leaves as a whole.
+    old = [(now - MINUTE + SECOND // 2 + i, 1000) for i in range(480)]
+    started = now - 40 * SECOND if restarted else now - 60 * MINUTE
+    new = [(now - 30 * SECOND, 1001), (now - 20 * SECOND, 1004)]
+    query = MetricQuery(
+        "m", start=now, end=now, step="10m", aggregation=Aggregation.INCREASE, service="s"
+    )
+    with urpo_store.open(retention="1m") as store:
+        store.ingest(counters((now - 60 * MINUTE, old)))
+        store.compress_cold()
+        store.ingest(counters((started, new)))
+        if sealed:
+            store.compress_cold()
+        assert store.query_metrics(query)[0].int_values.tolist() == [
+            1000 + (1004 if restarted else 4)
+        ]
+        until_dropped(store, 2)
+        assert store.query_metrics(query)[0].int_values.tolist() == [1004 if restarted else 3]
+        assert raw(store).start_timestamps.tolist() == [started, started]
+
+
+def test_the_first_histogram_left_by_the_retention_is_no_first_point():
+    """A stale mark in front of it is no value and no predecessor either."""
+    now = time.time_ns()
+
+    def histograms(*points):
+        request, metric = new_request("h")
+        metric.histogram.aggregation_temporality = 2
+        for when, count in points:
+            metric.histogram.data_points.add(
+                time_unix_nano=when,
+                start_time_unix_nano=now - 60 * MINUTE,
+                count=count,
+                bucket_counts=[count, 0],
+                explicit_bounds=[1],
+                flags=0 if count else 1,
+            )
+        return request.SerializeToString()
+
+    query = MetricQuery("h", start=now, end=now, step="10s", aggregation=Aggregation.COUNT)
+    with urpo_store.open(retention="1m") as store:
+        store.ingest(histograms(*((now - MINUTE + SECOND // 2 + i, 500) for i in range(480))))
+        store.compress_cold()
+        store.ingest(histograms((now - 30 * SECOND, 0), (now, 507)))
+        assert store.query_metrics(query)[0].int_values.tolist() == [7]
+        until_dropped(store, 2)
+        assert store.query_metrics(query)[0].int_values.tolist() == [0]
+
+
 def test_a_point_later_than_now_and_5_minutes_is_stored_but_does_not_move_health(store):
     request, metric = new_request("http.server.request.duration")
     metric.unit = "s"
@@ -122,6 +198,26 @@ def test_times_of_2_63_and_above_are_rejected_by_name(store):
     result = store.ingest(gauge((2**63, 1), (2**63 - 1, 1)))
     assert (result.accepted, result.rejected) == (1, 1)
     assert "a time is 2^63 ns or later" in result.message
+
+
+def test_the_last_moment_there_is_is_a_time_like_others(store):
+    """2^63 - 1 is not refused, so it is found, and the same time again is the same point."""
+    last = 2**63 - 1
+    for value, count in ((1, 1), (2, 1), (2, 1)):
+        store.ingest(gauge((last, value)))
+        for _ in range(2):
+            series = store.query_metrics(MetricQuery("m", start=0, end=last))[0]
+            assert series.timestamps.tolist() == [last]
+            assert series.int_values.tolist() == [value]
+            store.compress_cold()
+        assert store.stats().points == count
+    assert (store.stats().replaced_points, store.stats().duplicate_points) == (1, 1)
+    store.ingest(gauge((5, 5), (last, 3)))
+    store.ingest(gauge((last - 1, 4), (7, 7)))
+    for _ in range(2):
+        series = store.query_metrics(MetricQuery("m", start=0, end=last))[0]
+        assert series.int_values.tolist() == [5, 7, 4, 3]
+        store.compress_cold()
 
 
 @pytest.mark.parametrize("sealed", [False, True])
