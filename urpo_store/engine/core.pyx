@@ -14,7 +14,7 @@ import numpy as np
 
 from urpo_store.engine.alloc cimport Account, account_init
 from urpo_store.engine.atomics cimport (
-    load32_relaxed, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock,
+    add_relaxed, load32_relaxed, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock,
 )
 from urpo_store.engine.catalog cimport (
     attribute_column, catalog_producers, catalog_streams, find_string, resource_column, scope_column,
@@ -152,6 +152,10 @@ cdef class Engine:
         cdef int slot, verdict
         cdef Staging *staging
         try:
+            if is_full(store):
+                raise MemoryError(
+                    f"memory_limit={store.memory_limit} is reached, and queries under way still read what has "
+                    f"been given up; send the request again later")
             with nogil:
                 slot = epoch_enter(&store.epochs)
                 verdict = ingest_request(store, slot, p, n)
@@ -295,6 +299,20 @@ cdef class Engine:
         store.account.fail_at = calls + n if n else 0
         self.leave()
         return calls
+
+
+cdef bint is_full(Store *store) noexcept:
+    """Whether the store is a quarter beyond its limit, and nothing can be given back: then a reader holds
+    it, and what is taken in now would pile up until that has left."""
+    cdef uint64_t most = store.memory_limit + store.memory_limit // 4
+    if load_relaxed(&store.account.bytes) <= most:
+        return False
+    with nogil:
+        maintain(store, False)
+    if load_relaxed(&store.account.bytes) <= most:
+        return False
+    add_relaxed(&store.rejected_requests, 1)
+    return True
 
 
 cdef int inside(Store *store):
