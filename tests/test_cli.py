@@ -68,10 +68,39 @@ def test_help_has_examples():
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("nonsense",), ("query",), ("serve", "--http-port", "many")]
+    "arguments",
+    [
+        (),
+        ("nonsense",),
+        ("query",),
+        ("query", "m", "--agg", "middle"),
+        ("query", "m", "--agg", "rate"),
+        ("query", "m", "--start", "whenever"),
+        ("query", "m", "--where", "nothing"),
+        ("query", "m", "--limit", "0"),
+        ("serve", "--http-port", "many"),
+        ("serve", "--http-port", "70000"),
+        ("serve", "--retention", "soon"),
+        ("serve", "--host", "0.0.0.0"),
+        ("serve", "--tls-cert", "cert.pem"),
+        ("health", "--watch", "0"),
+    ],
 )
-def test_wrong_usage_is_2(arguments):
-    assert run(*arguments).returncode == 2
+def test_wrong_usage_is_2(arguments, monkeypatch, capsys):
+    monkeypatch.setenv("URPO_STORE_URL", "http://127.0.0.1:1")
+    try:
+        code = cli.main(arguments)
+    except SystemExit as end:  # argparse
+        code = end.code
+    assert code == 2
+    shown = capsys.readouterr()
+    assert "urpo-store" in shown.err if arguments else "COMMAND" in shown.out
+
+
+def test_wrong_usage_is_the_exit_code_of_the_process():
+    done = run("query", "m", "--agg", "middle")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("urpo-store: --agg 'middle' is none of: raw last sum ")
 
 
 def test_nobody_there_is_1_and_says_what_to_do():
@@ -153,7 +182,7 @@ def test_health_json(served):
 
 def test_health_of_an_unknown_service(served):
     done = run("health", "nobody", "--url", served)
-    assert done.returncode == 1
+    assert (done.returncode, done.stdout) == (1, "")
     assert "tests/captured" in done.stderr
 
 
@@ -201,7 +230,7 @@ def test_where_regex_and_absent(served):
 @pytest.mark.parametrize("where", ["k:int=x", "=1", "nothing", "k~(", "k:bool=1"])
 def test_wrong_where_says_what_is_wrong(served, where):
     done = run("query", "captured.counter", "--url", served, "--where", where)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert where in done.stderr
 
 

@@ -13,11 +13,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from . import __version__
-from .errors import ConfigError, UrpoStoreError
+from .errors import ConfigError, QueryError, UrpoStoreError
 from .model import Aggregation
 
 if TYPE_CHECKING:
@@ -47,6 +48,19 @@ examples:
   urpo-store query http.server.request.duration --agg p95 --step 30s --start=-1h --csv
   urpo-store query http.server.request.duration --where http.response.status_code:int=500 --json
 """
+
+
+class _UsageError(Exception):
+    """Flags that mean nothing, or do not go together."""
+
+
+@contextmanager
+def _usage() -> Iterator[None]:
+    """What is wrong with the values of flags, found before anything else happens, is wrong usage."""
+    try:
+        yield
+    except (ConfigError, QueryError) as error:
+        raise _UsageError(str(error)) from None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -177,6 +191,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         run: Callable[[argparse.Namespace], int] = options.run
         return run(options)
+    except _UsageError as error:
+        print(f"urpo-store: {error}", file=sys.stderr)
+        return 2
     except UrpoStoreError as error:
         print(f"urpo-store: {error}", file=sys.stderr)
         return 1
@@ -196,30 +213,34 @@ def _storage(options: argparse.Namespace) -> HttpStorage:
 
 def _serve(options: argparse.Namespace) -> int:
     from .opening import open
+    from .options import parse_options
     from .receiver import Server
 
     retention = None if options.retention.lower() == "none" else options.retention
-    storage = open(
-        options.data_dir,
-        retention=retention,
-        memory_limit=options.memory_limit,
-        max_series=options.max_series,
-    )
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    kept = {
+        "retention": retention,
+        "memory_limit": options.memory_limit,
+        "max_series": options.max_series,
+    }
+    with _usage():
+        parse_options(kept)
+    storage = open(options.data_dir, **kept)
     try:
-        server = Server(
-            storage,
-            host=options.host,
-            grpc_port=options.grpc_port,
-            http_port=options.http_port,
-            token=options.auth_token,
-            insecure=options.insecure,
-            tls_cert=options.tls_cert,
-            tls_key=options.tls_key,
-            cors_origins=options.cors_origin or (),
-        )
+        with _usage():
+            server = Server(
+                storage,
+                host=options.host,
+                grpc_port=options.grpc_port,
+                http_port=options.http_port,
+                token=options.auth_token,
+                insecure=options.insecure,
+                tls_cert=options.tls_cert,
+                tls_key=options.tls_key,
+                cors_origins=options.cors_origin or (),
+            )
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
         with server:
             print(
                 f"urpo-store {__version__}: OTLP on {server.grpc_address} (gRPC) and "
@@ -279,7 +300,7 @@ def _health(options: argparse.Namespace) -> int:
     if options.watch is None:
         return _health_once(options)
     if options.watch <= 0:
-        raise ConfigError(f"--watch is {options.watch:g}; give a number of seconds above 0")
+        raise _UsageError(f"--watch is {options.watch:g}; give a number of seconds above 0")
     clear = "\x1b[H\x1b[2J" if sys.stdout.isatty() else ""
     while True:
         print(clear, end="")
@@ -296,7 +317,7 @@ def _health_once(options: argparse.Namespace) -> int:
     found = {service: storage.get_service_health(service, options.window) for service in services}
     if options.json:
         print(health_json([health for health in found.values() if health]))
-    else:
+    elif any(found.values()) or not found:
         print(health_table(storage, found, time.time_ns()))
     missing = [service for service, health in found.items() if health is None]
     if missing:
@@ -310,10 +331,15 @@ def _health_once(options: argparse.Namespace) -> int:
 
 
 def _query(options: argparse.Namespace) -> int:
+    from .query.rules import check_query
+    from .query.times import parse_range, parse_windows
     from .report import query_from_flags, render_table
 
+    with _usage():
+        query = query_from_flags(options)
+        check_query(query)
+        parse_windows(query, *parse_range(query, time.time_ns()))
     storage = _storage(options)
-    query = query_from_flags(options)
     table = storage.query_metrics(query)
     shape = "json" if options.json else "csv" if options.csv else "chart" if options.chart else ""
     text = render_table(table, shape, query)
