@@ -198,6 +198,14 @@ def test_times_of_2_63_and_above_are_rejected_by_name(store):
     result = store.ingest(gauge((2**63, 1), (2**63 - 1, 1)))
     assert (result.accepted, result.rejected) == (1, 1)
     assert "a time is 2^63 ns or later" in result.message
+    request, metric = new_request("started")
+    for start in (2**63 - 1, 2**63, 2**64 - 1):
+        metric.gauge.data_points.add(
+            time_unix_nano=BASE + start % 7, start_time_unix_nano=start, as_int=1
+        )
+    result = store.ingest(request.SerializeToString())
+    assert (result.accepted, result.rejected) == (1, 2)
+    assert "2 points of 'started' (service 's'): a time is 2^63 ns or later" in result.message
 
 
 def test_the_last_moment_there_is_is_a_time_like_others(store):
@@ -286,9 +294,11 @@ def valueless():
     return request
 
 
-def unspecified_sum():
+def unspecified(kind, temporality=0):
     request, metric = new_request()
-    metric.sum.data_points.add(time_unix_nano=BASE, as_int=1)
+    data = getattr(metric, kind)
+    data.aggregation_temporality = temporality
+    data.data_points.add(time_unix_nano=BASE, **({"as_int": 1} if kind == "sum" else {}))
     return request
 
 
@@ -298,32 +308,47 @@ def timeless():
     return request
 
 
-def with_attributes(count=1, size=1):
+def with_attributes(count=1, size=1, place="point", key=""):
     request, metric = new_request()
     point = metric.gauge.data_points.add(time_unix_nano=BASE, as_int=1)
+    block = request.resource_metrics[0]
+    holder = {"point": point, "scope": block.scope_metrics[0].scope, "resource": block.resource}
     for number in range(count):
-        point.attributes.add(key=f"k{number}").value.string_value = "x" * size
+        holder[place].attributes.add(key=f"k{number}{key}").value.string_value = "x" * size
     return request
 
 
-REFUSED = {
-    "time_unix_nano is 0": timeless(),
-    "has no value and is not marked": valueless(),
-    "neither delta nor cumulative": unspecified_sum(),
-    "one bucket count more than explicit bounds": histogram(counts=(1, 0)),
-    "do not add up to the count": histogram(count=2),
-    "not strictly increasing": histogram(bounds=(2.0, 1.0)),
-    "not strictly increasing, or one is NaN": histogram(bounds=(1.0, math.nan)),
-    "a scale or bucket index is beyond": exponential(offset=1_000_000),
-    "there are more attributes than": with_attributes(count=129),
-    "a string is longer than": with_attributes(size=16_385),
-}
+AGREE = "one bucket count more than explicit bounds"
+TEMPORALITY = "neither delta nor cumulative"
+RISE = "not strictly increasing, or one is NaN"
+INDEX = "a scale or bucket index is beyond"
+MANY = "there are more attributes than the store takes"
+LONG = "a string is longer than the store takes"
+REFUSED = [
+    ("time_unix_nano is 0", timeless()),
+    ("has no value and is not marked", valueless()),
+    *((TEMPORALITY, unspecified(kind)) for kind in ("sum", "histogram", "exponential_histogram")),
+    (TEMPORALITY, unspecified("sum", 3)),
+    (AGREE, histogram(counts=(1, 0))),
+    (AGREE, histogram(counts=(1, 0, 0, 0))),
+    (AGREE, histogram(counts=())),
+    ("do not add up to the count", histogram(count=2)),
+    (RISE, histogram(bounds=(2.0, 1.0))),
+    (RISE, histogram(bounds=(2.0, 2.0))),
+    (RISE, histogram(bounds=(1.0, math.nan))),
+    (INDEX, exponential(offset=1_000_000)),
+    (INDEX, exponential(offset=2**31 - 1, scale=20)),
+    (INDEX, exponential(scale=2**31 - 1, offset=2**31 - 1)),
+    *((MANY, with_attributes(129, place=place)) for place in ("point", "scope", "resource")),
+    *((LONG, with_attributes(size=16_385, place=p)) for p in ("point", "scope", "resource")),
+    (LONG, with_attributes(key="x" * 16_384)),
+]
 
 
-@pytest.mark.parametrize("reason", REFUSED)
-def test_a_point_is_rejected_alone_with_its_reason(store, reason):
+@pytest.mark.parametrize(("reason", "refused"), REFUSED)
+def test_a_point_is_rejected_alone_with_its_reason(store, reason, refused):
     request = ExportMetricsServiceRequest()
-    request.CopyFrom(REFUSED[reason])
+    request.CopyFrom(refused)
     good, metric = new_request("good")
     metric.gauge.data_points.add(time_unix_nano=BASE, as_int=1)
     request.MergeFrom(good)

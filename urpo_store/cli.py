@@ -39,7 +39,8 @@ examples:
 """
 
 QUERY_EXAMPLES = """\
---where k=v matches text; k:int=5, k:bool=true, k:double=0.5 and k:bytes=BASE64 are typed;
+--where k=v matches text; k:int=5, k:bool=true, k:double=0.5, k:bytes=BASE64 are typed, and so is
+k:json=["a",1] for lists and maps;
 k~REGEX must match the whole text of the value; k:absent= matches series without the attribute.
 
 examples:
