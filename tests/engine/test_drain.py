@@ -90,6 +90,42 @@ def test_the_memory_limit_holds(background):
     engine.close()
 
 
+def test_memory_is_taken_from_the_oldest_chunks_first_and_then_from_idle_series():
+    """And new sets collapse last: tests/engine/test_overflow.py has that."""
+    idle = 600 + 2
+    # Most of the limit is the ring, so that little has to be sent.
+    options = {"memory_limit": 8 << 20, "ring_slots": 1 << 17, "background": False}
+    engine = make_engine(**options)
+    request = request_of(25_000)
+    points = request.resource_metrics[0].scope_metrics[0].metrics[0].sum.data_points
+    for point, value in zip(points, np.random.default_rng(1).random(25_000), strict=True):
+        point.as_double = value
+    while not (engine.stats()["evicted_points"] or engine.stats()["evicted_series"]):
+        engine.ingest(request.SerializeToString())
+        engine.drain()
+        engine.maintain(ahead=idle)
+        for point in points:
+            point.time_unix_nano += 10**6
+    stats = engine.stats()
+    assert stats["evicted_points"] > 0 and stats["evicted_series"] == 0
+    assert stats["memory_bytes"] <= options["memory_limit"]
+    engine.close()
+
+    # Where no chunk is there to be taken, idle series go.
+    engine = make_engine(**options)
+    services = 0
+    while not (engine.stats()["chunks"] or engine.stats()["evicted_series"]):
+        more = request_of(1, series=200, histogram=True, service=f"s{services}")
+        assert engine.ingest(more.SerializeToString())[0] == 200
+        engine.drain()
+        engine.maintain(ahead=idle)
+        services += 1
+    stats = engine.stats()
+    assert stats["evicted_series"] == 200 * services and stats["overflowed_series"] == 0
+    assert stats["memory_bytes"] <= options["memory_limit"]
+    engine.close()
+
+
 def test_points_are_counted_once_while_they_move():
     """The count is exact at every moment at which nothing is being sent."""
     engine = make_engine(drain_interval=10**5)

@@ -266,11 +266,14 @@ cdef class Engine:
         self.leave()
         return passed
 
-    def maintain(self):
-        """Apply retention and memory limit now, and give back what waits."""
+    def maintain(self, uint32_t ahead=0):
+        """Apply retention and memory limit now, and give back what waits.
+
+        For tests: idle series are told as if it were `ahead` seconds later.
+        """
         cdef Store *store = self.enter()
         with nogil:
-            maintain(store, True)
+            maintain(store, True, ahead)
         self.leave()
 
     def evict_idle(self, uint32_t ahead):
