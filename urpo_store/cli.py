@@ -111,6 +111,7 @@ def _parser() -> _Parser:
         if client:
             made.flag("--url", default=DEFAULT_URL, help="a running serve")
             made.flag("--auth-token", help="its bearer token")
+            made.flag("--tls-ca", help="PEM of the authority of its certificate, if it is your own")
         return made
 
     serve = command("serve", "Receive OTLP and answer queries.", _serve, client=False)
@@ -209,7 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _storage(options: argparse.Namespace) -> HttpStorage:
     from .client import HttpStorage
 
-    return HttpStorage(options.url, token=options.auth_token)
+    return HttpStorage(options.url, token=options.auth_token, tls_ca=options.tls_ca)
 
 
 def _serve(options: argparse.Namespace) -> int:
