@@ -9,6 +9,7 @@ from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
+from posix.unistd cimport usleep
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from urpo_store.engine.catalog cimport (
 from urpo_store.engine.drain cimport (
     compress_all, drain_all, drain_start, drain_stop, evict_idle, maintain,
 )
-from urpo_store.engine.epoch cimport epoch_enter, epoch_leave
+from urpo_store.engine.epoch cimport epoch_enter, epoch_leave, epoch_waits
 from urpo_store.engine.exemplars cimport read_exemplars
 from urpo_store.engine.health cimport health_report
 from urpo_store.engine.ingest cimport ingest_request
@@ -305,17 +306,28 @@ cdef class Engine:
 
 
 cdef bint is_full(Store *store) noexcept:
-    """Whether the store is a quarter beyond its limit, and nothing can be given back: then a reader holds
-    it, and what is taken in now would pile up until that has left."""
-    cdef uint64_t most = store.memory_limit + store.memory_limit // 4
-    if load_relaxed(&store.account.bytes) <= most:
+    """Whether the store is beyond its limit by an eighth because calls under way, queries as a rule, hold
+    what it has given up: what is taken in now would pile up until they have left."""
+    cdef uint64_t most = store.memory_limit + store.memory_limit // 8
+    cdef uint64_t before, bytes = load_relaxed(&store.account.bytes)
+    cdef bint held = False
+    cdef int _try
+    if bytes <= most:
         return False
     with nogil:
-        maintain(store, False)
-    if load_relaxed(&store.account.bytes) <= most:
-        return False
-    add_relaxed(&store.rejected_requests, 1)
-    return True
+        # Others that store leave within milliseconds; and each time more open chunks are sealed.
+        for _try in range(8):
+            before = bytes
+            maintain(store, False)
+            bytes = load_relaxed(&store.account.bytes)
+            held = bytes > most and epoch_waits(&store.epochs, load_relaxed(&store.evicted_epoch))
+            if held:
+                usleep(500)
+            elif bytes <= most or bytes >= before:
+                break
+    if held:
+        add_relaxed(&store.rejected_requests, 1)
+    return held
 
 
 cdef int inside(Store *store):

@@ -201,7 +201,7 @@ cdef void evict(Store *store, uint32_t ahead) noexcept nogil:
         seal_some(store, data, limit)
         series_evict_idle(&store.table, <uint32_t>(monotonic_ns() // 1000000000) + ahead, limit)
     mem_free(&store.query_account, data)
-    store.evicted_epoch = load_relaxed(&store.epochs.current)
+    store_relaxed(&store.evicted_epoch, load_relaxed(&store.epochs.current))
 
 
 cdef void seal_some(Store *store, SeriesData **data, uint32_t limit) noexcept nogil:

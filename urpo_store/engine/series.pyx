@@ -130,12 +130,18 @@ cdef void free_series(void *context, void *item) noexcept nogil:
 # ---- level 3 ----------------------------------------------------------------------------------------
 
 cdef uint64_t source_hash(SeriesTable *table, uint32_t resource, uint32_t scope, uint32_t metric, const Set *set) noexcept nogil:
-    """Of a set as it was sent, in a metric of one scope and resource."""
-    cdef uint64_t hash = set_hash(set)
-    cdef Key key = key_of(<const uint8_t *>&hash, sizeof(hash))
-    key.prefix[0] = resource
-    key.prefix[1] = scope
-    key.prefix[2] = metric
+    """Of a set as it was sent, in a metric of one scope and resource.
+
+    By what they are, not by their ids: a source is remembered for longer than these may live, and ids are
+    used again.
+    """
+    cdef uint64_t parts[3]
+    cdef Key key = key_of(<const uint8_t *>parts, sizeof(parts))
+    parts[0] = set_hash(set)
+    parts[1] = resource_get(table, resource).content
+    parts[2] = scope_get(table, scope).content
+    # The metric's record is where sources are remembered.
+    key.prefix[0] = metric
     return table_hash(&table.strings, &key)
 
 
