@@ -12,8 +12,11 @@ from contextlib import contextmanager
 
 import pytest
 from helpers.captured import captured
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 
-from urpo_store import __version__, cli
+from urpo_store import UrpoStoreError, __version__, cli
 from urpo_store.client import HttpStorage
 
 
@@ -82,6 +85,8 @@ def test_help_has_examples():
         ("serve", "--http-port", "70000"),
         ("serve", "--retention", "soon"),
         ("serve", "--host", "0.0.0.0"),
+        ("serve", "--query-timeout", "soon"),
+        ("serve", "--answer-limit", "0"),
         ("serve", "--tls-cert", "cert.pem"),
         ("health", "--watch", "0"),
     ],
@@ -252,6 +257,25 @@ def test_doctor_says_what_to_set_until_something_comes():
         assert done.returncode == 0
         assert "points of 5 metrics have arrived from 1 services" in done.stdout
         assert "its health is not known" in done.stdout
+
+
+def test_limits_of_requests_and_answers_are_flags():
+    with serving("--request-limit", "1KiB", "--answer-limit", "100B") as (_, url, _):
+        storage = HttpStorage(url)
+        with pytest.raises(UrpoStoreError, match="more than 1024 bytes"):
+            storage.ingest(bytes(1025))
+        (request,) = captured(rounds=1)
+        for metric in ("captured.gauge", "captured.counter"):
+            # Of one metric at a time, so that it is small enough.
+            message = ExportMetricsServiceRequest.FromString(request)
+            scope = message.resource_metrics[0].scope_metrics[0]
+            kept = [each for each in scope.metrics if each.name == metric][:1]
+            del scope.metrics[:]
+            scope.metrics.extend(kept)
+            storage.ingest(message.SerializeToString())
+        done = run("query", "captured.counter", "--url", url, "--start", "0")
+        assert done.returncode == 1
+        assert "100 bytes" in done.stderr
 
 
 def test_token_guards_everything():

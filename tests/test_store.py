@@ -559,6 +559,11 @@ def test_a_directory_is_not_opened_by_a_store_that_would_forget():
         urpo_store.open("metrics/")
 
 
+def test_a_running_serve_takes_no_options_of_a_store():
+    with pytest.raises(ConfigError, match="retention='1h' is no option of a running serve"):
+        urpo_store.open("http://127.0.0.1:4318", retention="1h")
+
+
 def test_third_parties_register_storages_by_scheme(monkeypatch):
     def fake(*, group, name=None):
         entries = [EntryPoint("abc", "helpers.fake_storage:FakeStorage", group)]

@@ -127,6 +127,9 @@ def _parser() -> _Parser:
     serve.flag("--tls-cert", help="certificate chain, PEM")
     serve.flag("--tls-key", help="its private key, PEM")
     serve.flag("--cors-origin", action="append", help="origin that browsers may call from")
+    serve.flag("--request-limit", default="64MiB", help="most bytes of a request, decompressed too")
+    serve.flag("--answer-limit", default="64MiB", help="most bytes of the answer to a question")
+    serve.flag("--query-timeout", default="30s", help="how long a question may take")
 
     ui = command("ui", "Look at a running serve in the terminal.", _ui)
     ui.flag("--interval", default=2.0, type=float, help="seconds between two looks")
@@ -215,8 +218,8 @@ def _storage(options: argparse.Namespace) -> HttpStorage:
 
 def _serve(options: argparse.Namespace) -> int:
     from .opening import open
-    from .options import parse_options
-    from .receiver import Server
+    from .options import parse_options, parse_size, parse_span
+    from .receiver import Limits, Server
 
     retention = None if options.retention.lower() == "none" else options.retention
     kept = {
@@ -226,6 +229,11 @@ def _serve(options: argparse.Namespace) -> int:
     }
     with _usage():
         parse_options(kept)
+        limits = Limits(
+            request_bytes=parse_size("--request-limit", options.request_limit),
+            answer_bytes=parse_size("--answer-limit", options.answer_limit),
+            query_seconds=parse_span("--query-timeout", options.query_timeout) / 1e9,
+        )
     storage = open(options.data_dir, **kept)
     try:
         with _usage():
@@ -239,6 +247,7 @@ def _serve(options: argparse.Namespace) -> int:
                 tls_cert=options.tls_cert,
                 tls_key=options.tls_key,
                 cors_origins=options.cors_origin or (),
+                limits=limits,
             )
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
