@@ -474,6 +474,27 @@ def test_a_request_that_its_caller_changes_meanwhile_is_copied(store):
     assert raw(store).int_values.tolist() == [1]
 
 
+def test_text_that_cannot_be_stored_is_found_nowhere(store):
+    """Half of a surrogate pair is no UTF-8: a question with one has an answer, and it is: nothing."""
+    half = "\ud800"
+    store.store_metric(MetricPoint("s", "m", Gauge(1.0), {"k": 1}, timestamp=BASE))
+    span = {"start": 0, "end": BASE}
+    for query in (
+        MetricQuery(half, **span),
+        MetricQuery("m", service=half, **span),
+        MetricQuery("m", where={"k": half}, **span),
+        MetricQuery("m", where={"k": [half]}, **span),
+        MetricQuery("m", where={"k": {half: 1}}, **span),
+        MetricQuery("m", where={half: 1}, **span),
+    ):
+        assert len(store.query_metrics(query)) == 0
+        assert store.series(query) == store.exemplars(query) == []
+    (absent,) = store.query_metrics(MetricQuery("m", where={half: None}, by=(half,), **span))
+    assert absent.attributes == {}
+    assert store.get_service_health(half) is None
+    assert store.metrics(half) == []
+
+
 # ---- life
 
 

@@ -190,7 +190,7 @@ cdef class Engine:
         cdef Store *store = self.enter()
         cdef int slot = inside(store)
         try:
-            return health_report(&store.health, find_string(&store.table, encode_value(service)), window, at, now)
+            return health_report(&store.health, find_value(store, service), window, at, now)
         finally:
             epoch_leave(&store.epochs, slot)
             self.leave()
@@ -303,6 +303,22 @@ cdef class Engine:
         store.account.fail_at = calls + n if n else 0
         self.leave()
         return calls
+
+
+cdef bytes utf8(str text):
+    """Its bytes; None for text with half of a surrogate pair, which nothing that is stored has."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return None
+
+
+cdef uint32_t find_value(Store *store, object value) except? 0:
+    """The id of exactly this typed value; 0 if nothing has it."""
+    try:
+        return find_string(&store.table, encode_value(value))
+    except UnicodeEncodeError:
+        return 0
 
 
 cdef bint is_full(Store *store) noexcept:
@@ -467,13 +483,17 @@ cdef class Reader:
 
     def streams(self, str metric):
         """(name, kind, temporality, monotonic, unit, description, ids) of each stream of the name; None: all."""
-        return catalog_streams(&self.opened().table, metric)
+        cdef Store *store = self.opened()
+        if metric is not None and utf8(metric) is None:
+            return []
+        return catalog_streams(&store.table, metric)
 
     def attribute_column(self, ids, str key not None):
         """Value ids of attribute `key` for each series; 0 where absent."""
         cdef Store *store = self.opened()
         cdef IdColumn column = IdColumn(ids)
-        cdef uint32_t key_id = find_string(&store.table, key.encode())
+        cdef bytes text = utf8(key)
+        cdef uint32_t key_id = 0 if text is None else find_string(&store.table, text)
         if column.count and key_id:
             attribute_column(&store.table, column.ids, column.count, key_id, column.out)
         return column.found
@@ -498,7 +518,7 @@ cdef class Reader:
 
     def find_value(self, value):
         """The id of exactly this typed value; 0 if nothing has it."""
-        return 0 if value is None else find_string(&self.opened().table, encode_value(value))
+        return 0 if value is None else find_value(self.opened(), value)
 
     def value(self, uint32_t value_id):
         """The typed value of an id that a column holds."""
