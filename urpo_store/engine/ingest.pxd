@@ -4,8 +4,8 @@
 #   2  every part is looked up by its raw bytes; what is not known is checked in full
 #      -- until here nothing has been changed: a malformed request leaves no trace --
 #   3  what was not known is created: resources, scopes, metrics, series
-#   4  room in the ring is claimed and the points are published; now they are visible
-#   5  the points are filed for health
+#   4  the points are filed for health
+#   5  room in the ring is claimed and the points are published; now they are visible
 #
 # A request of more than BATCH points is scanned twice: the first pass only validates.
 from libc.stdint cimport uint8_t, uint32_t

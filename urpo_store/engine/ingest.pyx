@@ -443,7 +443,8 @@ cdef void publish(Store *store, Point *slots, size_t count) noexcept nogil:
     """Publishes staged slots, in claims of at most a quarter of the ring.
 
     A claim begins with a START slot. Where a run is cut between two points that share one, the slot in
-    front of the cut, which has been published, is overwritten with a copy of that START slot.
+    front of the cut, which has been published, is overwritten with a copy of that START slot: after this
+    the slots mean nothing any more.
     """
     cdef size_t most = store.ring.capacity // 4
     cdef size_t begin = 0, at = 0, start_at = 0, next_at
@@ -549,10 +550,11 @@ cdef int store_batch(Request *request) noexcept nogil:
     if accepted:
         store_relaxed(&store.last_arrival, <uint64_t>request.now)
     if published:
+        # Before they are published: that overwrites slots where a claim has to be cut.
+        file_for_health(request)
         # Counted before they are visible, so that no drain can count more than were published.
         add_relaxed(&store.published_points, published)
         publish(store, scan.slots, scan.slot_count)
-        file_for_health(request)
     if stale:
         add_relaxed(&store.stale_points, stale)
     return WIRE_OK
