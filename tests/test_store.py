@@ -4,6 +4,7 @@ import json
 import math
 import multiprocessing
 import struct
+import threading
 import time
 from importlib.metadata import EntryPoint
 
@@ -534,6 +535,36 @@ def test_every_method_of_a_closed_store_says_so():
         with pytest.raises(StoreClosedError, match="closed"):
             call()
             pytest.fail(f"{name} answered")
+
+
+def test_a_store_may_be_closed_while_threads_use_it():
+    """Calls under way end as they would have; those that come later say that it is closed."""
+    for _ in range(5):
+        store = urpo_store.open(retention=None, ring_slots=1024)
+        calls = everything(store)
+        all_began = threading.Barrier(len(calls) + 1)
+        wrong = []
+
+        def use(call, all_began=all_began, wrong=wrong):
+            try:
+                call()
+                all_began.wait()
+                while True:
+                    call()
+            except StoreClosedError:
+                pass
+            except BaseException as error:
+                wrong.append(error)
+                all_began.abort()
+
+        threads = [threading.Thread(target=use, args=(call,)) for call in calls.values()]
+        for thread in threads:
+            thread.start()
+        all_began.wait()
+        store.close()
+        for thread in threads:
+            thread.join()
+        assert wrong == []
 
 
 def use_in_child(store, answers):
