@@ -168,7 +168,7 @@ def check(data):
         for block in parsed.resource_metrics
         for scope in block.scope_metrics
         for metric in scope.metrics
-        if metric.WhichOneof("data") is not None
+        if (kind := metric.WhichOneof("data")) is not None and getattr(metric, kind).data_points
     ]
     assert len(found) == len(expected)
     for (resource, scope, metric, points), (want_block, want_scope, want) in zip(

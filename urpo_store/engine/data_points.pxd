@@ -2,10 +2,13 @@
 #
 # A point's fields are read in one pass, then it is staged: what is wrong with it alone is noted, what
 # is right becomes slots as points.pxd describes them.
+#
+# The attributes are most of a point's bytes, and mostly those that are expected (Scan.expected): then one
+# comparison takes the place of reading them.
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp
 
-from urpo_store.engine.points cimport TEMPORALITY_CUMULATIVE, TEMPORALITY_DELTA
-from urpo_store.engine.wire_types cimport Scan, Span, WireMetric
+from urpo_store.engine.wire_types cimport Scan, Span
 
 # A data point while its fields are read.
 cdef struct Fields:
@@ -15,30 +18,37 @@ cdef struct Fields:
     uint32_t has                # FLAG_INT, FLAG_SUM, FLAG_MIN, FLAG_MAX
     bint has_value
     Span attributes
-    uint32_t attribute_count
     bint scattered              # attributes are not one run
+    bint expected               # they begin with the expected ones
     uint32_t exemplars
     uint32_t attribute_field, exemplar_field
 
 
 cdef inline void add_attribute(Fields *fields, const uint8_t *tag, const uint8_t *end) noexcept nogil:
-    if fields.attribute_count == 0:
+    if fields.attributes.n == 0:
         fields.attributes.p = tag
         fields.attributes.n = end - tag
     elif fields.attributes.p + fields.attributes.n == tag:
         fields.attributes.n += end - tag
     else:
         fields.scattered = True
-    fields.attribute_count += 1
 
 
-cdef inline bint lacks_temporality(const WireMetric *metric) noexcept nogil:
-    return metric.temporality != TEMPORALITY_DELTA and metric.temporality != TEMPORALITY_CUMULATIVE
+cdef inline bint add_expected(Scan *scan, Fields *fields, const uint8_t *tag, const uint8_t *end) noexcept nogil:
+    """Takes all attributes in one step when, from this first one on, they are the expected bytes."""
+    cdef Span expected = scan.expected
+    if (fields.attributes.n or expected.n == 0 or <size_t>(end - tag) < expected.n
+            or memcmp(tag, expected.p, expected.n) != 0):
+        return False
+    fields.attributes.p = tag
+    fields.attributes.n = expected.n
+    fields.expected = True
+    return True
 
 
-# Takes one point into the arrays. `reason` is what is wrong with it so far; layout and row words are
+# Takes one point of Scan.current into the arrays. `reason` is what is wrong with it so far; layout and row words are
 # counted here and filled by the caller, at *words (NULL: the point is refused). WIRE_*.
-cdef int stage(Scan *scan, uint32_t metric, Fields *fields, Span body, uint32_t reason, size_t layout,
+cdef int stage(Scan *scan, Fields *fields, Span body, uint32_t reason, size_t layout,
                size_t row, uint64_t **words) noexcept nogil
 # A NumberDataPoint. WIRE_*.
-cdef int number_point(Scan *scan, uint32_t metric, Span body) noexcept nogil
+cdef int number_point(Scan *scan, Span body) noexcept nogil

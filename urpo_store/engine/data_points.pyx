@@ -5,16 +5,17 @@ from libc.string cimport memcpy, memset
 from urpo_store.engine.alloc cimport mem_grow
 from urpo_store.engine.messages cimport DEPTH_POINT, M_EXEMPLAR, check_message
 from urpo_store.engine.points cimport (
-    FLAG_INT, FLAG_STALE, FLAGS_OTLP, KIND_SUM, Point, SERIES_START, ext_slots, payload_header,
+    FLAG_INT, FLAG_STALE, FLAGS_OTLP, Point, SERIES_START, ext_slots, payload_header,
 )
 from urpo_store.engine.protobuf cimport (
     WT_BYTES, WT_FIXED64, WT_VARINT, read_fixed64, read_length, read_tag, read_varint, skip_value,
 )
+from urpo_store.engine.temporality cimport lacks_temporality, stream_settle_early
 from urpo_store.engine.wire_memory cimport MAX_WORDS, arena_take, malformed, no_span
 from urpo_store.engine.wire_types cimport (
     REJECT_NONE, REJECT_NO_NAME, REJECT_NO_VALUE, REJECT_TEMPORALITY, REJECT_TIME_RANGE,
     REJECT_TIME_ZERO, REJECT_TOO_LARGE, Scan, Span, WIRE_E_BYTES, WIRE_E_NONE, WIRE_NO_MEMORY, WIRE_OK,
-    WIRE_STOPPED, WirePoint,
+    WIRE_STOPPED, WireMetric, WirePoint,
 )
 
 
@@ -107,8 +108,9 @@ cdef void write_exemplars(Fields *fields, Span body, uint8_t *out) noexcept nogi
         p += length
 
 
-cdef int stage(Scan *scan, uint32_t metric, Fields *fields, Span body, uint32_t reason, size_t layout,
+cdef int stage(Scan *scan, Fields *fields, Span body, uint32_t reason, size_t layout,
                size_t row, uint64_t **words) noexcept nogil:
+    cdef WireMetric *metric
     cdef WirePoint *point
     cdef Point *slot
     cdef size_t exemplars = 0, payload = 0, needed
@@ -124,41 +126,49 @@ cdef int stage(Scan *scan, uint32_t metric, Fields *fields, Span body, uint32_t 
         if verdict != WIRE_OK:
             return verdict
     if scan.on_batch != NULL and scan.point_count == scan.batch:
+        verdict = stream_settle_early(scan)
+        if verdict != WIRE_OK:
+            return verdict
         verdict = scan.on_batch(scan.context, scan)
         if verdict != 0:
             scan.stop_code = verdict
             return WIRE_STOPPED
         scan.point_count = 0
         scan.slot_count = 0
+        scan.unresolved = 0
         scan.has_start = False
     scan.total_points += 1
-    if mem_grow(scan.account, <void **>&scan.points, &scan.point_capacity, scan.point_count + 1,
-                sizeof(WirePoint)) != 0:
+    if scan.point_count == scan.point_capacity and mem_grow(
+            scan.account, <void **>&scan.points, &scan.point_capacity, scan.point_count + 1,
+            sizeof(WirePoint)) != 0:
         return WIRE_NO_MEMORY
     point = &scan.points[scan.point_count]
     scan.point_count += 1
-    point.metric = metric
+    point.metric = scan.current
     point.attributes = fields.attributes
-    point.attribute_count = fields.attribute_count
     point.bad_exemplars = bad
     point.series = 0
     point.slot = 0
+    metric = &scan.metrics[scan.current]
     if fields.time == 0:
         reason = REJECT_TIME_ZERO
     elif fields.time > <uint64_t>INT64_MAX or fields.start > <uint64_t>INT64_MAX:
         reason = REJECT_TIME_RANGE
-    elif scan.metrics[metric].name.n == 0:
+    elif metric.name.n == 0:
         reason = REJECT_NO_NAME
+    elif metric.settled and lacks_temporality(metric):
+        reason = REJECT_TEMPORALITY
     if layout or row or exemplars:
         payload = 1 + layout + row + (exemplars + 7) // 8
         if payload > scan.max_payload or layout > MAX_WORDS or row > MAX_WORDS:
             reason = REJECT_TOO_LARGE if reason == REJECT_NONE else reason
     point.reason = reason
-    if reason != REJECT_NONE:
-        return WIRE_OK
+    if reason != REJECT_NONE or scan.dry:
+        return tell(scan, point, fields)
     needed = 2 + ext_slots(<uint32_t>payload)
-    if mem_grow(scan.account, <void **>&scan.slots, &scan.slot_capacity, scan.slot_count + needed,
-                sizeof(Point)) != 0:
+    if scan.slot_count + needed > scan.slot_capacity and mem_grow(
+            scan.account, <void **>&scan.slots, &scan.slot_capacity, scan.slot_count + needed,
+            sizeof(Point)) != 0:
         scan.point_count -= 1
         return WIRE_NO_MEMORY
     if not scan.has_start or fields.start != scan.start:
@@ -188,10 +198,25 @@ cdef int stage(Scan *scan, uint32_t metric, Fields *fields, Span body, uint32_t 
             words[0][payload - 1] = 0
             write_exemplars(fields, body, <uint8_t *>(words[0] + 1 + layout + row))
         words[0] += 1
+    return tell(scan, point, fields)
+
+
+cdef inline int tell(Scan *scan, WirePoint *point, const Fields *fields) noexcept nogil:
+    """Lets on_point look for the series of a point that has just been staged."""
+    cdef bint expected = scan.expected.p != NULL and fields.attributes.n == scan.expected.n
+    cdef int verdict
+    if scan.on_point == NULL:
+        return WIRE_OK
+    # Where there are none, none may be what is expected.
+    verdict = scan.on_point(scan.context, scan, point, expected and (fields.expected or fields.attributes.n == 0))
+    scan.unresolved += point.series == 0
+    if verdict != 0:
+        scan.stop_code = verdict
+        return WIRE_STOPPED
     return WIRE_OK
 
 
-cdef int number_point(Scan *scan, uint32_t metric, Span body) noexcept nogil:
+cdef int number_point(Scan *scan, Span body) noexcept nogil:
     cdef Fields fields
     cdef const uint8_t *p = body.p
     cdef const uint8_t *end = p + body.n
@@ -210,6 +235,9 @@ cdef int number_point(Scan *scan, uint32_t metric, Span body) noexcept nogil:
         if p == NULL:
             return malformed(scan, WIRE_E_BYTES, at)
         if tag == (7 << 3 | WT_BYTES):
+            if add_expected(scan, &fields, at, end):
+                p = at + fields.attributes.n
+                continue
             p = read_length(p, end, &length)
             if p == NULL:
                 return malformed(scan, WIRE_E_BYTES, at)
@@ -238,6 +266,4 @@ cdef int number_point(Scan *scan, uint32_t metric, Span body) noexcept nogil:
             return malformed(scan, WIRE_E_BYTES, at)
     if not fields.has_value and not fields.flags & FLAG_STALE:
         reason = REJECT_NO_VALUE
-    if scan.metrics[metric].kind == KIND_SUM and lacks_temporality(&scan.metrics[metric]):
-        reason = REJECT_TEMPORALITY
-    return stage(scan, metric, &fields, body, reason, 0, 0, &words)
+    return stage(scan, &fields, body, reason, 0, 0, &words)

@@ -174,7 +174,7 @@ cdef void health_unbind(Health *health, Series *series) noexcept nogil:
     # A request that still holds the series reads Series.health under this lock.
     pthread_mutex_lock(&service.lock)
     bound = <HealthSeries *>series.health
-    series.health = NULL
+    store_ptr_release(&series.health, NULL)     # atomic: producers look whether there is one
     if bound != NULL:
         health_series_free(bound)
     pthread_mutex_unlock(&service.lock)

@@ -6,6 +6,6 @@ from libc.stdint cimport uint32_t
 
 from urpo_store.engine.wire_types cimport Scan, Span
 
-cdef int histogram_point(Scan *scan, uint32_t metric, Span body) noexcept nogil
-cdef int exponential_point(Scan *scan, uint32_t metric, Span body) noexcept nogil
-cdef int summary_point(Scan *scan, uint32_t metric, Span body) noexcept nogil
+cdef int histogram_point(Scan *scan, Span body) noexcept nogil
+cdef int exponential_point(Scan *scan, Span body) noexcept nogil
+cdef int summary_point(Scan *scan, Span body) noexcept nogil

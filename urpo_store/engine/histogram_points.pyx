@@ -3,7 +3,7 @@ from libc.math cimport isnan
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from urpo_store.engine.data_points cimport Fields, add_attribute, lacks_temporality, stage
+from urpo_store.engine.data_points cimport Fields, add_attribute, add_expected, stage
 from urpo_store.engine.messages cimport DEPTH_POINT
 from urpo_store.engine.points cimport (
     FLAG_MAX, FLAG_MIN, FLAG_STALE, FLAG_SUM, ROW_EXPONENTIAL, ROW_HISTOGRAM, ROW_SUMMARY,
@@ -14,7 +14,7 @@ from urpo_store.engine.protobuf cimport (
 from urpo_store.engine.wire_memory cimport arena_take, malformed, no_span
 from urpo_store.engine.wire_types cimport (
     REJECT_BOUNDS, REJECT_BUCKET_COUNT, REJECT_BUCKET_RANGE, REJECT_BUCKET_SUM, REJECT_NONE,
-    REJECT_TEMPORALITY, Scan, Span, WIRE_E_BYTES, WIRE_NO_MEMORY, WIRE_OK,
+    Scan, Span, WIRE_E_BYTES, WIRE_NO_MEMORY, WIRE_OK,
 )
 
 cdef enum:
@@ -67,7 +67,7 @@ cdef int gather_packed(Scan *scan, Packed *packed, Span body, uint32_t field) no
     return WIRE_OK
 
 
-cdef int histogram_point(Scan *scan, uint32_t metric, Span body) noexcept nogil:
+cdef int histogram_point(Scan *scan, Span body) noexcept nogil:
     cdef Fields fields
     cdef Packed counts, bounds
     cdef const uint8_t *p = body.p
@@ -92,6 +92,9 @@ cdef int histogram_point(Scan *scan, uint32_t metric, Span body) noexcept nogil:
         if p == NULL:
             return malformed(scan, WIRE_E_BYTES, at)
         if tag & 7 == WT_BYTES:
+            if tag >> 3 == 9 and add_expected(scan, &fields, at, end):
+                p = at + fields.attributes.n
+                continue
             p = read_length(p, end, &length)
             if p == NULL:
                 return malformed(scan, WIRE_E_BYTES, at)
@@ -156,9 +159,7 @@ cdef int histogram_point(Scan *scan, uint32_t metric, Span body) noexcept nogil:
             if isnan(bound) or (i and not bound > before):
                 reason = REJECT_BOUNDS
             before = bound
-    if lacks_temporality(&scan.metrics[metric]):
-        reason = REJECT_TEMPORALITY
-    verdict = stage(scan, metric, &fields, body, reason, bounds.n, ROW_HISTOGRAM + counts.n, &words)
+    verdict = stage(scan, &fields, body, reason, bounds.n, ROW_HISTOGRAM + counts.n, &words)
     if words != NULL:
         if bounds.n:
             memcpy(words, bounds.p, bounds.n * 8)
@@ -269,7 +270,7 @@ cdef bint out_of_range(const Buckets *side, int64_t scale) noexcept nogil:
     return last >= 1024 or first < -1075
 
 
-cdef int exponential_point(Scan *scan, uint32_t metric, Span body) noexcept nogil:
+cdef int exponential_point(Scan *scan, Span body) noexcept nogil:
     cdef Fields fields
     cdef Buckets sides[2]
     cdef const uint8_t *p = body.p
@@ -293,6 +294,9 @@ cdef int exponential_point(Scan *scan, uint32_t metric, Span body) noexcept nogi
         if p == NULL:
             return malformed(scan, WIRE_E_BYTES, at)
         if tag & 7 == WT_BYTES:
+            if tag >> 3 == 1 and add_expected(scan, &fields, at, end):
+                p = at + fields.attributes.n
+                continue
             p = read_length(p, end, &length)
             if p == NULL:
                 return malformed(scan, WIRE_E_BYTES, at)
@@ -351,9 +355,7 @@ cdef int exponential_point(Scan *scan, uint32_t metric, Span body) noexcept nogi
                 reason = REJECT_BUCKET_RANGE
         if total != fields.value and (buckets or zero_count):
             reason = REJECT_BUCKET_SUM
-    if lacks_temporality(&scan.metrics[metric]):
-        reason = REJECT_TEMPORALITY
-    verdict = stage(scan, metric, &fields, body, reason, 2,
+    verdict = stage(scan, &fields, body, reason, 2,
                     ROW_EXPONENTIAL + sides[0].n + sides[1].n, &words)
     if words != NULL:
         words[0] = <uint64_t>(<uint32_t>scale) | (<uint64_t>sides[0].n << 32)
@@ -394,7 +396,7 @@ cdef int read_quantile(Scan *scan, const uint8_t *p, const uint8_t *end, uint64_
     return WIRE_OK
 
 
-cdef int summary_point(Scan *scan, uint32_t metric, Span body) noexcept nogil:
+cdef int summary_point(Scan *scan, Span body) noexcept nogil:
     cdef Fields fields
     cdef Buckets pairs
     cdef const uint8_t *p = body.p
@@ -416,6 +418,9 @@ cdef int summary_point(Scan *scan, uint32_t metric, Span body) noexcept nogil:
         if p == NULL:
             return malformed(scan, WIRE_E_BYTES, at)
         if tag & 7 == WT_BYTES:
+            if tag >> 3 == 7 and add_expected(scan, &fields, at, end):
+                p = at + fields.attributes.n
+                continue
             p = read_length(p, end, &length)
             if p == NULL:
                 return malformed(scan, WIRE_E_BYTES, at)
@@ -450,7 +455,7 @@ cdef int summary_point(Scan *scan, uint32_t metric, Span body) noexcept nogil:
         pairs.n = 0
         fields.sum = 0
     n = pairs.n // 2
-    verdict = stage(scan, metric, &fields, body, REJECT_NONE, n, ROW_SUMMARY + n, &words)
+    verdict = stage(scan, &fields, body, REJECT_NONE, n, ROW_SUMMARY + n, &words)
     if words != NULL:
         words[n] = fields.sum
         for i in range(n):

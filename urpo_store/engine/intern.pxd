@@ -30,7 +30,7 @@ from urpo_store.engine.epoch cimport Epochs
 
 cdef enum:
     INTERN_IDS = 1 << 24
-    FIND_TOGETHER = 16
+    FIND_TOGETHER = 32
 
 cdef struct Key:
     uint32_t prefix[4]

@@ -173,6 +173,7 @@ cdef void table_find_many(Table *table, const Key *keys, uint32_t count, uint32_
             entry = <const char *>entry_of(word)
             __builtin_prefetch(entry)
             __builtin_prefetch(entry + 64)
+            __builtin_prefetch(entry + 128)
     for i in range(count):
         found = find_hashed(table, &keys[i], hashes[i])
         ids[i] = found.id if found != NULL else 0

@@ -37,6 +37,8 @@ cdef int series_table_init(SeriesTable *table, Account *account, Epochs *epochs,
 cdef void series_table_destroy(SeriesTable *table) noexcept nogil
 
 # Lock-free look-ups by raw bytes; 0: not known.
+# Who followed `before` last time, and the raw attributes by which it is known; NULL: nobody that is alive.
+cdef Series *series_expect(SeriesTable *table, const Series *before, Span *attributes) noexcept nogil
 cdef uint32_t series_guess(SeriesTable *table, uint32_t previous, uint32_t resource, uint32_t scope, uint32_t metric, Span attributes) noexcept nogil
 cdef uint32_t series_find(SeriesTable *table, uint32_t resource, uint32_t scope, uint32_t metric, Span attributes) noexcept nogil
 # The same for at most FIND_TOGETHER points at a time, by their raw keys, which is faster.

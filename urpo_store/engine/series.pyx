@@ -1,6 +1,6 @@
 """Series identity; the contract and its invariants are in series.pxd."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memset, strlen
+from libc.string cimport memset, strlen
 
 from urpo_store.engine.alloc cimport Account, mem_calloc, mem_free, mem_grow
 from urpo_store.engine.atomics cimport (
@@ -42,31 +42,36 @@ cdef const char *OVERFLOW_TEXT = b"surpo.overflow"      # canonical: s and the t
 
 # ---- levels 1 and 2 ---------------------------------------------------------------------------------
 
-cdef uint32_t series_guess(SeriesTable *table, uint32_t previous, uint32_t resource, uint32_t scope, uint32_t metric, Span attributes) noexcept nogil:
-    cdef Series *before
-    cdef Series *guess
-    cdef Entry *entry
-    cdef uint32_t next
-    if previous == 0:
-        return 0
-    before = series_get(table, previous)
-    next = load32_relaxed(&before.next) if before != NULL else 0
-    guess = series_get(table, next) if next else NULL
-    if guess == NULL or guess.metric != metric or guess.resource != resource or guess.scope != scope:
-        return 0
+cdef Series *series_expect(SeriesTable *table, const Series *before, Span *attributes) noexcept nogil:
+    cdef uint32_t next = load32_relaxed(&before.next)
+    cdef Series *series = series_get(table, next) if next else NULL
+    cdef Entry *entry = NULL
     # First of all: a hint may be old, and the aliases of an evicted series are gone. Who entered after the
     # eviction sees the mark, and those from before may still read the alias.
-    if load32_relaxed(&guess.flags) & SERIES_EVICTED:
-        return 0
-    # Acquire: the alias is seen complete.
-    entry = <Entry *>load_ptr_acquire(<void **>&guess.aliases[0])
-    if entry == NULL or entry.length != attributes.n:
-        return 0
+    if series != NULL and load32_relaxed(&series.flags) & SERIES_EVICTED == 0:
+        # Acquire: the alias is seen complete.
+        entry = <Entry *>load_ptr_acquire(<void **>&series.aliases[0])
+    if entry == NULL:
+        attributes.p = NULL
+        attributes.n = 0
+        return NULL
     # The key's bytes follow the entry; here without a call to another module.
-    if entry.length and memcmp(entry + 1, attributes.p, entry.length) != 0:
+    attributes.p = <const uint8_t *>(entry + 1)
+    attributes.n = entry.length
+    look_ahead(table, series)
+    return series
+
+
+cdef uint32_t series_guess(SeriesTable *table, uint32_t previous, uint32_t resource, uint32_t scope, uint32_t metric, Span attributes) noexcept nogil:
+    cdef Series *before = series_get(table, previous) if previous else NULL
+    cdef Series *guess
+    cdef Span expected
+    if before == NULL:
         return 0
-    look_ahead(table, guess)
-    return next
+    guess = series_expect(table, before, &expected)
+    if guess == NULL or guess.metric != metric or guess.resource != resource or guess.scope != scope:
+        return 0
+    return guess.id if same_span(expected, attributes) else 0
 
 
 cdef inline void look_ahead(SeriesTable *table, Series *series) noexcept nogil:

@@ -14,7 +14,7 @@ from urpo_store.engine.chunks cimport ChunkStore
 from urpo_store.engine.epoch cimport EPOCH_SLOTS, Epochs
 from urpo_store.engine.health cimport Health
 from urpo_store.engine.ring cimport Ring
-from urpo_store.engine.series_types cimport SeriesTable
+from urpo_store.engine.series_types cimport Series, SeriesTable
 from urpo_store.engine.wire_types cimport Scan, Span
 
 cdef enum:
@@ -34,18 +34,20 @@ cdef struct Refusal:
 # when first used and kept; only the thread that holds the slot touches it.
 cdef struct Staging:
     Scan scan
-    bint validating             # the first pass over a request of several batches
     uint32_t *resources         # id of Scan.resources[i]; 0 not known yet
     uint32_t *scopes
     uint32_t *metrics
-    uint32_t *refused           # REJECT_* for all points of Scan.resources[i], of scopes behind them
+    uint32_t *refused           # REJECT_* for all points of Scan.resources[i]
+    uint32_t *refused_scopes    # and of Scan.scopes[i]
     Span *services              # the service of Scan.resources[i], for refusals; p is NULL until asked for
-    size_t resource_capacity, scope_capacity, metric_capacity, refused_capacity, service_capacity
+    size_t resource_capacity, scope_capacity, metric_capacity, service_capacity
+    size_t refused_capacity, refused_scope_capacity
     Refusal refusals[REFUSALS]
     uint32_t refusal_count
     uint64_t accepted, rejected, bad_exemplars
-    uint32_t previous           # series of the last point, for the guess at the next
-    uint32_t *known             # of a request of several batches: the series that the first pass found
+    uint32_t *filed             # indexes in Scan.points of the batch's points that health wants, in order
+    size_t filed_capacity, filed_count
+    uint32_t *known             # of a large request: the series that the first pass found
     size_t known_capacity, known_count, known_used  # gathered by the first pass; taken by the second
 
 cdef struct Store:
@@ -88,6 +90,25 @@ cdef struct Store:
     uint64_t *payload           # scratch of the drain, under the drain lock
     size_t payload_capacity
     uint64_t generation         # of the process that opened it; see process_generation
+
+# A request while it is taken in: what its thread knows beside the scan.
+cdef struct Request:
+    Store *store
+    Staging *staging
+    int64_t now                 # wall clock
+    int64_t oldest              # points before it are older than the retention
+    uint32_t second             # monotonic second of arrival
+    bint checked                # all of it is known to be well formed
+    uint64_t stale              # of the batch: points that are stale marks
+    int64_t filed_time          # of the last point in Staging.filed: its time and resource
+    uint32_t filed_resource
+    # The metric whose points are scanned: its index in Scan.metrics, and the ids; 0 where not known.
+    uint32_t index, resource, scope, metric
+    size_t seen_resources, seen_scopes, seen_metrics    # how many of the scan's have been looked up
+    uint32_t last_metric        # the last one that was looked up, for the guess at the next
+    Series *previous            # of the last point whose series is known; NULL: none yet
+    Series *guess               # who is expected next; NULL: nobody
+    uint32_t strays             # points in a row that did not come when expected
 
 cdef Store *store_open(uint64_t ring_slots, uint64_t memory_limit, uint32_t max_series, int64_t retention,
                        uint32_t max_attributes, uint32_t max_string, uint64_t drain_interval) noexcept nogil

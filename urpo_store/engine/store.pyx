@@ -95,8 +95,10 @@ cdef void staging_free(Store *store, Staging *staging) noexcept nogil:
     mem_free(&store.account, staging.resources)
     mem_free(&store.account, staging.scopes)
     mem_free(&store.account, staging.metrics)
+    mem_free(&store.account, staging.filed)
     mem_free(&store.account, staging.known)
     mem_free(&store.account, staging.refused)
+    mem_free(&store.account, staging.refused_scopes)
     mem_free(&store.account, staging.services)
     mem_free(&store.account, staging)
 

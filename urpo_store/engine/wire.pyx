@@ -1,6 +1,7 @@
 """The OTLP scanner: requests, resources, scopes, metrics; the contract is in wire.pxd.
 
   wire               from the request down to a metric's data
+  temporality        what a metric says of all its points, which may stand behind them
   data_points        what points have in common; numbers
   histogram_points   histograms, exponential histograms, summaries
   attribute_values   attributes, when they are not known
@@ -26,8 +27,9 @@ from urpo_store.engine.points cimport (
     KIND_EXPONENTIAL, KIND_GAUGE, KIND_HISTOGRAM, KIND_SUM, KIND_SUMMARY, Point,
     payload_exemplar_bytes, payload_layout_words, payload_row_words,
 )
-from urpo_store.engine.protobuf cimport (
-    WT_BYTES, WT_VARINT, read_length, read_tag, read_varint, skip_value, valid_utf8,
+from urpo_store.engine.protobuf cimport WT_BYTES, read_length, read_tag, skip_value, valid_utf8
+from urpo_store.engine.temporality cimport (
+    Stream, read_stream_field, stream_begin, stream_settle,
 )
 from urpo_store.engine.wire_memory cimport (
     Pieces, malformed, no_span, pieces_add_checked, scan_begin, scan_destroy, scan_end,
@@ -39,6 +41,13 @@ from urpo_store.engine.wire_types cimport (
 )
 
 from urpo_store.engine.values import decode_value
+
+
+cdef extern from *:
+    void __builtin_prefetch(const void *address) noexcept nogil
+
+cdef enum:
+    AHEAD = 1024                # bytes
 
 
 # ---- metrics ----------------------------------------------------------------------------------------
@@ -137,60 +146,57 @@ cdef int scan_metric(Scan *scan, uint32_t scope, Span body) noexcept nogil:
     metric.description = text[2]
     metric.unit = text[3]
     metric.kind = kind
-    metric.temporality = 0
-    metric.monotonic = 0
     return scan_data(scan, <uint32_t>(scan.metric_count - 1), data.whole)
 
 
+cdef inline void fetch_ahead(const uint8_t *p, size_t length) noexcept nogil:
+    """Asks for as many bytes as a point took, some points ahead: a request is larger than the caches."""
+    cdef size_t at
+    for at in range(AHEAD, AHEAD + length, 64):
+        __builtin_prefetch(p + at)
+
+
 cdef int scan_data(Scan *scan, uint32_t index, Span data) noexcept nogil:
-    """A Gauge, Sum, Histogram, ExponentialHistogram or Summary: what holds for all its points first."""
-    cdef WireMetric *metric = &scan.metrics[index]
-    cdef uint32_t kind = metric.kind
+    """A Gauge, Sum, Histogram, ExponentialHistogram or Summary."""
+    cdef uint32_t kind = scan.metrics[index].kind
     cdef const uint8_t *p = data.p
     cdef const uint8_t *end = p + data.n
     cdef const uint8_t *at
     cdef uint32_t tag
-    cdef uint64_t value
     cdef size_t length
     cdef Span body
+    cdef Stream found
     cdef int verdict
+    stream_begin(scan, index, data)
+    found.temporality = found.monotonic = 0
     while p < end:
         at = p
         p = read_tag(p, end, &tag)
         if p == NULL:
             return malformed(scan, WIRE_E_BYTES, at)
-        if tag == (2 << 3 | WT_VARINT) and kind != KIND_GAUGE and kind != KIND_SUMMARY:
-            p = read_varint(p, end, &value)
-            metric.temporality = <uint32_t>value
-        elif tag == (3 << 3 | WT_VARINT) and kind == KIND_SUM:
-            p = read_varint(p, end, &value)
-            metric.monotonic = value != 0
-        else:
-            p = skip_value(p, end, tag, DEPTH_DATA)
-        if p == NULL:
-            return malformed(scan, WIRE_E_BYTES, at)
-    # The fields are known to be well formed now.
-    p = data.p
-    while p < end:
-        p = read_tag(p, end, &tag)
         if tag != (1 << 3 | WT_BYTES):
-            p = skip_value(p, end, tag, DEPTH_DATA)
+            p = read_stream_field(p, end, tag, kind, &found)
+            if p == NULL:
+                return malformed(scan, WIRE_E_BYTES, at)
             continue
         p = read_length(p, end, &length)
+        if p == NULL:
+            return malformed(scan, WIRE_E_BYTES, at)
         body.p = p
         body.n = length
         p += length
+        fetch_ahead(p, length)
         if kind == KIND_HISTOGRAM:
-            verdict = histogram_point(scan, index, body)
+            verdict = histogram_point(scan, body)
         elif kind == KIND_EXPONENTIAL:
-            verdict = exponential_point(scan, index, body)
+            verdict = exponential_point(scan, body)
         elif kind == KIND_SUMMARY:
-            verdict = summary_point(scan, index, body)
+            verdict = summary_point(scan, body)
         else:
-            verdict = number_point(scan, index, body)
+            verdict = number_point(scan, body)
         if verdict != WIRE_OK:
             return verdict
-    return WIRE_OK
+    return stream_settle(scan, found)
 
 
 # ---- envelopes ----------------------------------------------------------------------------------------
@@ -427,7 +433,7 @@ cdef class Scanner:
         for i in range(scan.point_count):
             point = &scan.points[i]
             found[point.metric][3].append(self.point(point))
-        return found
+        return [each for each in found if each[3]]
 
     cdef object attributes(self, Span span, uint32_t field):
         cdef const uint8_t *at = span.p

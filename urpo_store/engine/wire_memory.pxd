@@ -15,8 +15,8 @@ cdef void scan_destroy(Scan *scan) noexcept nogil
 cdef void scan_begin(Scan *scan, const uint8_t *data, size_t length) noexcept nogil
 # Gives back what one big request took beyond what is usually needed; nothing found is there any more.
 cdef void scan_end(Scan *scan) noexcept nogil
-# The same for one array.
-cdef void trim(Account *account, void **items, size_t *capacity, size_t size) noexcept nogil
+# The same for one array of items of `size` bytes, of which this request used `used`.
+cdef void trim(Scan *scan, void **items, size_t *capacity, size_t used, size_t size) noexcept nogil
 # `size` bytes, 8-aligned, until the next scan; NULL: no memory.
 cdef uint8_t *arena_take(Scan *scan, size_t size) noexcept nogil
 # Notes the error and where it is; WIRE_MALFORMED.

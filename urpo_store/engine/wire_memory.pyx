@@ -1,5 +1,5 @@
 """Memory of a scan; the contract is in wire_memory.pxd."""
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from urpo_store.engine.alloc cimport Account, mem_alloc, mem_free
@@ -12,7 +12,7 @@ from urpo_store.engine.wire_types cimport (
 
 cdef enum:
     BLOCK = 65536               # least size of an arena block
-    KEEP = 1 << 20              # memory kept from one scan to the next, in each of the big arrays
+    KEEP = 1 << 20              # memory kept from one scan to the next, in each of the big arrays, at least
 
 
 # ---- the arena --------------------------------------------------------------------------------------
@@ -66,9 +66,11 @@ cdef void arena_reset(Scan *scan) noexcept nogil:
     scan.arena_at = scan.arena
 
 
-cdef void trim(Account *account, void **items, size_t *capacity, size_t size) noexcept nogil:
-    if capacity[0] * size > KEEP:
-        mem_free(account, items[0])
+cdef void trim(Scan *scan, void **items, size_t *capacity, size_t used, size_t size) noexcept nogil:
+    # Beyond KEEP only where it is needed again and again: taking and giving back megabytes makes the
+    # kernel clear pages.
+    if capacity[0] * size > KEEP and (capacity[0] * size > scan.keep or used < capacity[0] // 4):
+        mem_free(scan.account, items[0])
         items[0] = NULL
         capacity[0] = 0
 
@@ -77,6 +79,7 @@ cdef int scan_init(Scan *scan, Account *account) noexcept nogil:
     memset(scan, 0, sizeof(Scan))
     scan.account = account
     scan.max_payload = MAX_WORDS
+    scan.keep = KEEP
     return 0
 
 
@@ -90,16 +93,20 @@ cdef void scan_begin(Scan *scan, const uint8_t *data, size_t length) noexcept no
     scan.error_offset = 0
     scan.stop_code = 0
     scan.has_start = False
+    scan.unresolved = 0
+    scan.expected.p = NULL
+    scan.expected.n = 0
     arena_reset(scan)
 
 
 cdef void scan_end(Scan *scan) noexcept nogil:
-    trim(scan.account, <void **>&scan.resources, &scan.resource_capacity, sizeof(WireResource))
-    trim(scan.account, <void **>&scan.scopes, &scan.scope_capacity, sizeof(WireScope))
-    trim(scan.account, <void **>&scan.metrics, &scan.metric_capacity, sizeof(WireMetric))
-    trim(scan.account, <void **>&scan.points, &scan.point_capacity, sizeof(WirePoint))
-    trim(scan.account, <void **>&scan.slots, &scan.slot_capacity, sizeof(Point))
-    trim(scan.account, <void **>&scan.scratch, &scan.scratch_capacity, 1)
+    cdef size_t points = min(scan.total_points, <uint64_t>scan.batch) if scan.batch else scan.point_count
+    trim(scan, <void **>&scan.resources, &scan.resource_capacity, scan.resource_count, sizeof(WireResource))
+    trim(scan, <void **>&scan.scopes, &scan.scope_capacity, scan.scope_count, sizeof(WireScope))
+    trim(scan, <void **>&scan.metrics, &scan.metric_capacity, scan.metric_count, sizeof(WireMetric))
+    trim(scan, <void **>&scan.points, &scan.point_capacity, points, sizeof(WirePoint))
+    trim(scan, <void **>&scan.slots, &scan.slot_capacity, points, sizeof(Point))
+    trim(scan, <void **>&scan.scratch, &scan.scratch_capacity, 0, 1)
     arena_reset(scan)
 
 

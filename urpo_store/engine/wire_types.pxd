@@ -60,27 +60,34 @@ cdef struct WireMetric:
     uint32_t kind               # KIND_*
     uint32_t temporality        # as sent; 0 for gauges and summaries
     uint32_t monotonic
+    bint settled                # the two above are as sent; else guessed, until all of the metric is scanned
 
 cdef struct WirePoint:
     uint32_t metric             # index in Scan.metrics
     uint32_t reason             # REJECT_*; a rejected point still counts
     Span attributes             # its KeyValue fields, tags included, contiguous and in order
-    uint32_t attribute_count
-    uint32_t slot               # index of its Point in Scan.slots (none if rejected)
-    uint32_t series             # for the caller; 0
+    uint32_t slot               # index of its Point in Scan.slots (none if rejected when it was staged)
+    uint32_t series             # filled by on_point; 0 not known
     uint32_t bad_exemplars      # exemplars dropped (no value, bad id length)
 
+cdef struct Scan
 # Called when `batch` points are gathered and more follow; the arrays points and slots are emptied
 # after it. Returns 0 to go on.
-cdef struct Scan
 ctypedef int (*batch_fn)(void *context, Scan *scan) noexcept nogil
+# Called for each point as it is staged, while its bytes are at hand: who knows its series sets it, in
+# the point and in its slot, and Scan.expected for the next one. `expected`: its attributes are those.
+# A point that comes back without a series counts in Scan.unresolved. Returns 0 to go on.
+ctypedef int (*point_fn)(void *context, Scan *scan, WirePoint *point, bint expected) noexcept nogil
 
 cdef struct Scan:
     Account *account
     # options, constant during a scan
     size_t batch                # points per call of on_batch; also slots are bounded to 8 * batch
     batch_fn on_batch           # NULL: the arrays grow as needed
+    point_fn on_point           # NULL: nobody knows series
     void *context
+    bint dry                    # only look: points are told of, but no slots are filled
+    size_t keep                 # bytes of any array that may be kept from one scan to the next
     uint32_t max_payload        # words; a point with more is REJECT_TOO_LARGE
     const uint8_t *begin        # of the request
     size_t length
@@ -98,9 +105,17 @@ cdef struct Scan:
     Point *slots
     size_t slot_count, slot_capacity
     uint64_t total_points       # of the whole request, rejected ones included
+    size_t unresolved           # points among `points` without a series
+    # Attributes that the next point probably has: whole fields that have been checked before. The bytes
+    # are compared, never believed. p NULL: no idea.
+    Span expected
     uint32_t error
     size_t error_offset
     int stop_code
+    # the metric whose points are scanned: its index, its message, and the first of its points
+    uint32_t current
+    Span current_data
+    size_t current_first
     # memory reused between requests: blocks that never move while spans point into them
     ArenaBlock *arena
     ArenaBlock *arena_at        # the block in use; those behind it are empty
@@ -110,3 +125,13 @@ cdef struct Scan:
     uint64_t start
     size_t start_slot
     bint has_start
+
+
+# Refuses a point for `reason`, unless something is wrong with it already. Its slot, if it has one, is voided:
+# series 0, which the drain and every reader pass over.
+cdef inline void reject(Scan *scan, WirePoint *point, uint32_t reason) noexcept nogil:
+    if point.reason != REJECT_NONE:
+        return
+    point.reason = reason
+    if not scan.dry:
+        scan.slots[point.slot].series = 0

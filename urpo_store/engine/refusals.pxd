@@ -1,0 +1,11 @@
+# Points refused: counted, and told apart by reason, metric and service.
+#
+# Nothing is counted before the whole request is known to be well formed; until then a reason only
+# stands in its point.
+from libc.stdint cimport uint32_t
+
+from urpo_store.engine.store cimport Request
+from urpo_store.engine.wire_types cimport WirePoint
+
+# Counts a refused point in its staging, and voids its slot.
+cdef void refuse(Request *request, WirePoint *point, uint32_t reason) noexcept nogil
