@@ -41,6 +41,11 @@ def store_it(data: bytes) -> bool:
         return False
     counts["points"] += result.accepted
     assert _store.stats().accepted_points == before + result.accepted
+    # Once more, now that all of it is known and expected.
+    again = _store.ingest(data)
+    assert again.accepted + again.rejected == result.accepted + result.rejected
+    if "memory" not in result.message + again.message:
+        assert again.accepted == result.accepted
     if counts["stores"] % 16 == 0:
         for info in _store.metrics()[:3]:
             query = MetricQuery(info.name, start=0, end=2**63 - 1)

@@ -7,22 +7,42 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from urpo_store.engine.alloc cimport Account
 from urpo_store.engine.atomics cimport pthread_mutex_t
 from urpo_store.engine.chunk cimport Chunk
-from urpo_store.engine.clock cimport ClockTable
+from urpo_store.engine.clock cimport Clock, ClockTable
 from urpo_store.engine.epoch cimport Epochs
-from urpo_store.engine.layout cimport LayoutTable
+from urpo_store.engine.layout cimport Layout, LayoutTable
 from urpo_store.engine.rows cimport Rows
-from urpo_store.engine.tail cimport Tail
+from urpo_store.engine.tail cimport Tail, TailView
 from urpo_store.engine.work cimport Work
 
 cdef enum:
+    FULL_TAILS = 64             # taken aside at a time, at most; one more is sealed under the lock
+    SEALERS = 4                 # workers at a time, at most
+
     # SeriesData.options
     DATA_ADD = 1                # points of equal time are added (collapsed deltas)
+
+# A full tail that was taken aside; full_tails.pxd says what becomes of it.
+cdef struct SeriesData
+cdef struct FullTail:
+    SeriesData *data            # whose; constant
+    TailView view               # constant, as all below but `gone`
+    Clock *clock                # on which it holds ticks view.first_tick..view.tick; NULL: times of its own
+    uint32_t clock_id
+    bint gone                   # under the drain lock: somebody else has sealed it, or given it up
+    Layout *layout              # one reference, for the chunk; NULL for numbers
+    int64_t *times              # of those ticks
+
+# A worker's memory.
+cdef struct Sealer:
+    Work *work
+    Rows rows
 
 cdef struct SeriesData:
     Chunk **chunks              # sealed, ascending and disjoint
     uint32_t chunk_count
     uint32_t chunk_capacity
-    Tail *tail                  # NULL while every point is sealed
+    Tail *tail                  # NULL while every point is sealed, or taken aside
+    FullTail *full              # points between the chunks and the tail, to be sealed; mostly NULL
     int64_t last_time           # newest time appended; INT64_MIN before the first
     int64_t given_up            # newest time that was dropped (eviction.pxd); INT64_MIN before the first
     uint64_t points             # distinct points held (chunks, tail, late)
@@ -39,6 +59,13 @@ cdef struct ChunkStore:
     pthread_mutex_t lock        # the drain lock
     void *clocks                # a ClockTable
     void *scratch               # a Bench, chunks.pyx: layouts, and buffers used under the lock
+    bint background             # somebody seals what is taken aside; constant
+    pthread_mutex_t full_lock   # a leaf; guards the five below
+    FullTail *full_queue[FULL_TAILS]
+    uint32_t full_count
+    Sealer *idle[SEALERS]
+    uint32_t idle_count
+    uint32_t sealer_count
     # Counters, written under the lock, read relaxed by stats().
     uint64_t points             # distinct points held
     uint64_t chunk_bytes        # chunks with headers, and blocks of clocks

@@ -2,7 +2,7 @@
 
   append    chunks.pyx     newest point to the tail; same time again; late points
   tail      tail.pyx       the stream that newest points go to
-  seal      sealing.pyx    tail and late points to chunks
+  seal      sealing.pyx    tail and late points to chunks; full_tails.pyx: full tails, without the lock
   chunk     chunk.pyx      columns to bytes and back
   clock     clock.pyx      shared times
   read      snapshot.pyx   what a reader takes under the lock, and decodes without it
@@ -46,6 +46,13 @@ from urpo_store.engine.exponential cimport (
     ranges_join,
     ranges_pad,
     ranges_read,
+)
+from urpo_store.engine.full_tails cimport (
+    full_destroy,
+    full_drop,
+    full_init,
+    full_settle,
+    full_take_aside,
 )
 from urpo_store.engine.layout cimport (
     layout_data,
@@ -111,11 +118,13 @@ cdef int chunk_store_init(ChunkStore *store, Account *account, Epochs *epochs) n
     store.clocks = &bench.clocks
     store.scratch = bench
     pthread_mutex_init(&store.lock, NULL)
+    full_init(store)
     return 0
 
 
 cdef void chunk_store_destroy(ChunkStore *store) noexcept nogil:
     cdef Bench *bench = bench_of(store)
+    full_destroy(store)
     clock_table_destroy(&bench.clocks)
     layout_table_destroy(&bench.layouts)
     rows_free(&bench.rows)
@@ -166,6 +175,7 @@ cdef uint64_t series_data_clear(ChunkStore *store, SeriesData *data) noexcept no
     for i in range(data.chunk_count):
         unlink_chunk(store, data.chunks[i])
     mem_free(store.account, data.chunks)
+    full_drop(store, data)
     free_tail(store, data)
     mem_free(store.account, data.exemplars)
     store.points -= points
@@ -272,6 +282,9 @@ cdef Clock *last_clock(ChunkStore *store, const SeriesData *data, bint *own) noe
     """The clock of the last chunk, or the group's first."""
     cdef uint32_t id
     own[0] = 0
+    if data.full != NULL:
+        own[0] = data.full.clock == NULL
+        return data.full.clock
     if data.chunk_count:
         id = data.chunks[data.chunk_count - 1].clock
         if id:
@@ -352,6 +365,11 @@ cdef void put_newest_row(uint32_t kind, TailRows *rows, const PointView *view) n
         memcpy(tail_newest_row(rows), view.row, 8 * view.row_words)
 
 
+cdef int seal(ChunkStore *store, SeriesData *data) noexcept nogil:
+    """Seals what was taken aside, the tail and its late points. 0, or -1: no memory, nothing is lost."""
+    return -1 if full_settle(store, data) != 0 else fold(store, data, 1)
+
+
 cdef int append_newest(ChunkStore *store, SeriesData *data, const PointView *view) noexcept nogil:
     cdef Tail *tail = open_tail(store, data)
     cdef TailRows *rows = NULL
@@ -364,8 +382,11 @@ cdef int append_newest(ChunkStore *store, SeriesData *data, const PointView *vie
         return -1
     clock = tail.clock
     if tail.count:
-        if tail.count >= tail.limit or not fits(tail, kind, view, &joined):
-            if fold(store, data, 1) != 0:
+        if tail.count >= tail.limit:
+            if not full_take_aside(store, data) and seal(store, data) != 0:
+                return -1
+        elif not fits(tail, kind, view, &joined):
+            if seal(store, data) != 0:
                 return -1
         elif clock != NULL:
             tick = clock_tick(
@@ -374,7 +395,7 @@ cdef int append_newest(ChunkStore *store, SeriesData *data, const PointView *vie
                 return -1
             # Off the clock, or a series so sparse that its ticks would keep a clock's past alive.
             if tick == TICK_UNKNOWN or tick - tail.first_tick >= SPARSE * CHUNK_POINTS:
-                if fold(store, data, 1) != 0:
+                if seal(store, data) != 0:
                     return -1
     # From here on: all that can fail first, then the changes.
     if tail.count == 0 and choose_clock(store, data, view.time, &clock, &tick) != 0:
@@ -501,6 +522,8 @@ cdef int append_late(ChunkStore *store, SeriesData *data, PointView *view) noexc
     cdef PointView old
     cdef size_t at = 0
     cdef int there
+    if full_settle(store, data) != 0:
+        return -1
     if tail != NULL and tail.late != NULL:
         late = tail.late
         at = rows_find(late, 0, late.count, view.time)
@@ -589,7 +612,7 @@ cdef int chunks_append(
 
 
 cdef int chunks_seal(ChunkStore *store, SeriesData *data) noexcept nogil:
-    if fold(store, data, 1) != 0:
+    if seal(store, data) != 0:
         return -1
     # What the tail knew besides, its last chunk knows too: a sealed idle series is its chunks alone.
     free_tail(store, data)

@@ -12,7 +12,8 @@ from urpo_store.engine.chunks cimport (
     SeriesData, chunks_append, chunks_evict, chunks_expire, chunks_seal, prefetch_series,
     prefetch_stream, prefetch_tail,
 )
-from urpo_store.engine.epoch cimport epoch_reclaim, epoch_waits
+from urpo_store.engine.epoch cimport epoch_enter, epoch_leave, epoch_reclaim, epoch_waits
+from urpo_store.engine.full_tails cimport full_seal_some
 from urpo_store.engine.mutants cimport MUTANT_RELEASE_EARLY
 from urpo_store.engine.points cimport Point, SERIES_START, ext_slots
 from urpo_store.engine.ring cimport ring_committed, ring_payload, ring_release, ring_slot, ring_used
@@ -121,10 +122,21 @@ cdef uint64_t drain_all(Store *store) noexcept nogil:
             store_relaxed(&store.drains, load_relaxed(&store.drains) + 1)
             pthread_mutex_unlock(&store.chunks.lock)
             wake_waiting(store, True)
+            while seal_full(store):
+                pass
             return passed + some
         pthread_mutex_unlock(&store.chunks.lock)
         wake_waiting(store, False)
+        seal_full(store)
         passed += some
+
+
+cdef bint seal_full(Store *store) noexcept nogil:
+    """Seals some of the tails that draining has filled; False: there are none."""
+    cdef int slot = epoch_enter(&store.epochs)
+    cdef bint done = full_seal_some(&store.chunks)
+    epoch_leave(&store.epochs, slot)
+    return done
 
 
 cdef void drain_help(Store *store, uint64_t count) noexcept nogil:
@@ -138,7 +150,10 @@ cdef void drain_help(Store *store, uint64_t count) noexcept nogil:
         else:
             wake_waiting(store, False)
         return
-    # Somebody is at it. Counted as waiting first, then the look: whoever drains makes room first and
+    # Somebody is at it: then there are tails to be sealed meanwhile.
+    if full_seal_some(&store.chunks):
+        return
+    # Counted as waiting first, then the look: whoever drains makes room first and
     # looks for waiters then, so one of the two sees the other.
     add_seq_cst(&store.waiting, 1)
     if ring_used(&store.ring) + count > store.ring.capacity:

@@ -8,6 +8,7 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t, uint64_t
 from urpo_store.engine.chunk cimport chunk_about, chunk_ends_before, chunk_last, chunk_size
 from urpo_store.engine.chunk_store cimport LATE_OVERRIDE, ChunkStore, SeriesData, bench_of, clocks_of
 from urpo_store.engine.exemplars cimport exemplars_expire
+from urpo_store.engine.full_tails cimport full_drop
 from urpo_store.engine.rows cimport Rows, rows_behind, rows_drop
 from urpo_store.engine.sealing cimport drop_chunks, tail_reset
 
@@ -63,6 +64,7 @@ cdef uint64_t chunks_expire(ChunkStore *store, SeriesData *data, int64_t before)
     exemplars_expire(data, before)
     if data.chunk_count == 0 and data.tail != NULL and data.last_time < before:
         # Nothing of the series is young enough, not what is still open either.
+        full_drop(store, data)
         tail_reset(store, data)
         drop_late(data, INT64_MAX)
         data.given_up = data.last_time

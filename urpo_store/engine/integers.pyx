@@ -124,16 +124,16 @@ cdef uint64_t rests_cost(const uint64_t *rests, size_t count) noexcept nogil:
     cdef uint32_t[2 * 65] counts
     cdef uint64_t centre = median(rests, count, 16), rest, cost = information(count)
     cdef uint64_t levels = levels_cost(rests, count)
-    cdef uint32_t kind, length
+    cdef uint32_t kind, length, longest = 0
     cdef size_t i
     memset(counts, 0, sizeof(counts))
     for i in range(count):
         rest = zigzag(rests[i] - centre)
         length = bit_length(rest >> 1)
-        kind = 2 * length + (rest & 1)
+        longest = max(longest, length)
+        counts[2 * length + (rest & 1)] += 1
         cost += 256 * (length - 1 if length else 0)
-        cost += information(counts[kind])
-        counts[kind] += 1
+    for kind in range(2 * longest + 2):
         cost -= information(counts[kind])
     return cost if cost < levels else levels
 

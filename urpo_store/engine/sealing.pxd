@@ -16,6 +16,8 @@ cdef uint32_t drop_chunks(ChunkStore *store, SeriesData *data, uint32_t count) n
 cdef int64_t first_chunk_from(ChunkStore *store, const SeriesData *data, int64_t time) noexcept nogil
 # The most points a tail or chunk of rows of so many words has.
 cdef uint32_t chunk_limit(uint32_t row_words) noexcept nogil
+# Room for so many chunks in the series' list. 0, or -1: no memory.
+cdef int room_for_chunks(ChunkStore *store, SeriesData *data, size_t needed) noexcept nogil
 # Seals late points and, with `everything`, the tail. 0, or -1: no memory, nothing changed.
 cdef int fold(ChunkStore *store, SeriesData *data, bint everything) noexcept nogil
 # Empties the tail (its points are sealed or given up), keeping what the next one can use.

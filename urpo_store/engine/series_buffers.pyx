@@ -36,6 +36,7 @@ from urpo_store.engine.epoch cimport (
     epochs_destroy,
     epochs_init,
 )
+from urpo_store.engine.full_tails cimport full_seal_some
 from urpo_store.engine.points cimport Point
 from urpo_store.engine.rows cimport PointView, rows_clear, rows_view
 from urpo_store.engine.tail cimport Tail
@@ -47,8 +48,9 @@ cdef class SeriesBuffers:
     """Series of one chunk store, driven from Python: for tests and benchmarks.
 
     One thread may append while others read; nothing else may run at the same time. `kinds`, `groups`
-    (of clocks) and `options` have one entry a series. The n-th allocation from now on fails after
-    `fail_at(n)`; a failed append returns False, other failures raise MemoryError.
+    (of clocks) and `options` have one entry a series. With `background`, full tails are taken aside for
+    `seal_full`, which any threads may call. The n-th allocation from now on fails after `fail_at(n)`; a
+    failed append returns False, other failures raise MemoryError.
     """
     cdef Account account
     cdef Epochs epochs
@@ -59,7 +61,7 @@ cdef class SeriesBuffers:
     cdef readonly int count
     cdef bint ready
 
-    def __cinit__(self, kinds, groups=None, options=None):
+    def __cinit__(self, kinds, groups=None, options=None, bint background=False):
         cdef int i
         account_init(&self.account, NULL)
         self.count = len(kinds)
@@ -69,6 +71,7 @@ cdef class SeriesBuffers:
             raise MemoryError("no memory for the series")
         if chunk_store_init(&self.store, &self.account, &self.epochs) != 0:
             raise MemoryError("no memory for the store")
+        self.store.background = background
         rows_init(&self.rows, &self.account)
         for i in range(self.count):
             series_data_init(
@@ -194,6 +197,20 @@ cdef class SeriesBuffers:
         pthread_mutex_unlock(&self.store.lock)
         if failed:
             raise MemoryError(f"no memory to seal series {series}")
+
+    def seal_full(self):
+        """Seals some of the tails that were taken aside; whether there was something to do."""
+        cdef int slot
+        cdef bint done
+        with nogil:
+            slot = epoch_enter(&self.epochs)
+            done = full_seal_some(&self.store)
+            epoch_leave(&self.epochs, slot)
+        return done
+
+    def is_aside(self, int series):
+        """Whether points of the series were taken aside and are not sealed yet."""
+        return self.series(series).full != NULL
 
     def expire(self, int series, int64_t before):
         cdef SeriesData *data = self.series(series)

@@ -12,6 +12,7 @@ from urpo_store.engine.chunk cimport Chunk, chunk_begins_before, chunk_begins_by
 from urpo_store.engine.chunk_store cimport LATE_OVERRIDE, ChunkStore, SeriesData, bench_of, clocks_of
 from urpo_store.engine.clock cimport Clock, TickBlock, block_number, clock_get, gather_times
 from urpo_store.engine.merging cimport rows_sort
+from urpo_store.engine.full_tails cimport full_settle
 from urpo_store.engine.rows cimport (
     PointView,
     Rows,
@@ -112,6 +113,8 @@ cdef Snapshot *snapshot_take(
     cdef bint with_tail = (
         tail != NULL and tail.count != 0 and tail.first_time <= end and (tail.time >= start or predecessor)
     )
+    if full_settle(store, data) != 0:
+        return NULL
     if choose_chunks(store, data, start, end, predecessor, &first, &last) != 0:
         return NULL
     for i in range(first, last):

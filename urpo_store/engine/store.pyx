@@ -68,6 +68,7 @@ cdef Store *store_open(uint64_t ring_slots, uint64_t memory_limit, uint32_t max_
         epochs_destroy(&store.epochs)
         free(store)
         return NULL
+    store.chunks.background = True
     if series_table_init(&store.table, &store.index_account, &store.epochs, &store.chunks,
                          max_series, memory_limit // 2) != 0:
         chunk_store_destroy(&store.chunks)

@@ -1,0 +1,276 @@
+"""Sealing outside the drain lock; the contract is in full_tails.pxd."""
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memmove
+
+from urpo_store.engine.alloc cimport Account, mem_alloc, mem_free
+from urpo_store.engine.atomics cimport (
+    pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
+)
+from urpo_store.engine.chunk cimport Chunk, chunk_encode, chunk_size
+from urpo_store.engine.chunk_store cimport (
+    FULL_TAILS, SEALERS, Bench, ChunkStore, FullTail, Sealer, SeriesData, bench_of, clocks_of,
+)
+from urpo_store.engine.clock cimport block_number, clock_release, gather_times
+from urpo_store.engine.epoch cimport epoch_retire
+from urpo_store.engine.layout cimport layout_data, layout_intern, layout_release
+from urpo_store.engine.rows cimport Rows, rows_clear, rows_free, rows_init
+from urpo_store.engine.sealing cimport chunk_limit, room_for_chunks, tail_reset
+from urpo_store.engine.tail cimport Tail, tail_decode, tail_view
+from urpo_store.engine.work cimport Work, work_free, work_new
+
+cdef enum:
+    AT_ONCE = 4                 # full tails that a worker takes, and puts in their place under one lock
+
+
+cdef void full_init(ChunkStore *store) noexcept nogil:
+    store.full_count = store.sealer_count = store.idle_count = 0
+    pthread_mutex_init(&store.full_lock, NULL)
+
+
+cdef void full_destroy(ChunkStore *store) noexcept nogil:
+    while store.idle_count:
+        store.idle_count -= 1
+        work_free(store.idle[store.idle_count].work)
+        rows_free(&store.idle[store.idle_count].rows)
+        mem_free(store.account, store.idle[store.idle_count])
+    pthread_mutex_destroy(&store.full_lock)
+
+
+# ---- taking aside -----------------------------------------------------------------------------------
+
+cdef bint becomes_one_chunk(ChunkStore *store, const SeriesData *data) noexcept nogil:
+    """Whether `fold` would make one chunk of the tail alone, without a thought about its clock."""
+    cdef const Tail *tail = data.tail
+    cdef const Chunk *last
+    cdef uint32_t id = tail.clock.id if tail.clock != NULL else 0
+    if tail.late != NULL or (tail.rows != NULL and tail.rows.ranged):
+        return False
+    # Ticks missed: it might be sparse, or better off with another clock.
+    if tail.clock != NULL and (tail.tick - tail.first_tick) * <uint64_t>10 > tail.count * <uint64_t>11:
+        return False
+    if data.chunk_count == 0:
+        return True
+    last = data.chunks[data.chunk_count - 1]
+    return last.clock != id or last.count + tail.count > chunk_limit(
+        tail.rows.row_words if tail.rows != NULL else 0)
+
+
+cdef FullTail *full_new(ChunkStore *store, SeriesData *data) noexcept nogil:
+    """One block of memory: the struct, the times of its ticks, the newest row."""
+    cdef Tail *tail = data.tail
+    cdef FullTail *full
+    cdef size_t span = 0
+    cdef uint32_t words = tail.rows.row_words if tail.rows != NULL else 0
+    cdef uint64_t *row
+    if tail.clock != NULL:
+        span = <size_t>(tail.tick - tail.first_tick) + 1
+    full = <FullTail *>mem_alloc(store.account, sizeof(FullTail) + 8 * (span + words))
+    if full == NULL:
+        return NULL
+    full.data = data
+    full.gone = False
+    full.layout = NULL
+    full.clock = tail.clock
+    full.clock_id = tail.clock.id if tail.clock != NULL else 0
+    full.times = <int64_t *>(full + 1)
+    # Copied: the clock's newest block is another one whenever it grows.
+    if span and gather_times(
+        bench_of(store).work, tail.clock.blocks + (block_number(tail.first_tick) - tail.clock.first_block),
+        tail.first_tick, span, full.times,
+    ) != 0:
+        mem_free(store.account, full)
+        return NULL
+    if tail.rows != NULL:
+        full.layout = layout_intern(&bench_of(store).layouts, tail.rows.layout.layout_words, words,
+                                    layout_data(tail.rows.layout))
+        if full.layout == NULL:
+            mem_free(store.account, full)
+            return NULL
+    # No ranges: the room for a layout of theirs is not used, the layout is the one just referred to.
+    tail_view(tail, data.kind, NULL, &full.view)
+    row = <uint64_t *>(full.times + span)
+    if full.layout != NULL:
+        memcpy(row, full.view.newest.row, 8 * words)
+        full.view.newest.row = row
+        full.view.newest.layout = layout_data(full.layout)
+    return full
+
+
+cdef bint full_take_aside(ChunkStore *store, SeriesData *data) noexcept nogil:
+    cdef FullTail *full
+    cdef bint room
+    if not store.background or data.full != NULL or not becomes_one_chunk(store, data):
+        return False
+    # Only we, under the drain lock, add to the queue: room stays room.
+    pthread_mutex_lock(&store.full_lock)
+    room = store.full_count < FULL_TAILS
+    pthread_mutex_unlock(&store.full_lock)
+    full = full_new(store, data) if room else NULL
+    if full == NULL:
+        return False
+    # The stream and the hold on the clock are the FullTail's now.
+    data.tail.bytes = NULL
+    data.tail.clock = NULL
+    tail_reset(store, data)
+    data.tail.restless = False
+    data.full = full
+    pthread_mutex_lock(&store.full_lock)
+    store.full_queue[store.full_count] = full
+    store.full_count += 1
+    pthread_mutex_unlock(&store.full_lock)
+    return True
+
+
+# ---- sealing ----------------------------------------------------------------------------------------
+
+cdef Chunk *encode(Work *work, Rows *rows, FullTail *full) noexcept nogil:
+    """The chunk of a full tail; NULL: no memory. No lock."""
+    cdef const int64_t *times = full.times if full.clock_id else NULL
+    cdef size_t i, tick = 0
+    rows_clear(rows)
+    if tail_decode(&full.view, times, rows) != 0:
+        return NULL
+    if times == NULL:
+        return chunk_encode(work, full.view.kind, rows, 0, rows.count, 0, NULL, full.layout)
+    for i in range(rows.count):
+        while times[tick] != rows.times[i]:
+            tick += 1
+        work.ticks[i] = full.view.first_tick + <uint32_t>tick
+    return chunk_encode(
+        work, full.view.kind, rows, 0, rows.count, full.clock_id, work.ticks, full.layout)
+
+
+cdef void free_block(void *context, void *item) noexcept nogil:
+    mem_free(<Account *>context, item)
+
+
+cdef int put_in_place(ChunkStore *store, FullTail *full, Chunk *chunk) noexcept nogil:
+    """Makes the chunk the last of its series. Under the drain lock. 0, or -1: no memory."""
+    cdef SeriesData *data = full.data
+    if room_for_chunks(store, data, data.chunk_count + 1) != 0:
+        return -1
+    # The holds on layout and ticks pass from the tail to the chunk.
+    data.chunks[data.chunk_count] = chunk
+    data.chunk_count += 1
+    data.full = NULL
+    store.chunk_count += 1
+    store.chunk_bytes += chunk_size(chunk)
+    # Who looked at the series before it was taken aside may still read the stream.
+    if full.view.bytes != NULL:
+        epoch_retire(store.epochs, free_block, store.account, <void *>full.view.bytes, False)
+    return 0
+
+
+cdef void let_go(ChunkStore *store, FullTail *full) noexcept nogil:
+    """Its series needs it no more; a worker may still have it. Under the drain lock."""
+    cdef uint32_t i
+    cdef bint queued = False
+    full.gone = True
+    pthread_mutex_lock(&store.full_lock)
+    for i in range(store.full_count):
+        if store.full_queue[i] == full:
+            queued = True
+            store.full_count -= 1
+            memmove(&store.full_queue[i], &store.full_queue[i + 1], (store.full_count - i) * sizeof(void *))
+            break
+    pthread_mutex_unlock(&store.full_lock)
+    if queued:
+        mem_free(store.account, full)
+    else:
+        epoch_retire(store.epochs, free_block, store.account, full, False)
+
+
+cdef int full_settle(ChunkStore *store, SeriesData *data) noexcept nogil:
+    cdef Bench *bench = bench_of(store)
+    cdef FullTail *full = data.full
+    cdef Chunk *chunk
+    if full == NULL:
+        return 0
+    chunk = encode(bench.work, &bench.rows, full)
+    if chunk == NULL or put_in_place(store, full, chunk) != 0:
+        mem_free(store.account, chunk)
+        return -1
+    let_go(store, full)
+    return 0
+
+
+cdef void full_drop(ChunkStore *store, SeriesData *data) noexcept nogil:
+    cdef FullTail *full = data.full
+    if full == NULL:
+        return
+    data.full = NULL
+    layout_release(&bench_of(store).layouts, full.layout)
+    if full.clock != NULL:
+        clock_release(clocks_of(store), full.clock, full.view.first_tick, full.view.tick)
+    if full.view.bytes != NULL:
+        epoch_retire(store.epochs, free_block, store.account, <void *>full.view.bytes, False)
+    let_go(store, full)
+
+
+# ---- workers ----------------------------------------------------------------------------------------
+
+cdef Sealer *new_sealer(ChunkStore *store) noexcept nogil:
+    cdef Sealer *sealer = <Sealer *>mem_alloc(store.account, sizeof(Sealer))
+    if sealer == NULL:
+        return NULL
+    sealer.work = work_new(store.account)
+    if sealer.work == NULL:
+        mem_free(store.account, sealer)
+        return NULL
+    rows_init(&sealer.rows, store.account)
+    return sealer
+
+
+cdef Sealer *take_work(ChunkStore *store, FullTail **taken, uint32_t *count) noexcept nogil:
+    """Some full tails, the oldest first, and a place to work at; NULL: nothing to do, or no place."""
+    cdef Sealer *sealer = NULL
+    cdef bint another = False
+    count[0] = 0
+    pthread_mutex_lock(&store.full_lock)
+    if store.full_count and store.idle_count:
+        store.idle_count -= 1
+        sealer = store.idle[store.idle_count]
+    elif store.full_count and store.sealer_count < SEALERS:
+        store.sealer_count += 1
+        another = True
+    pthread_mutex_unlock(&store.full_lock)
+    if another:
+        sealer = new_sealer(store)
+    if sealer == NULL:
+        if another:
+            pthread_mutex_lock(&store.full_lock)
+            store.sealer_count -= 1
+            pthread_mutex_unlock(&store.full_lock)
+        return NULL
+    pthread_mutex_lock(&store.full_lock)
+    count[0] = min(store.full_count, <uint32_t>AT_ONCE)
+    memcpy(taken, store.full_queue, count[0] * sizeof(void *))
+    store.full_count -= count[0]
+    memmove(store.full_queue, store.full_queue + count[0], store.full_count * sizeof(void *))
+    pthread_mutex_unlock(&store.full_lock)
+    return sealer
+
+
+cdef bint full_seal_some(ChunkStore *store) noexcept nogil:
+    cdef FullTail *taken[AT_ONCE]
+    cdef Chunk *chunks[AT_ONCE]
+    cdef uint32_t count, i
+    cdef Sealer *sealer = take_work(store, taken, &count)
+    if sealer == NULL:
+        return False
+    for i in range(count):
+        chunks[i] = encode(sealer.work, &sealer.rows, taken[i])
+    if count:
+        pthread_mutex_lock(&store.lock)
+        for i in range(count):
+            # Without memory it stays with its series, and is settled when somebody looks.
+            if taken[i].gone or chunks[i] == NULL or put_in_place(store, taken[i], chunks[i]) != 0:
+                mem_free(store.account, chunks[i])
+            else:
+                mem_free(store.account, taken[i])
+        pthread_mutex_unlock(&store.lock)
+    pthread_mutex_lock(&store.full_lock)
+    store.idle[store.idle_count] = sealer
+    store.idle_count += 1
+    pthread_mutex_unlock(&store.full_lock)
+    return count != 0
