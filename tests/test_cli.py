@@ -12,8 +12,11 @@ from contextlib import contextmanager
 
 import pytest
 from helpers.captured import captured
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 
-from urpo_store import __version__, cli
+from urpo_store import UrpoStoreError, __version__, cli
 from urpo_store.client import HttpStorage
 
 
@@ -68,10 +71,41 @@ def test_help_has_examples():
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("nonsense",), ("query",), ("serve", "--http-port", "many")]
+    "arguments",
+    [
+        (),
+        ("nonsense",),
+        ("query",),
+        ("query", "m", "--agg", "middle"),
+        ("query", "m", "--agg", "rate"),
+        ("query", "m", "--start", "whenever"),
+        ("query", "m", "--where", "nothing"),
+        ("query", "m", "--limit", "0"),
+        ("serve", "--http-port", "many"),
+        ("serve", "--http-port", "70000"),
+        ("serve", "--retention", "soon"),
+        ("serve", "--host", "0.0.0.0"),
+        ("serve", "--query-timeout", "soon"),
+        ("serve", "--answer-limit", "0"),
+        ("serve", "--tls-cert", "cert.pem"),
+        ("health", "--watch", "0"),
+    ],
 )
-def test_wrong_usage_is_2(arguments):
-    assert run(*arguments).returncode == 2
+def test_wrong_usage_is_2(arguments, monkeypatch, capsys):
+    monkeypatch.setenv("URPO_STORE_URL", "http://127.0.0.1:1")
+    try:
+        code = cli.main(arguments)
+    except SystemExit as end:  # argparse
+        code = end.code
+    assert code == 2
+    shown = capsys.readouterr()
+    assert "urpo-store" in shown.err if arguments else "COMMAND" in shown.out
+
+
+def test_wrong_usage_is_the_exit_code_of_the_process():
+    done = run("query", "m", "--agg", "middle")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("urpo-store: --agg 'middle' is none of: raw last sum ")
 
 
 def test_nobody_there_is_1_and_says_what_to_do():
@@ -153,7 +187,7 @@ def test_health_json(served):
 
 def test_health_of_an_unknown_service(served):
     done = run("health", "nobody", "--url", served)
-    assert done.returncode == 1
+    assert (done.returncode, done.stdout) == (1, "")
     assert "tests/captured" in done.stderr
 
 
@@ -201,7 +235,7 @@ def test_where_regex_and_absent(served):
 @pytest.mark.parametrize("where", ["k:int=x", "=1", "nothing", "k~(", "k:bool=1"])
 def test_wrong_where_says_what_is_wrong(served, where):
     done = run("query", "captured.counter", "--url", served, "--where", where)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert where in done.stderr
 
 
@@ -223,6 +257,25 @@ def test_doctor_says_what_to_set_until_something_comes():
         assert done.returncode == 0
         assert "points of 5 metrics have arrived from 1 services" in done.stdout
         assert "its health is not known" in done.stdout
+
+
+def test_limits_of_requests_and_answers_are_flags():
+    with serving("--request-limit", "1KiB", "--answer-limit", "100B") as (_, url, _):
+        storage = HttpStorage(url)
+        with pytest.raises(UrpoStoreError, match="more than 1024 bytes"):
+            storage.ingest(bytes(1025))
+        (request,) = captured(rounds=1)
+        for metric in ("captured.gauge", "captured.counter"):
+            # Of one metric at a time, so that it is small enough.
+            message = ExportMetricsServiceRequest.FromString(request)
+            scope = message.resource_metrics[0].scope_metrics[0]
+            kept = [each for each in scope.metrics if each.name == metric][:1]
+            del scope.metrics[:]
+            scope.metrics.extend(kept)
+            storage.ingest(message.SerializeToString())
+        done = run("query", "captured.counter", "--url", url, "--start", "0")
+        assert done.returncode == 1
+        assert "100 bytes" in done.stderr
 
 
 def test_token_guards_everything():

@@ -11,6 +11,7 @@ The same scaffolding runs first without threads, so that a failure with them mea
 import os
 import random
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -164,6 +165,43 @@ def test_while_series_are_evicted(store):
     run_threads(store, producers=3, readers=2, seconds=max(SECONDS, 4), extra=churn)
     assert store.stats().evicted_series > 0
     assert store.stats().overflowed_series == 0
+
+
+def test_a_point_that_meets_the_eviction_of_its_idle_series_is_found(store):
+    """It is acknowledged, so it is there: in the series that was to go, or in a new one."""
+    count = 20_000
+    request = ExportMetricsServiceRequest()
+    block = request.resource_metrics.add()
+    block.resource.attributes.add(key="service.name").value.string_value = "idle"
+    metric = block.scope_metrics.add().metrics.add(name="rare")
+    for series in range(count):
+        point = metric.gauge.data_points.add(as_int=series)
+        point.attributes.add(key="series").value.int_value = series
+
+    def request_at(time):
+        for point in metric.gauge.data_points:
+            point.time_unix_nano = time
+        return request.SerializeToString()
+
+    def evict(start):
+        start.wait()
+        # As if ten minutes had passed, less a second: what this second has not seen is idle.
+        store._engine.evict_idle(600 - 1)
+
+    requests = [request_at(BASE + turn) for turn in range(3)]
+    store.ingest(requests[0])
+    for turn in (1, 2):
+        # Idleness is told in seconds: both begin when the next one does.
+        time.sleep(1 - time.monotonic() % 1)
+        start = threading.Barrier(2)
+        evictor = threading.Thread(target=evict, args=(start,))
+        evictor.start()
+        start.wait()
+        assert store.ingest(requests[turn]).accepted == count
+        evictor.join()
+        found = store.query_metrics(MetricQuery("rare", start=BASE + turn, end=BASE + turn))
+        assert sorted(int(each.int_values[0]) for each in found) == list(range(count))
+    assert store.stats().evicted_series > 0
 
 
 def run_threads(store, producers, readers, seconds, extra=None):

@@ -171,6 +171,42 @@ def what_shop_sees(store, end):
     return seen
 
 
+def test_memory_that_a_reader_holds_is_not_exceeded_but_waited_for():
+    """What is given up comes back when queries from before are over; until then requests are refused,
+    whole and to be sent again, rather than taken in beyond the limit."""
+    limit = 8 << 20
+    chance = random.Random(1)
+    request = ExportMetricsServiceRequest()
+    metric = request.resource_metrics.add().scope_metrics.add().metrics.add(name="m")
+    for _ in range(20_000):
+        metric.gauge.data_points.add(as_double=chance.random())
+    sent = 0
+
+    def send():
+        for point in metric.gauge.data_points:
+            nonlocal sent
+            sent += 1
+            point.time_unix_nano = BASE + sent * SECOND
+        return store.ingest(request.SerializeToString()).accepted
+
+    with urpo_store.open(retention=None, memory_limit=limit) as store:
+        reader = store._engine.reader()
+        highest = 0
+        with pytest.raises(MemoryError, match="memory_limit=8388608 is reached, and queries"):
+            for _ in range(200):
+                send()
+                highest = max(highest, store.stats().memory_bytes)
+        assert highest < limit * 1.25
+        before = store.stats()
+        assert before.rejected_requests == 1
+        reader.close()
+        assert send() == 20_000
+        stats = store.stats()
+        assert stats.accepted_points == before.accepted_points + 20_000
+        store.compress_cold()
+        assert store.stats().memory_bytes <= limit
+
+
 def test_five_million_sets_leave_genuine_series_as_they_were():
     """A store under attack and one without answer the same about who is not attacked."""
     options = {"retention": None, "max_series": 10_000}

@@ -4,6 +4,7 @@ import json
 import math
 import multiprocessing
 import struct
+import threading
 import time
 from importlib.metadata import EntryPoint
 
@@ -97,6 +98,82 @@ def test_retention_none_keeps_any_age(store):
     assert raw(store).timestamps.tolist() == [1, BASE]
 
 
+def until_dropped(store, points):
+    """Waits for the retention to leave so many points."""
+    deadline = time.monotonic() + 20
+    while store.stats().points > points and time.monotonic() < deadline:
+        time.sleep(0.01)
+        store._engine.maintain()
+    assert store.stats().points == points
+
+
+def counters(*runs):
+    """A request of one cumulative counter: (start, [(time, total), ...]) for each run."""
+    request, metric = new_request()
+    metric.sum.aggregation_temporality = 2
+    metric.sum.is_monotonic = True
+    for start, points in runs:
+        for when, total in points:
+            metric.sum.data_points.add(
+                start_time_unix_nano=start, time_unix_nano=when, as_int=total
+            )
+    return request.SerializeToString()
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+@pytest.mark.parametrize("restarted", [False, True])
+def test_the_first_point_left_by_the_retention_is_no_first_point(sealed, restarted):
+    """What came before it is gone and not 0: it is a baseline, unless its start shows a reset."""
+    now = time.time_ns()
+    # A full chunk: it leaves as a whole.
+    old = [(now - MINUTE + SECOND // 2 + i, 1000) for i in range(480)]
+    started = now - 40 * SECOND if restarted else now - 60 * MINUTE
+    new = [(now - 30 * SECOND, 1001), (now - 20 * SECOND, 1004)]
+    query = MetricQuery(
+        "m", start=now, end=now, step="10m", aggregation=Aggregation.INCREASE, service="s"
+    )
+    with urpo_store.open(retention="1m") as store:
+        store.ingest(counters((now - 60 * MINUTE, old)))
+        store.compress_cold()
+        store.ingest(counters((started, new)))
+        if sealed:
+            store.compress_cold()
+        assert store.query_metrics(query)[0].int_values.tolist() == [
+            1000 + (1004 if restarted else 4)
+        ]
+        until_dropped(store, 2)
+        assert store.query_metrics(query)[0].int_values.tolist() == [1004 if restarted else 3]
+        assert raw(store).start_timestamps.tolist() == [started, started]
+
+
+def test_the_first_histogram_left_by_the_retention_is_no_first_point():
+    """A stale mark in front of it is no value and no predecessor either."""
+    now = time.time_ns()
+
+    def histograms(*points):
+        request, metric = new_request("h")
+        metric.histogram.aggregation_temporality = 2
+        for when, count in points:
+            metric.histogram.data_points.add(
+                time_unix_nano=when,
+                start_time_unix_nano=now - 60 * MINUTE,
+                count=count,
+                bucket_counts=[count, 0],
+                explicit_bounds=[1],
+                flags=0 if count else 1,
+            )
+        return request.SerializeToString()
+
+    query = MetricQuery("h", start=now, end=now, step="10s", aggregation=Aggregation.COUNT)
+    with urpo_store.open(retention="1m") as store:
+        store.ingest(histograms(*((now - MINUTE + SECOND // 2 + i, 500) for i in range(480))))
+        store.compress_cold()
+        store.ingest(histograms((now - 30 * SECOND, 0), (now, 507)))
+        assert store.query_metrics(query)[0].int_values.tolist() == [7]
+        until_dropped(store, 2)
+        assert store.query_metrics(query)[0].int_values.tolist() == [0]
+
+
 def test_a_point_later_than_now_and_5_minutes_is_stored_but_does_not_move_health(store):
     request, metric = new_request("http.server.request.duration")
     metric.unit = "s"
@@ -122,6 +199,34 @@ def test_times_of_2_63_and_above_are_rejected_by_name(store):
     result = store.ingest(gauge((2**63, 1), (2**63 - 1, 1)))
     assert (result.accepted, result.rejected) == (1, 1)
     assert "a time is 2^63 ns or later" in result.message
+    request, metric = new_request("started")
+    for start in (2**63 - 1, 2**63, 2**64 - 1):
+        metric.gauge.data_points.add(
+            time_unix_nano=BASE + start % 7, start_time_unix_nano=start, as_int=1
+        )
+    result = store.ingest(request.SerializeToString())
+    assert (result.accepted, result.rejected) == (1, 2)
+    assert "2 points of 'started' (service 's'): a time is 2^63 ns or later" in result.message
+
+
+def test_the_last_moment_there_is_is_a_time_like_others(store):
+    """2^63 - 1 is not refused, so it is found, and the same time again is the same point."""
+    last = 2**63 - 1
+    for value, count in ((1, 1), (2, 1), (2, 1)):
+        store.ingest(gauge((last, value)))
+        for _ in range(2):
+            series = store.query_metrics(MetricQuery("m", start=0, end=last))[0]
+            assert series.timestamps.tolist() == [last]
+            assert series.int_values.tolist() == [value]
+            store.compress_cold()
+        assert store.stats().points == count
+    assert (store.stats().replaced_points, store.stats().duplicate_points) == (1, 1)
+    store.ingest(gauge((5, 5), (last, 3)))
+    store.ingest(gauge((last - 1, 4), (7, 7)))
+    for _ in range(2):
+        series = store.query_metrics(MetricQuery("m", start=0, end=last))[0]
+        assert series.int_values.tolist() == [5, 7, 4, 3]
+        store.compress_cold()
 
 
 @pytest.mark.parametrize("sealed", [False, True])
@@ -190,9 +295,11 @@ def valueless():
     return request
 
 
-def unspecified_sum():
+def unspecified(kind, temporality=0):
     request, metric = new_request()
-    metric.sum.data_points.add(time_unix_nano=BASE, as_int=1)
+    data = getattr(metric, kind)
+    data.aggregation_temporality = temporality
+    data.data_points.add(time_unix_nano=BASE, **({"as_int": 1} if kind == "sum" else {}))
     return request
 
 
@@ -202,32 +309,47 @@ def timeless():
     return request
 
 
-def with_attributes(count=1, size=1):
+def with_attributes(count=1, size=1, place="point", key=""):
     request, metric = new_request()
     point = metric.gauge.data_points.add(time_unix_nano=BASE, as_int=1)
+    block = request.resource_metrics[0]
+    holder = {"point": point, "scope": block.scope_metrics[0].scope, "resource": block.resource}
     for number in range(count):
-        point.attributes.add(key=f"k{number}").value.string_value = "x" * size
+        holder[place].attributes.add(key=f"k{number}{key}").value.string_value = "x" * size
     return request
 
 
-REFUSED = {
-    "time_unix_nano is 0": timeless(),
-    "has no value and is not marked": valueless(),
-    "neither delta nor cumulative": unspecified_sum(),
-    "one bucket count more than explicit bounds": histogram(counts=(1, 0)),
-    "do not add up to the count": histogram(count=2),
-    "not strictly increasing": histogram(bounds=(2.0, 1.0)),
-    "not strictly increasing, or one is NaN": histogram(bounds=(1.0, math.nan)),
-    "a scale or bucket index is beyond": exponential(offset=1_000_000),
-    "there are more attributes than": with_attributes(count=129),
-    "a string is longer than": with_attributes(size=16_385),
-}
+AGREE = "one bucket count more than explicit bounds"
+TEMPORALITY = "neither delta nor cumulative"
+RISE = "not strictly increasing, or one is NaN"
+INDEX = "a scale or bucket index is beyond"
+MANY = "there are more attributes than the store takes"
+LONG = "a string is longer than the store takes"
+REFUSED = [
+    ("time_unix_nano is 0", timeless()),
+    ("has no value and is not marked", valueless()),
+    *((TEMPORALITY, unspecified(kind)) for kind in ("sum", "histogram", "exponential_histogram")),
+    (TEMPORALITY, unspecified("sum", 3)),
+    (AGREE, histogram(counts=(1, 0))),
+    (AGREE, histogram(counts=(1, 0, 0, 0))),
+    (AGREE, histogram(counts=())),
+    ("do not add up to the count", histogram(count=2)),
+    (RISE, histogram(bounds=(2.0, 1.0))),
+    (RISE, histogram(bounds=(2.0, 2.0))),
+    (RISE, histogram(bounds=(1.0, math.nan))),
+    (INDEX, exponential(offset=1_000_000)),
+    (INDEX, exponential(offset=2**31 - 1, scale=20)),
+    (INDEX, exponential(scale=2**31 - 1, offset=2**31 - 1)),
+    *((MANY, with_attributes(129, place=place)) for place in ("point", "scope", "resource")),
+    *((LONG, with_attributes(size=16_385, place=p)) for p in ("point", "scope", "resource")),
+    (LONG, with_attributes(key="x" * 16_384)),
+]
 
 
-@pytest.mark.parametrize("reason", REFUSED)
-def test_a_point_is_rejected_alone_with_its_reason(store, reason):
+@pytest.mark.parametrize(("reason", "refused"), REFUSED)
+def test_a_point_is_rejected_alone_with_its_reason(store, reason, refused):
     request = ExportMetricsServiceRequest()
-    request.CopyFrom(REFUSED[reason])
+    request.CopyFrom(refused)
     good, metric = new_request("good")
     metric.gauge.data_points.add(time_unix_nano=BASE, as_int=1)
     request.MergeFrom(good)
@@ -259,6 +381,19 @@ def test_long_texts_of_a_metric_are_rejected_too(store, field):
     result = store.ingest(request.SerializeToString())
     assert (result.accepted, result.rejected) == (0, 1)
     assert "a string is longer than the store takes" in result.message
+
+
+def test_a_scope_beyond_the_limits_rejects_its_own_points_alone(store):
+    request, metric = new_request("refused")
+    metric.gauge.data_points.add(time_unix_nano=BASE, as_int=1)
+    block = request.resource_metrics[0]
+    block.scope_metrics[0].scope.name = "x" * 20_000
+    good = block.scope_metrics.add().metrics.add(name="good")
+    good.gauge.data_points.add(time_unix_nano=BASE, as_int=1)
+    result = store.ingest(request.SerializeToString())
+    assert (result.accepted, result.rejected) == (1, 1)
+    assert "1 point of 'refused' (service 's'): a string is longer" in result.message
+    assert raw(store, "good").int_values.tolist() == [1]
 
 
 def test_the_limits_are_configurable():
@@ -340,6 +475,27 @@ def test_a_request_that_its_caller_changes_meanwhile_is_copied(store):
     assert raw(store).int_values.tolist() == [1]
 
 
+def test_text_that_cannot_be_stored_is_found_nowhere(store):
+    """Half of a surrogate pair is no UTF-8: a question with one has an answer, and it is: nothing."""
+    half = "\ud800"
+    store.store_metric(MetricPoint("s", "m", Gauge(1.0), {"k": 1}, timestamp=BASE))
+    span = {"start": 0, "end": BASE}
+    for query in (
+        MetricQuery(half, **span),
+        MetricQuery("m", service=half, **span),
+        MetricQuery("m", where={"k": half}, **span),
+        MetricQuery("m", where={"k": [half]}, **span),
+        MetricQuery("m", where={"k": {half: 1}}, **span),
+        MetricQuery("m", where={half: 1}, **span),
+    ):
+        assert len(store.query_metrics(query)) == 0
+        assert store.series(query) == store.exemplars(query) == []
+    (absent,) = store.query_metrics(MetricQuery("m", where={half: None}, by=(half,), **span))
+    assert absent.attributes == {}
+    assert store.get_service_health(half) is None
+    assert store.metrics(half) == []
+
+
 # ---- life
 
 
@@ -379,6 +535,36 @@ def test_every_method_of_a_closed_store_says_so():
         with pytest.raises(StoreClosedError, match="closed"):
             call()
             pytest.fail(f"{name} answered")
+
+
+def test_a_store_may_be_closed_while_threads_use_it():
+    """Calls under way end as they would have; those that come later say that it is closed."""
+    for _ in range(5):
+        store = urpo_store.open(retention=None, ring_slots=1024)
+        calls = everything(store)
+        all_began = threading.Barrier(len(calls) + 1)
+        wrong = []
+
+        def use(call, all_began=all_began, wrong=wrong):
+            try:
+                call()
+                all_began.wait()
+                while True:
+                    call()
+            except StoreClosedError:
+                pass
+            except BaseException as error:
+                wrong.append(error)
+                all_began.abort()
+
+        threads = [threading.Thread(target=use, args=(call,)) for call in calls.values()]
+        for thread in threads:
+            thread.start()
+        all_began.wait()
+        store.close()
+        for thread in threads:
+            thread.join()
+        assert wrong == []
 
 
 def use_in_child(store, answers):
@@ -423,6 +609,11 @@ def test_a_wrong_option_names_itself_its_value_and_the_remedy(options, message):
 def test_a_directory_is_not_opened_by_a_store_that_would_forget():
     with pytest.raises(ConfigError, match="durable stores are not built yet"):
         urpo_store.open("metrics/")
+
+
+def test_a_running_serve_takes_no_options_of_a_store():
+    with pytest.raises(ConfigError, match="retention='1h' is no option of a running serve"):
+        urpo_store.open("http://127.0.0.1:4318", retention="1h")
 
 
 def test_third_parties_register_storages_by_scheme(monkeypatch):

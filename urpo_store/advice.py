@@ -17,7 +17,10 @@ def settings(url: str) -> str:
 def losses(stats: StoreStats) -> list[str]:
     """Everything that was refused, dropped or folded."""
     told = (
-        (stats.rejected_requests, "requests could not be decoded"),
+        (
+            stats.rejected_requests,
+            "requests were refused whole: they are not OTLP, or there was no memory",
+        ),
         (stats.rejected_points, "points were refused"),
         (stats.evicted_points, "points were dropped for memory; raise --memory-limit"),
         (stats.evicted_series, "idle series were dropped; raise --memory-limit or --max-series"),

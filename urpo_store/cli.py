@@ -13,11 +13,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from . import __version__
-from .errors import ConfigError, UrpoStoreError
+from .errors import ConfigError, QueryError, UrpoStoreError
 from .model import Aggregation
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ examples:
 """
 
 QUERY_EXAMPLES = """\
---where k=v matches text; k:int=5, k:bool=true, k:double=0.5 and k:bytes=BASE64 are typed;
+--where k=v matches text; k:int=5, k:bool=true, k:double=0.5, k:bytes=BASE64 are typed, and so is
+k:json=["a",1] for lists and maps;
 k~REGEX must match the whole text of the value; k:absent= matches series without the attribute.
 
 examples:
@@ -47,6 +49,19 @@ examples:
   urpo-store query http.server.request.duration --agg p95 --step 30s --start=-1h --csv
   urpo-store query http.server.request.duration --where http.response.status_code:int=500 --json
 """
+
+
+class _UsageError(Exception):
+    """Flags that mean nothing, or do not go together."""
+
+
+@contextmanager
+def _usage() -> Iterator[None]:
+    """What is wrong with the values of flags, found before anything else happens, is wrong usage."""
+    try:
+        yield
+    except (ConfigError, QueryError) as error:
+        raise _UsageError(str(error)) from None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -96,6 +111,7 @@ def _parser() -> _Parser:
         if client:
             made.flag("--url", default=DEFAULT_URL, help="a running serve")
             made.flag("--auth-token", help="its bearer token")
+            made.flag("--tls-ca", help="PEM of the authority of its certificate, if it is your own")
         return made
 
     serve = command("serve", "Receive OTLP and answer queries.", _serve, client=False)
@@ -111,6 +127,9 @@ def _parser() -> _Parser:
     serve.flag("--tls-cert", help="certificate chain, PEM")
     serve.flag("--tls-key", help="its private key, PEM")
     serve.flag("--cors-origin", action="append", help="origin that browsers may call from")
+    serve.flag("--request-limit", default="64MiB", help="most bytes of a request, decompressed too")
+    serve.flag("--answer-limit", default="64MiB", help="most bytes of the answer to a question")
+    serve.flag("--query-timeout", default="30s", help="how long a question may take")
 
     ui = command("ui", "Look at a running serve in the terminal.", _ui)
     ui.flag("--interval", default=2.0, type=float, help="seconds between two looks")
@@ -177,6 +196,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         run: Callable[[argparse.Namespace], int] = options.run
         return run(options)
+    except _UsageError as error:
+        print(f"urpo-store: {error}", file=sys.stderr)
+        return 2
     except UrpoStoreError as error:
         print(f"urpo-store: {error}", file=sys.stderr)
         return 1
@@ -191,35 +213,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _storage(options: argparse.Namespace) -> HttpStorage:
     from .client import HttpStorage
 
-    return HttpStorage(options.url, token=options.auth_token)
+    return HttpStorage(options.url, token=options.auth_token, tls_ca=options.tls_ca)
 
 
 def _serve(options: argparse.Namespace) -> int:
     from .opening import open
-    from .receiver import Server
+    from .options import parse_options, parse_size, parse_span
+    from .receiver import Limits, Server
 
     retention = None if options.retention.lower() == "none" else options.retention
-    storage = open(
-        options.data_dir,
-        retention=retention,
-        memory_limit=options.memory_limit,
-        max_series=options.max_series,
-    )
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        server = Server(
-            storage,
-            host=options.host,
-            grpc_port=options.grpc_port,
-            http_port=options.http_port,
-            token=options.auth_token,
-            insecure=options.insecure,
-            tls_cert=options.tls_cert,
-            tls_key=options.tls_key,
-            cors_origins=options.cors_origin or (),
+    kept = {
+        "retention": retention,
+        "memory_limit": options.memory_limit,
+        "max_series": options.max_series,
+    }
+    with _usage():
+        parse_options(kept)
+        limits = Limits(
+            request_bytes=parse_size("--request-limit", options.request_limit),
+            answer_bytes=parse_size("--answer-limit", options.answer_limit),
+            query_seconds=parse_span("--query-timeout", options.query_timeout) / 1e9,
         )
+    storage = open(options.data_dir, **kept)
+    try:
+        with _usage():
+            server = Server(
+                storage,
+                host=options.host,
+                grpc_port=options.grpc_port,
+                http_port=options.http_port,
+                token=options.auth_token,
+                insecure=options.insecure,
+                tls_cert=options.tls_cert,
+                tls_key=options.tls_key,
+                cors_origins=options.cors_origin or (),
+                limits=limits,
+            )
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
         with server:
             print(
                 f"urpo-store {__version__}: OTLP on {server.grpc_address} (gRPC) and "
@@ -279,7 +311,7 @@ def _health(options: argparse.Namespace) -> int:
     if options.watch is None:
         return _health_once(options)
     if options.watch <= 0:
-        raise ConfigError(f"--watch is {options.watch:g}; give a number of seconds above 0")
+        raise _UsageError(f"--watch is {options.watch:g}; give a number of seconds above 0")
     clear = "\x1b[H\x1b[2J" if sys.stdout.isatty() else ""
     while True:
         print(clear, end="")
@@ -296,7 +328,7 @@ def _health_once(options: argparse.Namespace) -> int:
     found = {service: storage.get_service_health(service, options.window) for service in services}
     if options.json:
         print(health_json([health for health in found.values() if health]))
-    else:
+    elif any(found.values()) or not found:
         print(health_table(storage, found, time.time_ns()))
     missing = [service for service, health in found.items() if health is None]
     if missing:
@@ -310,10 +342,15 @@ def _health_once(options: argparse.Namespace) -> int:
 
 
 def _query(options: argparse.Namespace) -> int:
+    from .query.rules import check_query
+    from .query.times import parse_range, parse_windows
     from .report import query_from_flags, render_table
 
+    with _usage():
+        query = query_from_flags(options)
+        check_query(query)
+        parse_windows(query, *parse_range(query, time.time_ns()))
     storage = _storage(options)
-    query = query_from_flags(options)
     table = storage.query_metrics(query)
     shape = "json" if options.json else "csv" if options.csv else "chart" if options.chart else ""
     text = render_table(table, shape, query)

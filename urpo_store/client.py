@@ -267,7 +267,7 @@ class HttpStorage:
         if isinstance(error, ssl.SSLCertVerificationError):
             return UnreachableError(
                 f"The certificate of {self.url} is not trusted: {error.verify_message}. "
-                "Name its authority with tls_ca."
+                "Name its authority with tls_ca (--tls-ca)."
             )
         reason = str(error) or type(error).__name__
         return UnreachableError(f"{self.url} cannot be reached: {reason}.")

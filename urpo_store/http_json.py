@@ -21,7 +21,6 @@ one: both sides may be of neighbouring versions.
 from __future__ import annotations
 
 import base64
-import binascii
 import dataclasses
 import enum
 import json
@@ -118,7 +117,10 @@ def _decode_float(tree: object) -> float:
     if isinstance(tree, str) and tree in _WORDS:
         return _WORDS[tree]
     if isinstance(tree, int | float) and not isinstance(tree, bool):
-        return float(tree)
+        try:
+            return float(tree)
+        except OverflowError:
+            raise JsonError(f"{shown(tree)} does not fit a double.") from None
     raise JsonError(f"{shown(tree)} is not a number.")
 
 
@@ -182,15 +184,28 @@ def decode_value(tree: object) -> AttributeValue:
         if kind == "bytesValue" and isinstance(content, str):
             try:
                 return base64.b64decode(content, validate=True)
-            except binascii.Error:
+            except ValueError:
                 raise JsonError(f"{shown(content)} is not base64.") from None
-        if kind == "arrayValue" and isinstance(content, dict):
-            return [decode_value(item) for item in content.get("values") or []]
-        if kind == "kvlistValue" and isinstance(content, dict):
-            entries = content.get("values") or []
-            return {entry["key"]: decode_value(entry.get("value", {})) for entry in entries}
+        if kind == "arrayValue":
+            return [decode_value(item) for item in _decode_items(content)]
+        if kind == "kvlistValue":
+            return dict(map(_decode_entry, _decode_items(content)))
         raise JsonError(f"{shown(tree)} is no typed value.")
     return None
+
+
+def _decode_items(tree: object) -> list[Any]:
+    """The values of an arrayValue or kvlistValue."""
+    items = tree.get("values") or [] if isinstance(tree, dict) else None
+    if not isinstance(items, list):
+        raise JsonError(f'{shown(tree)} is not {{"values": [...]}}.')
+    return items
+
+
+def _decode_entry(tree: object) -> tuple[str, AttributeValue]:
+    if not isinstance(tree, dict) or not isinstance(tree.get("key"), str):
+        raise JsonError(f'{shown(tree)} is not {{"key": "...", "value": {{...}}}}.')
+    return tree["key"], decode_value(tree.get("value", {}))
 
 
 def _encode_attributes(attributes: Mapping[str, AttributeValue]) -> dict[str, Any]:

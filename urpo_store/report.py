@@ -137,7 +137,9 @@ class QueryFlags(Protocol):
     limit: int | None
 
 
-_TYPED = re.compile(r"(?P<key>.+?):(?P<type>int|bool|double|bytes|text|absent)=(?P<value>.*)", re.S)
+_TYPED = re.compile(
+    r"(?P<key>.+?):(?P<type>int|bool|double|bytes|text|json|absent)=(?P<value>.*)", re.S
+)
 
 
 def parse_where(flag: str) -> tuple[str, AttributeValue | re.Pattern[str]]:
@@ -171,6 +173,9 @@ def _typed_value(flag: str, kind: str, value: str) -> AttributeValue:
                 return value == "true"
             case "text":
                 return value
+            case "json":
+                parsed: AttributeValue = json.loads(value)
+                return parsed
             case "absent" if not value:
                 return None
     except ValueError:

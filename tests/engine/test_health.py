@@ -7,6 +7,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 
 from urpo_store.model import Counter, Gauge, Histogram, MetricPoint
 
@@ -130,6 +133,48 @@ def test_a_window_in_the_past_has_the_same_answer(hours: int, now: int) -> None:
         assert got.request_count == 12
         assert got.request_rate == pytest.approx(0.2)
         assert got.p50_latency == pytest.approx(0.15)
+
+
+def large_request(points: int, start: int, timestamp: int) -> bytes:
+    """A delta histogram of one request each, (0.2, 0.4] s, and as many gauges of unknown start."""
+    message = ExportMetricsServiceRequest()
+    block = message.resource_metrics.add()
+    block.resource.attributes.add(key="service.name").value.string_value = "shop"
+    scope = block.scope_metrics.add()
+    histogram = scope.metrics.add(name="http.server.request.duration", unit="s").histogram
+    histogram.aggregation_temporality = 1
+    gauge = scope.metrics.add(name="depth").gauge
+    for i in range(points):
+        point = histogram.data_points.add(
+            start_time_unix_nano=start + i // (points // 3),
+            time_unix_nano=timestamp,
+            count=1,
+            explicit_bounds=BOUNDS,
+            bucket_counts=(0, 0, 1, 0),
+        )
+        point.attributes.add(key="i").value.int_value = i
+        point = gauge.data_points.add(time_unix_nano=timestamp, as_int=i)
+        point.attributes.add(key="i").value.int_value = i
+    return message.SerializeToString()
+
+
+@pytest.mark.parametrize("points", [30, 9_000])
+def test_a_request_that_is_published_in_parts_is_filed_as_it_was_sent(
+    store: MetricStorage, now: int, points: int
+) -> None:
+    """Larger than a quarter of the ring, it is cut where the ring wants it cut."""
+    store.ingest(large_request(points, now - 20 * SECOND, now - 10 * SECOND))
+    got = store.get_service_health("shop", "1m")
+    assert got is not None and got.request_count == points
+    assert got.p50_latency == pytest.approx(0.3)
+    assert got.request_rate == pytest.approx(points / 10)
+    # Nothing of it is older than it said: this total began before the store saw the service.
+    old = request(
+        "shop", now - SECOND, 50, temporality="cumulative", start_timestamp=now - 3600 * SECOND
+    )
+    store.store_metric(old)
+    got = store.get_service_health("shop", "1m")
+    assert got is not None and got.request_count == points
 
 
 def test_points_of_many_threads_are_all_counted(store: MetricStorage, now: int) -> None:

@@ -151,6 +151,24 @@ def test_sources_are_told_apart_by_set_resource_and_metric_not_by_order() -> Non
     assert add(index, [("z", 1), ("user", 3)], **COUNTER)[1] == sources[3]
 
 
+def test_a_source_is_not_taken_for_one_whose_resource_had_its_id_before() -> None:
+    """What was remembered of an evicted resource's sources outlives its id, which is used again."""
+    index = full()
+    old, source = add(index, {"user": 1}, resource=resource({"service.name": "old"}), **COUNTER)
+    kept, _ = add(index, {"user": 1}, resource=resource({"service.name": "kept"}), **COUNTER)
+    now = index.seen(old) + IDLE
+    for number in range(1, kept + 1):
+        if number != old:
+            index.touch(number, now)
+    assert index.evict_idle(now) == 1
+    while index.reclaim():
+        pass
+    parts = {"resource": resource({"service.name": "new"}), **COUNTER}
+    new, other = add(index, {"user": 1}, **parts)
+    assert index.identity(new)[5] == "new"
+    assert other != source
+
+
 # ---- totals --------------------------------------------------------------------------------------
 
 

@@ -119,6 +119,7 @@ def test_an_unknown_metric_is_an_empty_answer() -> None:
         ({"where": {"k": object()}}, r"where\['k'\] is a object; a condition is a str"),
         ({"where": {"k": [1, object()]}}, r"where\['k'\]\[1\] is a object"),
         ({"where": {"k": re.compile(b"x")}}, r"pattern of bytes; .* re\.compile\('x'\)"),
+        ({"where": "k=1"}, "where='k=1' is no mapping; give attribute keys"),
         ({"service": 5}, "service=5 is no name"),
         ({"by": "k"}, r"by='k' is a text; give a sequence of keys: by=\('k',\)"),
         ({"by": (1,)}, "by has 1, which is no attribute key"),
@@ -132,6 +133,9 @@ def test_an_unknown_metric_is_an_empty_answer() -> None:
 def test_what_cannot_be_asked_is_a_query_error_that_names_it(options: Any, message: str) -> None:
     with pytest.raises(QueryError, match=message):
         raw(typed_reader(), **options)
+    with pytest.raises(QueryError):
+        # Whatever is stored: here nothing is.
+        MemoryReader().query(MetricQuery("nothing", **options))
 
 
 def test_an_empty_metric_name_is_refused() -> None:

@@ -379,6 +379,24 @@ def test_a_quantile_below_0_is_minus_infinity_and_above_1_infinity(
     assert only(ask(reader, Aggregation.RAW, quantile=q)) == [(10, expected)]
 
 
+def test_an_up_down_counter_is_read_as_a_gauge_is() -> None:
+    """The last value of each series for LAST and SUM, every value for the rest."""
+    reader = MemoryReader()
+    for index, points in enumerate([((3, 1), (8, 2), (14, 9)), ((7, 6),)]):
+        reader.add([(T + t * S, T, UpDownCounter(v)) for t, v in points], attributes={"i": index})
+    expected = {
+        Aggregation.LAST: [(10, 2), (20, 9)],
+        Aggregation.SUM: [(10, 8), (20, 9)],
+        Aggregation.AVG: [(10, 3.0), (20, 9.0)],
+        Aggregation.MIN: [(10, 1), (20, 9)],
+        Aggregation.MAX: [(10, 6), (20, 9)],
+        Aggregation.COUNT: [(10, 3), (20, 1)],
+        Aggregation.P50: [(10, 2.0), (20, 9.0)],
+    }
+    for aggregation, found in expected.items():
+        assert only(ask(reader, aggregation, by=())) == found, aggregation
+
+
 def test_last_of_a_counter_group_is_the_sum_of_the_last_totals() -> None:
     reader = MemoryReader()
     reader.add(counter((3, 10), (8, 20)), attributes={"i": 1})

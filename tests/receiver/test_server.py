@@ -14,6 +14,7 @@ import pytest
 from helpers.fake_storage import FakeStorage
 from helpers.requests import GAUGE_JSON, gauge_request
 
+from urpo_store import cli
 from urpo_store.client import HttpStorage
 from urpo_store.errors import ConfigError, UnreachableError
 from urpo_store.receiver import Limits, Server
@@ -197,7 +198,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return cert, key
 
 
-def test_tls(certificate: tuple[Path, Path]) -> None:
+def test_tls(certificate: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
     cert, key = certificate
     storage = FakeStorage()
     with Server(storage, grpc_port=0, http_port=0, tls_cert=cert, tls_key=key) as server:
@@ -208,6 +209,10 @@ def test_tls(certificate: tuple[Path, Path]) -> None:
             HttpStorage(server.url).stats()
         with pytest.raises(UnreachableError):
             HttpStorage(server.url.replace("https", "http")).stats()
+        flags = ["stats", "--json", "--url", server.url]
+        assert cli.main([*flags, "--tls-ca", str(cert)]) == 0
+        assert cli.main(flags) == 1
+        assert "(--tls-ca)" in capsys.readouterr().err
         credentials = grpc.ssl_channel_credentials(cert.read_bytes())
         with grpc.secure_channel(server.grpc_address, credentials) as channel:
             channel.unary_unary(METRICS)(gauge_request(), timeout=10)

@@ -23,6 +23,8 @@ cdef extern from "atomics.h" nogil:
     uint32_t load32_acquire(const uint32_t *p)
     void store32_relaxed(uint32_t *p, uint32_t v)
     void store32_release(uint32_t *p, uint32_t v)
+    uint32_t load32_seq_cst(const uint32_t *p)
+    void store32_seq_cst(uint32_t *p, uint32_t v)
     void *load_ptr_acquire(void **p)
     void *load_ptr_relaxed(void **p)
     void store_ptr_release(void **p, void *v)

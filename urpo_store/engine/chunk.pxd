@@ -62,8 +62,10 @@ cdef inline size_t chunk_size(const Chunk *chunk) noexcept nogil:
 # The first and last time. Under the lock. 0, or -1: no memory.
 cdef int chunk_first(ClockTable *clocks, Work *work, const Chunk *chunk, int64_t *time) noexcept nogil
 cdef int chunk_last(ClockTable *clocks, Work *work, const Chunk *chunk, int64_t *time) noexcept nogil
-# Whether the chunk ends (begins) before `time`; mostly known without decoding. -1: no memory.
+# Whether the chunk ends (begins) before `time`, or begins by then; mostly known without decoding. -1: no
+# memory.
 cdef int chunk_ends_before(ClockTable *clocks, Work *work, const Chunk *chunk, int64_t time) noexcept nogil
 cdef int chunk_begins_before(ClockTable *clocks, Work *work, const Chunk *chunk, int64_t time) noexcept nogil
+cdef int chunk_begins_by(ClockTable *clocks, Work *work, const Chunk *chunk, int64_t time) noexcept nogil
 # Some time not before the chunk's last, and not far behind it; nothing is decoded.
 cdef int64_t chunk_about(ClockTable *clocks, const Chunk *chunk) noexcept nogil

@@ -1,5 +1,5 @@
 """Encoding and decoding a sealed chunk; the contract is in chunk.pxd."""
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 cimport cython
@@ -502,6 +502,10 @@ cdef int chunk_ends_before(ClockTable *clocks, Work *work, const Chunk *chunk, i
 
 cdef int chunk_begins_before(ClockTable *clocks, Work *work, const Chunk *chunk, int64_t time) noexcept nogil:
     return before(clocks, work, chunk, chunk.tick, times_at(chunk), time)
+
+
+cdef int chunk_begins_by(ClockTable *clocks, Work *work, const Chunk *chunk, int64_t time) noexcept nogil:
+    return chunk_begins_before(clocks, work, chunk, time + 1) if time < INT64_MAX else 1
 
 
 cdef int64_t chunk_about(ClockTable *clocks, const Chunk *chunk) noexcept nogil:

@@ -49,6 +49,7 @@ cdef struct SeriesData:
     Tail *tail                  # NULL while every point is sealed, or taken aside
     FullTail *full              # points between the chunks and the tail, to be sealed; mostly NULL
     int64_t last_time           # newest time appended; INT64_MIN before the first
+    int64_t given_up            # newest time that was dropped (eviction.pxd); INT64_MIN before the first
     uint64_t points             # distinct points held (chunks, tail, late)
     uint8_t *exemplars          # records: i64 time, u32 length, raw Exemplar message; oldest first
     uint32_t exemplar_bytes

@@ -141,6 +141,7 @@ cdef void series_data_init(
 ) noexcept nogil:
     memset(data, 0, sizeof(SeriesData))
     data.last_time = INT64_MIN
+    data.given_up = INT64_MIN
     data.kind = kind
     data.options = options
     data.clock_group = clock_group

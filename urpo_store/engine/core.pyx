@@ -9,12 +9,13 @@ from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
+from posix.unistd cimport usleep
 
 import numpy as np
 
 from urpo_store.engine.alloc cimport Account, account_init
 from urpo_store.engine.atomics cimport (
-    load32_relaxed, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock,
+    add_relaxed, load32_relaxed, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock,
 )
 from urpo_store.engine.catalog cimport (
     attribute_column, catalog_producers, catalog_streams, find_string, resource_column, scope_column,
@@ -23,7 +24,7 @@ from urpo_store.engine.catalog cimport (
 from urpo_store.engine.drain cimport (
     compress_all, drain_all, drain_start, drain_stop, evict_idle, maintain,
 )
-from urpo_store.engine.epoch cimport epoch_enter, epoch_leave
+from urpo_store.engine.epoch cimport epoch_enter, epoch_leave, epoch_waits
 from urpo_store.engine.exemplars cimport read_exemplars
 from urpo_store.engine.health cimport health_report
 from urpo_store.engine.ingest cimport ingest_request
@@ -152,6 +153,10 @@ cdef class Engine:
         cdef int slot, verdict
         cdef Staging *staging
         try:
+            if is_full(store):
+                raise MemoryError(
+                    f"memory_limit={store.memory_limit} is reached, and queries under way still read what has "
+                    f"been given up; send the request again later")
             with nogil:
                 slot = epoch_enter(&store.epochs)
                 verdict = ingest_request(store, slot, p, n)
@@ -185,7 +190,7 @@ cdef class Engine:
         cdef Store *store = self.enter()
         cdef int slot = inside(store)
         try:
-            return health_report(&store.health, find_string(&store.table, encode_value(service)), window, at, now)
+            return health_report(&store.health, find_value(store, service), window, at, now)
         finally:
             epoch_leave(&store.epochs, slot)
             self.leave()
@@ -262,11 +267,14 @@ cdef class Engine:
         self.leave()
         return passed
 
-    def maintain(self):
-        """Apply retention and memory limit now, and give back what waits."""
+    def maintain(self, uint32_t ahead=0):
+        """Apply retention and memory limit now, and give back what waits.
+
+        For tests: idle series are told as if it were `ahead` seconds later.
+        """
         cdef Store *store = self.enter()
         with nogil:
-            maintain(store, True)
+            maintain(store, True, ahead)
         self.leave()
 
     def evict_idle(self, uint32_t ahead):
@@ -295,6 +303,47 @@ cdef class Engine:
         store.account.fail_at = calls + n if n else 0
         self.leave()
         return calls
+
+
+cdef bytes utf8(str text):
+    """Its bytes; None for text with half of a surrogate pair, which nothing that is stored has."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return None
+
+
+cdef uint32_t find_value(Store *store, object value) except? 0:
+    """The id of exactly this typed value; 0 if nothing has it."""
+    try:
+        return find_string(&store.table, encode_value(value))
+    except UnicodeEncodeError:
+        return 0
+
+
+cdef bint is_full(Store *store) noexcept:
+    """Whether the store is beyond its limit by an eighth because calls under way, queries as a rule, hold
+    what it has given up: what is taken in now would pile up until they have left."""
+    cdef uint64_t most = store.memory_limit + store.memory_limit // 8
+    cdef uint64_t before, bytes = load_relaxed(&store.account.bytes)
+    cdef bint held = False
+    cdef int _try
+    if bytes <= most:
+        return False
+    with nogil:
+        # Others that store leave within milliseconds; and each time more open chunks are sealed.
+        for _try in range(8):
+            before = bytes
+            maintain(store, False)
+            bytes = load_relaxed(&store.account.bytes)
+            held = bytes > most and epoch_waits(&store.epochs, load_relaxed(&store.evicted_epoch))
+            if held:
+                usleep(500)
+            elif bytes <= most or bytes >= before:
+                break
+    if held:
+        add_relaxed(&store.rejected_requests, 1)
+    return held
 
 
 cdef int inside(Store *store):
@@ -434,13 +483,17 @@ cdef class Reader:
 
     def streams(self, str metric):
         """(name, kind, temporality, monotonic, unit, description, ids) of each stream of the name; None: all."""
-        return catalog_streams(&self.opened().table, metric)
+        cdef Store *store = self.opened()
+        if metric is not None and utf8(metric) is None:
+            return []
+        return catalog_streams(&store.table, metric)
 
     def attribute_column(self, ids, str key not None):
         """Value ids of attribute `key` for each series; 0 where absent."""
         cdef Store *store = self.opened()
         cdef IdColumn column = IdColumn(ids)
-        cdef uint32_t key_id = find_string(&store.table, key.encode())
+        cdef bytes text = utf8(key)
+        cdef uint32_t key_id = 0 if text is None else find_string(&store.table, text)
         if column.count and key_id:
             attribute_column(&store.table, column.ids, column.count, key_id, column.out)
         return column.found
@@ -465,7 +518,7 @@ cdef class Reader:
 
     def find_value(self, value):
         """The id of exactly this typed value; 0 if nothing has it."""
-        return 0 if value is None else find_string(&self.opened().table, encode_value(value))
+        return 0 if value is None else find_value(self.opened(), value)
 
     def value(self, uint32_t value_id):
         """The typed value of an id that a column holds."""

@@ -14,8 +14,9 @@ cdef uint64_t drain_all(Store *store) noexcept nogil
 cdef void drain_help(Store *store, uint64_t count) noexcept nogil
 # Tells the drain thread that the ring is half full; one semaphore post per drain at most.
 cdef void drain_wanted(Store *store) noexcept nogil
-# Retention, memory limit and reclamation, if they are due; `force`: now.
-cdef void maintain(Store *store, bint force) noexcept nogil
+# Retention, memory limit and reclamation, if they are due; `force`: now. `ahead`: idle series are told as if it
+# were so many seconds later.
+cdef void maintain(Store *store, bint force, uint32_t ahead=*) noexcept nogil
 # Evicts every series that will have been idle for IDLE_SECONDS `ahead` seconds from now.
 cdef uint32_t evict_idle(Store *store, uint32_t ahead) noexcept nogil
 # Drains and seals every open chunk. 0, or -1: no memory.

@@ -195,7 +195,7 @@ cdef void expire(Store *store) noexcept nogil:
             chunks_expire(&store.chunks, &series.data, before)
 
 
-cdef void evict(Store *store) noexcept nogil:
+cdef void evict(Store *store, uint32_t ahead) noexcept nogil:
     """Brings the store back under its memory limit: the oldest sealed chunks first; if they are not
     enough, open ones are sealed, which takes a fifth of their memory and makes them the next to go; and
     series that are idle. Under the drain lock.
@@ -217,9 +217,9 @@ cdef void evict(Store *store) noexcept nogil:
         data[id] = &series.data if series != NULL else NULL
     if chunks_evict(&store.chunks, data, limit, over) < over:
         seal_some(store, data, limit)
-        series_evict_idle(&store.table, <uint32_t>(monotonic_ns() // 1000000000), limit)
+        series_evict_idle(&store.table, <uint32_t>(monotonic_ns() // 1000000000) + ahead, limit)
     mem_free(&store.query_account, data)
-    store.evicted_epoch = load_relaxed(&store.epochs.current)
+    store_relaxed(&store.evicted_epoch, load_relaxed(&store.epochs.current))
 
 
 cdef void seal_some(Store *store, SeriesData **data, uint32_t limit) noexcept nogil:
@@ -243,7 +243,7 @@ cdef uint32_t evict_idle(Store *store, uint32_t ahead) noexcept nogil:
     return evicted
 
 
-cdef void maintain(Store *store, bint force) noexcept nogil:
+cdef void maintain(Store *store, bint force, uint32_t ahead=0) noexcept nogil:
     cdef uint64_t now = monotonic_ns()
     # After every drain: streams that tails have outgrown would else pile up faster than points.
     epoch_reclaim(&store.epochs)
@@ -254,7 +254,7 @@ cdef void maintain(Store *store, bint force) noexcept nogil:
     store_relaxed(&store.next_maintenance, now + MAINTENANCE_NS)
     if store.retention:
         expire(store)
-    evict(store)
+    evict(store, ahead)
     pthread_mutex_unlock(&store.chunks.lock)
     epoch_reclaim(&store.epochs)
 

@@ -9,7 +9,7 @@ from urpo_store.engine.chunk cimport chunk_about, chunk_ends_before, chunk_last,
 from urpo_store.engine.chunk_store cimport LATE_OVERRIDE, ChunkStore, SeriesData, bench_of, clocks_of
 from urpo_store.engine.exemplars cimport exemplars_expire
 from urpo_store.engine.full_tails cimport full_drop
-from urpo_store.engine.rows cimport Rows, rows_drop, rows_find
+from urpo_store.engine.rows cimport Rows, rows_behind, rows_drop
 from urpo_store.engine.sealing cimport drop_chunks, tail_reset
 
 cdef enum:
@@ -18,15 +18,15 @@ cdef enum:
     OVERHEAD = 24               # what a chunk takes beside its own bytes: the pointer to it, the heap's
 
 
-cdef uint32_t drop_late(SeriesData *data, int64_t end) noexcept nogil:
-    """Drops late points before `end`. Returns how many were points of their own."""
+cdef uint32_t drop_late(SeriesData *data, int64_t last) noexcept nogil:
+    """Drops late points not behind `last`. Returns how many were points of their own."""
     cdef Rows *late
     cdef size_t n, i
     cdef uint32_t points = 0
     if data.tail == NULL or data.tail.late == NULL:
         return 0
     late = data.tail.late
-    n = rows_find(late, 0, late.count, end)
+    n = rows_behind(late, 0, late.count, last)
     for i in range(n):
         points += not late.flags[i] & <uint32_t>LATE_OVERRIDE
     rows_drop(late, 0, n)
@@ -46,7 +46,8 @@ cdef uint64_t drop_oldest(ChunkStore *store, SeriesData *data, uint32_t count) n
         if count < data.chunk_count or (data.tail != NULL and data.tail.count):
             return 0
     points = drop_chunks(store, data, count)
-    points += drop_late(data, last + 1)
+    points += drop_late(data, last)
+    data.given_up = max(data.given_up, last)
     data.points -= points
     store.points -= points
     return points
@@ -66,13 +67,12 @@ cdef uint64_t chunks_expire(ChunkStore *store, SeriesData *data, int64_t before)
         full_drop(store, data)
         tail_reset(store, data)
         drop_late(data, INT64_MAX)
+        data.given_up = data.last_time
         rest = data.points
         data.points = 0
         store.points -= rest
         points += rest
     return points
-
-
 
 
 cdef inline uint64_t offset_of(int64_t time, int64_t low) noexcept nogil:

@@ -5,8 +5,8 @@
 #   2  resolve_rest looks up what came in another order than last time; what is not known is checked in full
 #      -- until here nothing has been changed: a malformed request leaves no trace --
 #   3  what was not known is created: resources, scopes, metrics, series
-#   4  room in the ring is claimed and the points are published; now they are visible
-#   5  the points are filed for health
+#   4  the points are filed for health
+#   5  room in the ring is claimed and the points are published; now they are visible
 #
 # A request of more than LARGE bytes or BATCH points is scanned twice: the first pass only looks (Scan.dry),
 # the second stores PART points at a time, so that what is staged is bounded and stays in the caches.

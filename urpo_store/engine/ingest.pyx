@@ -21,7 +21,7 @@ from urpo_store.engine.resolve cimport (
     NO_ROOM, resolve_begin, resolve_next, resolve_point, resolve_rest, resolve_take,
 )
 from urpo_store.engine.ring cimport ring_claim, ring_publish, ring_used
-from urpo_store.engine.series cimport series_add, series_find, series_follows
+from urpo_store.engine.series cimport series_add, series_find, series_follows, series_touch
 from urpo_store.engine.series_types cimport SERIES_OVERFLOW, Series, resource_get, series_get
 from urpo_store.engine.store cimport Request, Staging, Store
 from urpo_store.engine.wire cimport wire_scan
@@ -91,7 +91,7 @@ cdef bint create_series(Request *request, WirePoint *point) noexcept nogil:
         staging.metrics[point.metric] = metric
         # Another point of this request may have made it just now.
         series = series_find(&store.table, resource, scope, metric, point.attributes)
-        if series == 0:
+        if series == 0 or not series_touch(series_get(&store.table, series), request.second):
             series = series_add(&store.table, scan, resource, scope, metric, point.attributes, &source)
     if resource:
         resource_release(&store.table, resource)
@@ -168,7 +168,8 @@ cdef void publish(Store *store, Point *slots, size_t count) noexcept nogil:
     """Publishes staged slots, in claims of at most a quarter of the ring.
 
     A claim begins with a START slot. Where a run is cut between two points that share one, the slot in
-    front of the cut, which has been published, is overwritten with a copy of that START slot.
+    front of the cut, which has been published, is overwritten with a copy of that START slot: after this
+    the slots mean nothing any more.
     """
     cdef size_t most = store.ring.capacity // 4
     cdef size_t begin = 0, at = 0, start_at = 0, next_at
@@ -234,8 +235,11 @@ cdef uint32_t settle_new(Request *request, WirePoint *point) noexcept nogil:
     cdef Staging *staging = request.staging
     cdef Scan *scan = &staging.scan
     cdef uint32_t reason = point.reason
+    cdef uint32_t scope = scan.metrics[point.metric].scope
     if reason == REJECT_NONE:
-        reason = staging.refused[scan.scopes[scan.metrics[point.metric].scope].resource]
+        reason = staging.refused[scan.scopes[scope].resource]
+    if reason == REJECT_NONE:
+        reason = staging.refused_scopes[scope]
     if reason == REJECT_NONE:
         # Without room for one set of a metric, the others are not tried: a request of a million points
         # would take long to refuse.
@@ -270,10 +274,11 @@ cdef int store_batch(Request *request) noexcept nogil:
     if accepted:
         store_relaxed(&store.last_arrival, <uint64_t>request.now)
     if published:
+        # Before they are published: that overwrites slots where a claim has to be cut.
+        file_for_health(request)
         # Counted before they are visible, so that no drain can count more than were published.
         add_relaxed(&store.published_points, published)
         publish(store, scan.slots, scan.slot_count)
-        file_for_health(request)
     if request.stale:
         add_relaxed(&store.stale_points, request.stale)
     return WIRE_OK
@@ -312,6 +317,8 @@ cdef void rest(Staging *staging) noexcept nogil:
     trim(scan, <void **>&staging.resources, &staging.resource_capacity, scan.resource_count, sizeof(uint32_t))
     trim(scan, <void **>&staging.refused, &staging.refused_capacity, scan.resource_count, sizeof(uint32_t))
     trim(scan, <void **>&staging.services, &staging.service_capacity, scan.resource_count, sizeof(Span))
+    trim(scan, <void **>&staging.refused_scopes, &staging.refused_scope_capacity, scan.scope_count,
+         sizeof(uint32_t))
     trim(scan, <void **>&staging.scopes, &staging.scope_capacity, scan.scope_count, sizeof(uint32_t))
     trim(scan, <void **>&staging.metrics, &staging.metric_capacity, scan.metric_count, sizeof(uint32_t))
     trim(scan, <void **>&staging.filed, &staging.filed_capacity, staging.filed_count, sizeof(uint32_t))

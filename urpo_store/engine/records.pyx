@@ -1,5 +1,5 @@
 """Resources, scopes and metrics; the contract is in records.pxd."""
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, strlen
 
 from urpo_store.engine.alloc cimport mem_alloc, mem_calloc, mem_free
@@ -8,12 +8,12 @@ from urpo_store.engine.atomics cimport (
     store_ptr_release,
 )
 from urpo_store.engine.attribute_set cimport (
-    Decoded, Pair, Set, set_copy_pairs, set_decode, set_free, set_intern, set_item, set_key,
+    Decoded, Pair, Set, set_copy_pairs, set_decode, set_free, set_hash, set_intern, set_item, set_key,
 )
 from urpo_store.engine.attribute_values cimport wire_string_field
 from urpo_store.engine.epoch cimport epoch_retire, release_fn
 from urpo_store.engine.intern cimport (
-    Entry, Key, Table, key_of, table_find, table_get, table_intern, table_put, table_release,
+    Entry, Key, Table, key_of, table_find, table_get, table_hash, table_intern, table_put, table_release,
     table_remove, table_retain,
 )
 from urpo_store.engine.overflow cimport sources_free
@@ -259,6 +259,7 @@ cdef Resource *make_resource(SeriesTable *table, Set *set, Pair *pairs, uint32_t
     resource.id = id
     resource.pairs = pairs
     resource.pair_count = <uint32_t>set.count
+    resource.content = set_hash(set)
     if put_record(table, table.resource_pages, id, resource) != 0:
         table_release(&table.strings, resource.service)
         mem_free(table.account, resource)
@@ -315,6 +316,16 @@ cdef uint32_t add_resource(SeriesTable *table, Scan *scan, Span body, const Key 
 
 # ---- scopes -----------------------------------------------------------------------------------------
 
+cdef uint64_t scope_content(SeriesTable *table, const Scope *scope, uint64_t attributes) noexcept nogil:
+    cdef uint64_t parts[4]
+    cdef Key key = key_of(<const uint8_t *>parts, sizeof(parts))
+    parts[0] = attributes
+    parts[1] = table_get(&table.strings, scope.name).hash
+    parts[2] = table_get(&table.strings, scope.version).hash
+    parts[3] = table_get(&table.strings, scope.schema_url).hash
+    return table_hash(&table.strings, &key)
+
+
 cdef uint32_t scope_add(SeriesTable *table, Scan *scan, Span body, Span schema_url) noexcept nogil:
     cdef Key alias = key_of(body.p, body.n)
     cdef uint32_t id = 0
@@ -367,6 +378,7 @@ cdef uint32_t add_scope(SeriesTable *table, Scan *scan, Span body, const Key *al
                 table_retain(&table.strings, scope.schema_url)
                 scope.pairs = pairs
                 scope.pair_count = <uint32_t>set.count
+                scope.content = scope_content(table, scope, set_hash(&set))
                 set.interned = False
                 pairs = NULL
                 taken = True

@@ -3,7 +3,7 @@ from libc.stdint cimport uint32_t
 from libc.string cimport memset
 
 from urpo_store.engine.alloc cimport mem_grow
-from urpo_store.engine.atomics cimport load32_relaxed, load_ptr_relaxed, store32_relaxed
+from urpo_store.engine.atomics cimport load32_relaxed, load_ptr_relaxed
 from urpo_store.engine.attribute_values cimport (
     wire_check_attributes, wire_check_resource, wire_check_scope,
 )
@@ -13,7 +13,7 @@ from urpo_store.engine.records cimport (
     metric_find, metric_follows, metric_guess, raw_key, resource_find, scope_find,
 )
 from urpo_store.engine.series cimport (
-    series_expect, series_find, series_find_many, series_follows, series_guess,
+    series_expect, series_find, series_find_many, series_follows, series_guess, series_touch,
 )
 from urpo_store.engine.series_types cimport SERIES_EVICTED, Series, prefetch_record, series_get
 from urpo_store.engine.store cimport Request, Staging, Store
@@ -69,6 +69,9 @@ cdef int make_room(Request *request) noexcept nogil:
     if mem_grow(&store.account, <void **>&staging.scopes, &staging.scope_capacity,
                 scan.scope_count, sizeof(uint32_t)) != 0:
         return -1
+    if mem_grow(&store.account, <void **>&staging.refused_scopes, &staging.refused_scope_capacity,
+                scan.scope_count, sizeof(uint32_t)) != 0:
+        return -1
     return mem_grow(&store.account, <void **>&staging.metrics, &staging.metric_capacity,
                     scan.metric_count, sizeof(uint32_t))
 
@@ -76,10 +79,8 @@ cdef int make_room(Request *request) noexcept nogil:
 cdef int look_up_envelopes(Request *request) noexcept nogil:
     """Ids of the resources, scopes and metrics found since the last call; 0 where one is new.
 
-    WIRE_OK, WIRE_MALFORMED or WIRE_NO_MEMORY. A resource or scope that breaks a limit refuses the points
-    that are new because of it: the reason stands in `refused` of its resource (a scope's limit refuses
-    its resource's new points too, which is coarser than need be, and as rare as a scope with 100
-    attributes).
+    WIRE_OK, WIRE_MALFORMED or WIRE_NO_MEMORY. A resource or scope that breaks a limit refuses its points,
+    which are new because it is: the reason stands in `refused` or `refused_scopes`.
     """
     cdef Store *store = request.store
     cdef Staging *staging = request.staging
@@ -104,13 +105,13 @@ cdef int look_up_envelopes(Request *request) noexcept nogil:
     request.seen_resources = scan.resource_count
     for i in range(request.seen_scopes, scan.scope_count):
         scope = &scan.scopes[i]
+        staging.refused_scopes[i] = REJECT_NONE
         staging.scopes[i] = scope_find(&store.table, scope.body, scope.schema_url)
         if staging.scopes[i] == 0:
             verdict = wire_check_scope(scope.body, store.max_attributes, store.max_string)
             if verdict > 0:
                 return verdict
-            if verdict < 0:
-                staging.refused[scope.resource] = <uint32_t>(-verdict)
+            staging.refused_scopes[i] = <uint32_t>(-verdict)
     request.seen_scopes = scan.scope_count
     for i in range(request.seen_metrics, scan.metric_count):
         metric = &scan.metrics[i]
@@ -224,11 +225,12 @@ cdef int resolve_point(void *context, Scan *scan, WirePoint *point, bint expecte
 cdef int resolve_take(Request *request, Scan *scan, WirePoint *point, Series *series) noexcept nogil:
     cdef Staging *staging = request.staging
     cdef Point *slot = &scan.slots[point.slot]
+    if not series_touch(series, request.second):
+        # Evicted since it was found: made anew with what is not known.
+        point.series = 0
+        return WIRE_OK
     slot.series = series.id
     request.stale += slot.flags & FLAG_STALE
-    # Written only when it changes, so that threads that send the same do not pass the line around.
-    if load32_relaxed(&series.seen) != request.second:
-        store32_relaxed(&series.seen, request.second)
     # Most series say nothing of requests; of them health wants to know only when their service was seen.
     # That there is a record is a hint: who files the point looks again, under the service's lock.
     if (load_ptr_relaxed(&series.health) != NULL or slot.timestamp != request.filed_time

@@ -59,6 +59,7 @@ cdef int rows_replace(Rows *rows, size_t at, const PointView *view) noexcept nog
 cdef void rows_shift(Rows *rows, size_t to, size_t source, size_t count) noexcept nogil
 cdef void rows_drop(Rows *rows, size_t begin, size_t end) noexcept nogil    # takes rows[begin:end] out
 cdef size_t rows_find(const Rows *rows, size_t first, size_t end, int64_t time) noexcept nogil  # first with a time >= time
+cdef size_t rows_behind(const Rows *rows, size_t first, size_t end, int64_t time) noexcept nogil    # first with a time > time
 
 # Appends one point to rows (its payload as points.pxd, NULL if none). 0 or -1.
 cdef int rows_append(Rows *rows, int64_t time, int64_t start, uint64_t value, uint32_t flags, const uint64_t *payload) noexcept nogil

@@ -1,5 +1,5 @@
 """Decoded points in columns; the contract is in rows.pxd."""
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove, memset
 
 from urpo_store.engine.alloc cimport Account, mem_free, mem_grow, mem_realloc
@@ -209,6 +209,10 @@ cdef size_t rows_find(const Rows *rows, size_t first, size_t end, int64_t time) 
         else:
             end = middle
     return first
+
+
+cdef size_t rows_behind(const Rows *rows, size_t first, size_t end, int64_t time) noexcept nogil:
+    return rows_find(rows, first, end, time + 1) if time < INT64_MAX else end
 
 
 cdef int rows_append(

@@ -9,6 +9,7 @@ from urpo_store.engine.atomics cimport (
 from urpo_store.engine.chunk_store cimport DATA_ADD
 from urpo_store.engine.merging cimport rows_sort
 from urpo_store.engine.mutants cimport MUTANT_WATERMARK_EARLY
+from urpo_store.engine.points cimport FLAG_STALE
 from urpo_store.engine.ring cimport (
     RingCopies, RingCopy, ring_collect, ring_collect_one, ring_copies_free,
 )
@@ -75,8 +76,10 @@ cdef int scan_one(Store *store, Series *series, Grouped *grouped, size_t i, int6
     cdef Snapshot *snapshot
     cdef RingCopy *copy
     cdef uint64_t drained
+    cdef int64_t given_up
     cdef size_t begin = rows.count, k, appended = 0
     pthread_mutex_lock(&store.chunks.lock)
+    given_up = series.data.given_up
     snapshot = snapshot_take(&store.chunks, &series.data, start, end, predecessor)
     # Read under the lock: all below is in the snapshot, nothing at or above it is.
     drained = load_relaxed(&store.ring.tail)
@@ -104,7 +107,17 @@ cdef int scan_one(Store *store, Series *series, Grouped *grouped, size_t i, int6
             k += 1
         if k > begin + 1:
             rows_drop(rows, begin, k - 1)
+        forget_start(rows, begin, start, given_up)
     return 0
+
+
+cdef void forget_start(Rows *rows, size_t first, int64_t begin, int64_t given_up) noexcept nogil:
+    """Of a series that has lost its oldest points, the first value left is not its first: it goes on
+    from one that is gone, unless it started anew since. With an unknown start it is a baseline."""
+    while first < rows.count and rows.flags[first] & FLAG_STALE:
+        first += 1
+    if first < rows.count and rows.times[first] >= begin and rows.starts[first] < given_up:
+        rows.starts[first] = 0
 
 
 cdef int scan_series(Store *store, const uint32_t *ids, size_t count, int64_t start, int64_t end,

@@ -6,7 +6,7 @@ from urpo_store.engine.alloc cimport Account, mem_free, mem_grow, mem_realloc
 from urpo_store.engine.chunk cimport (
     SPARSE,
     Chunk,
-    chunk_begins_before,
+    chunk_begins_by,
     chunk_decode,
     chunk_encode,
     chunk_ends_before,
@@ -53,6 +53,7 @@ from urpo_store.engine.merging cimport rows_sort
 from urpo_store.engine.rows cimport (
     PointView,
     Rows,
+    rows_behind,
     rows_clear,
     rows_drop,
     rows_find,
@@ -182,7 +183,7 @@ cdef int find_point(ChunkStore *store, SeriesData *data, int64_t time, PointView
             return -1
         if i == data.chunk_count:
             return 0
-        inside = chunk_begins_before(clocks_of(store), bench.work, data.chunks[i], time + 1)
+        inside = chunk_begins_by(clocks_of(store), bench.work, data.chunks[i], time)
         if inside <= 0:
             return inside
         place = data.chunks[i]
@@ -416,7 +417,7 @@ cdef int fold_late(
         ):
             return -1
         inside = rows_find(late, at, end, begins)
-        after = rows_find(late, inside, end, ends + 1)
+        after = rows_behind(late, inside, end, ends)
         if inside > at:
             rows_clear(&bench.rows)
             if gather_late(&bench.rows, late, at, inside) != 0:

@@ -16,7 +16,8 @@
 # (3) Everything below is written under SeriesTable.lock, but for the fields that say otherwise.
 # (4) An evicted series is unlinked from every table under the lock. Its id and points are retired behind
 #     the drain (epoch.pxd): they are given back only when no call from before is under way and the drain
-#     has passed all that such calls published. What was drained into it until then is evicted.
+#     has passed all that such calls published. A call that found the series before asks series_touch before
+#     it publishes a point of it, so that no point that is acknowledged goes into a series that leaves.
 # (5) A record (Resource, Scope, Metric, Series) is found by its id until no call from before is under way;
 #     then it leaves its page, under the lock, and is freed when those are over that met it there meanwhile
 #     (a stale `next`, a walk over all ids).
@@ -57,6 +58,9 @@ cdef uint32_t series_add(SeriesTable *table, Scan *scan, uint32_t resource, uint
 cdef uint32_t series_attribute(SeriesTable *table, const Series *series, uint32_t key) noexcept nogil
 # The same by the key's text, for code that has no ids. NULL: absent.
 cdef const Entry *series_attribute_named(SeriesTable *table, const Series *series, const char *key) noexcept nogil
+# Says that a point came for the series in this monotonic second. False: it has been evicted meanwhile, and
+# the caller needs another (series_add). Lock-free, inside an epoch.
+cdef bint series_touch(Series *series, uint32_t second) noexcept nogil
 # Evicts series that were idle for IDLE_SECONDS before `now` (monotonic seconds), at most `most`.
 # Takes the lock. Returns how many. Whoever reclaims afterwards (epoch_reclaim) takes ChunkStore.lock.
 cdef uint32_t series_evict_idle(SeriesTable *table, uint32_t now, uint32_t most) noexcept nogil

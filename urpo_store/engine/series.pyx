@@ -4,9 +4,9 @@ from libc.string cimport memset, strlen
 
 from urpo_store.engine.alloc cimport Account, mem_calloc, mem_free, mem_grow
 from urpo_store.engine.atomics cimport (
-    add_relaxed, load32_relaxed, load_ptr_acquire, load_relaxed, monotonic_ns, pthread_mutex_destroy,
-    pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock, random_bytes, store32_relaxed,
-    store_ptr_release,
+    add_relaxed, load32_relaxed, load32_seq_cst, load_ptr_acquire, load_relaxed, monotonic_ns,
+    pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock, random_bytes,
+    store32_relaxed, store32_seq_cst, store_ptr_release,
 )
 from urpo_store.engine.attribute_set cimport (
     Pair, Set, same_span, set_copy_pairs, set_decode, set_find, set_free, set_hash, set_intern, set_key,
@@ -135,12 +135,18 @@ cdef void free_series(void *context, void *item) noexcept nogil:
 # ---- level 3 ----------------------------------------------------------------------------------------
 
 cdef uint64_t source_hash(SeriesTable *table, uint32_t resource, uint32_t scope, uint32_t metric, const Set *set) noexcept nogil:
-    """Of a set as it was sent, in a metric of one scope and resource."""
-    cdef uint64_t hash = set_hash(set)
-    cdef Key key = key_of(<const uint8_t *>&hash, sizeof(hash))
-    key.prefix[0] = resource
-    key.prefix[1] = scope
-    key.prefix[2] = metric
+    """Of a set as it was sent, in a metric of one scope and resource.
+
+    By what they are, not by their ids: a source is remembered for longer than these may live, and ids are
+    used again.
+    """
+    cdef uint64_t parts[3]
+    cdef Key key = key_of(<const uint8_t *>parts, sizeof(parts))
+    parts[0] = set_hash(set)
+    parts[1] = resource_get(table, resource).content
+    parts[2] = scope_get(table, scope).content
+    # The metric's record is where sources are remembered.
+    key.prefix[0] = metric
     return table_hash(&table.strings, &key)
 
 
@@ -286,6 +292,14 @@ cdef bint has_room(SeriesTable *table) noexcept nogil:
     return table.series_count < table.max_series and not short_of_memory(table)
 
 
+cdef bint series_touch(Series *series, uint32_t second) noexcept nogil:
+    # See evict_idle for the order. Most series have been seen this second already; then the mark would
+    # have been there before who saw them looked for it.
+    if load32_relaxed(&series.seen) != second:
+        store32_seq_cst(&series.seen, second)
+    return not load32_seq_cst(&series.flags) & SERIES_EVICTED
+
+
 cdef uint32_t series_add(SeriesTable *table, Scan *scan, uint32_t resource, uint32_t scope, uint32_t metric, Span attributes, uint64_t *source) noexcept nogil:
     cdef Key alias = raw_key(resource, scope, metric, attributes)
     cdef Set set
@@ -311,6 +325,9 @@ cdef uint32_t series_add(SeriesTable *table, Scan *scan, uint32_t resource, uint
             else:
                 source[0] = source_hash(table, resource, scope, metric, &set)
                 id = collapse(table, resource, scope, metric, &set)
+    if id:
+        # Under the lock, so that it is not evicted before its point is there.
+        store32_relaxed(&series_get(table, id).seen, <uint32_t>(monotonic_ns() // 1000000000))
     pthread_mutex_unlock(&table.lock)
     set_free(&set)
     return id
@@ -320,8 +337,6 @@ cdef uint32_t series_add(SeriesTable *table, Scan *scan, uint32_t resource, uint
 
 cdef void evict_series(SeriesTable *table, Series *series) noexcept nogil:
     cdef uint32_t i
-    # Relaxed: retiring it below raises the epoch, and who enters after that sees the mark.
-    store32_relaxed(&series.flags, series.flags | SERIES_EVICTED)
     if table.on_evict != NULL:
         table.on_evict(table.context, table, series)
     for i in range(series.alias_count):
@@ -345,11 +360,19 @@ cdef uint32_t evict_idle(SeriesTable *table, uint32_t now, uint32_t most) noexce
         series = series_get(table, id)
         if series == NULL or series.flags & SERIES_EVICTED:
             continue
-        if load32_relaxed(&series.seen) + IDLE_SECONDS <= now:
-            evict_series(table, series)
-            evicted += 1
-            if evicted == most:
-                break
+        if load32_relaxed(&series.seen) + IDLE_SECONDS > now:
+            continue
+        # Marked first, then the second look, while a producer says that it is here first and looks for
+        # the mark then: one of the two sees the other, and no point goes into a series that is leaving.
+        # (Who entered after the eviction sees the mark anyway: retiring the series raises the epoch.)
+        store32_seq_cst(&series.flags, series.flags | SERIES_EVICTED)
+        if load32_seq_cst(&series.seen) + IDLE_SECONDS > now:
+            store32_relaxed(&series.flags, series.flags & ~<uint32_t>SERIES_EVICTED)
+            continue
+        evict_series(table, series)
+        evicted += 1
+        if evicted == most:
+            break
     if evicted:
         compact_lists(table)
     return evicted

@@ -36,6 +36,7 @@ cdef struct Resource:
     uint32_t pair_count
     uint32_t alias_count
     Pair *pairs
+    uint64_t content            # hash of its attributes, whatever their ids; constant
     Entry *aliases[ALIASES]
     void *health                # HealthService of the service; set with its first series, constant after
 
@@ -45,6 +46,7 @@ cdef struct Scope:
     uint32_t pair_count
     uint32_t alias_count
     Pair *pairs
+    uint64_t content            # as a resource's; of name, version and schema_url too
     Entry *aliases[ALIASES]
 
 cdef struct Metric:
@@ -92,7 +94,6 @@ cdef struct SeriesTable:
     void **scope_pages
     void **metric_pages
     void **series_pages
-    uint64_t secret[4]          # of the hash of collapsed sources; constant
     uint64_t memory_limit       # bytes of its account beyond which new sets collapse; constant
     uint32_t max_series         # constant
     uint32_t overflow_value     # string id of "urpo.overflow"; constant

@@ -4,11 +4,11 @@ A snapshot is one block of memory: this struct, then the pointers of its chunks 
 their clocks, then the row of the tail's newest point. What it points to stays readable while the
 reader is inside its epoch. Late points are copied, as they change in place.
 """
-from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from urpo_store.engine.alloc cimport Account, mem_alloc, mem_free
-from urpo_store.engine.chunk cimport Chunk, chunk_begins_before, chunk_block_count, chunk_decode
+from urpo_store.engine.chunk cimport Chunk, chunk_begins_before, chunk_begins_by, chunk_block_count, chunk_decode
 from urpo_store.engine.chunk_store cimport LATE_OVERRIDE, ChunkStore, SeriesData, bench_of, clocks_of
 from urpo_store.engine.clock cimport Clock, TickBlock, block_number, clock_get, gather_times
 from urpo_store.engine.merging cimport rows_sort
@@ -16,6 +16,7 @@ from urpo_store.engine.full_tails cimport full_settle
 from urpo_store.engine.rows cimport (
     PointView,
     Rows,
+    rows_behind,
     rows_drop,
     rows_find,
     rows_free,
@@ -40,10 +41,6 @@ cdef struct Snapshot:
     Rows late
 
 
-cdef inline int64_t behind(int64_t time) noexcept nogil:
-    return time + 1 if time < INT64_MAX else time
-
-
 cdef int choose_chunks(
     ChunkStore *store, SeriesData *data, int64_t start, int64_t end, bint predecessor,
     uint32_t *first, uint32_t *last
@@ -57,7 +54,7 @@ cdef int choose_chunks(
     i = <uint32_t>at
     first[0] = i
     while i < data.chunk_count:
-        begun = chunk_begins_before(clocks_of(store), bench_of(store).work, data.chunks[i], behind(end))
+        begun = chunk_begins_by(clocks_of(store), bench_of(store).work, data.chunks[i], end)
         if begun < 0:
             return -1
         if not begun:
@@ -206,9 +203,7 @@ cdef int snapshot_decode(ChunkStore *store, Snapshot *snapshot, Rows *rows) noex
         if snapshot.late.count:
             # What came late came after: of equal times it is kept.
             rows_sort(rows, base, 0)
-        last = rows_find(rows, base, rows.count, behind(snapshot.end))
-        if snapshot.end == INT64_MAX:
-            last = rows.count
+        last = rows_behind(rows, base, rows.count, snapshot.end)
         rows_drop(rows, last, rows.count)
         first = rows_find(rows, base, rows.count, snapshot.start)
         if snapshot.predecessor and first > base:

@@ -37,9 +37,11 @@ cdef struct Staging:
     uint32_t *resources         # id of Scan.resources[i]; 0 not known yet
     uint32_t *scopes
     uint32_t *metrics
-    uint32_t *refused           # REJECT_* for all points of Scan.resources[i], of scopes behind them
+    uint32_t *refused           # REJECT_* for all points of Scan.resources[i]
+    uint32_t *refused_scopes    # and of Scan.scopes[i]
     Span *services              # the service of Scan.resources[i], for refusals; p is NULL until asked for
-    size_t resource_capacity, scope_capacity, metric_capacity, refused_capacity, service_capacity
+    size_t resource_capacity, scope_capacity, metric_capacity, service_capacity
+    size_t refused_capacity, refused_scope_capacity
     Refusal refusals[REFUSALS]
     uint32_t refusal_count
     uint64_t accepted, rejected, bad_exemplars
@@ -83,7 +85,7 @@ cdef struct Store:
     uint64_t waiting            # atomic: producers that wait, or are about to
     uint64_t stopping           # atomic: 1 from close on
     uint64_t next_maintenance   # monotonic ns; under the drain lock
-    uint64_t evicted_epoch      # in which memory was last given up to limbo; under the drain lock
+    uint64_t evicted_epoch      # atomic: in which memory was last given up to limbo; written under the drain lock
     uint32_t seal_next          # series from which on tails are sealed for want of memory; under the drain lock
     uint64_t *payload           # scratch of the drain, under the drain lock
     size_t payload_capacity

@@ -98,6 +98,7 @@ cdef void staging_free(Store *store, Staging *staging) noexcept nogil:
     mem_free(&store.account, staging.filed)
     mem_free(&store.account, staging.known)
     mem_free(&store.account, staging.refused)
+    mem_free(&store.account, staging.refused_scopes)
     mem_free(&store.account, staging.services)
     mem_free(&store.account, staging)
 

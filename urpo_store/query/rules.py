@@ -24,6 +24,11 @@ def check_query(query: MetricQuery) -> float | None:
         raise QueryError(
             f"limit={limit!r} is no number of series; give an int of at least 1, or None for all."
         )
+    if isinstance(query.by, str):
+        raise QueryError(f"by={query.by!r} is a text; give a sequence of keys: by=({query.by!r},).")
+    wrong = [key for key in query.by or () if not isinstance(key, str)]
+    if wrong:
+        raise QueryError(f"by has {wrong[0]!r}, which is no attribute key; keys are text.")
     if query.quantile is None:
         return query.aggregation.quantile
     if isinstance(query.quantile, bool) or not isinstance(query.quantile, Real):

@@ -28,6 +28,11 @@ def select(reader: Reader, query: MetricQuery) -> list[Stream]:
             f"service={query.service!r} is no name; give the service's name as text, or None for "
             "all."
         )
+    if not isinstance(query.where, Mapping):
+        raise QueryError(
+            f"where={query.where!r} is no mapping; give attribute keys and what their values must "
+            "be, such as {'http.route': '/pay'}."
+        )
     where = {key: _condition(key, value) for key, value in query.where.items()}
     kept = []
     for stream in reader.streams(query.metric):
@@ -123,12 +128,7 @@ def group(reader: Reader, ids: UInt32Array, by: Sequence[str] | None) -> Groups 
     """The groups that `by` makes of the series; None if every series stands for itself."""
     if by is None:
         return None
-    if isinstance(by, str):
-        raise QueryError(f"by={by!r} is a text; give a sequence of keys: by=({by!r},).")
     keys = list(dict.fromkeys(by))
-    wrong = [key for key in keys if not isinstance(key, str)]
-    if wrong:
-        raise QueryError(f"by has {wrong[0]!r}, which is no attribute key; keys are text.")
     if not keys:
         return Groups(np.arange(len(ids)), np.array([0, len(ids)]), [{}])
     columns = np.stack([reader.attribute_column(ids, key) for key in keys])
