@@ -60,6 +60,19 @@ def gap_of(series: Sequence[MetricSeries], step_seconds: float | None) -> float:
     return 3 * float(np.median(np.concatenate(distances))) / 1e9
 
 
+def interval_of(series: Sequence[MetricSeries], step_seconds: int) -> int:
+    """How many seconds apart the points are when most windows of a step are empty; 0 if they are not.
+
+    A rate over windows shorter than the interval of the exports is too high where an export falls
+    into one, and nothing in between.
+    """
+    distances = [np.diff(each.timestamps) for each in series if len(each) > 1]
+    if not distances:
+        return 0
+    usual = round(float(np.median(np.concatenate(distances))) / 1e9)
+    return usual if usual >= 2 * step_seconds else 0
+
+
 def bucket_counts(
     series: MetricSeries, instants: Sequence[int]
 ) -> tuple[list[list[float]], list[str]]:

@@ -96,6 +96,11 @@ def age(nanoseconds: int | None) -> str:
     return f"{past / 3600:.0f} h ago"
 
 
+def short_age(nanoseconds: int | None) -> str:
+    """How long ago, for a narrow column: now, 2 s, 4 min."""
+    return age(nanoseconds).removesuffix(" ago")
+
+
 def size(count: int) -> str:
     """Bytes: 512 B, 2.5 MiB."""
     value = float(count)
@@ -112,6 +117,17 @@ def width(text: str) -> int:
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in text
     )
+
+
+def cut(text: str, room: int, mark: str = "…") -> str:
+    """The text in at most `room` columns; where something is left out stands `mark` (a column)."""
+    if width(text) <= room:
+        return text
+    # By characters, since a wide one takes two columns.
+    text = text[: max(room, 0)]
+    while text and width(text) > room - 1:
+        text = text[:-1]
+    return text + mark if room > 0 else ""
 
 
 def printable(text: str) -> str:

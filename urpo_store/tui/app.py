@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from textual.app import App, ComposeResult, SystemCommand
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.screen import ModalScreen, Screen
-from textual.widgets import Static
+from textual.screen import Screen
+from textual.scrollbar import ScrollBar, ScrollBarRender
 
-from .. import text
 from ..interfaces import MetricStorage
 from .arrived import ArrivedView
+from .keys import Help, bindings_of
+from .look import ascii_only
 from .metrics import MetricsView
 from .query import QueryView
 from .services import ServicesView
@@ -27,22 +27,11 @@ from .view import View, export_file
 INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
-class Help(ModalScreen[None]):
-    """Every key that works on the screen below, out of the bindings themselves."""
+class _PlainScrollBar(ScrollBarRender):
+    """Without the characters that smooth its ends."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,question_mark,q,f1", "dismiss", "Close")
-    ]
-
-    def __init__(self, lines: list[tuple[str, str]]) -> None:
-        super().__init__()
-        self.lines = lines
-
-    def compose(self) -> ComposeResult:
-        width = max(len(key) for key, _ in self.lines)
-        shown = "\n".join(f"{key:>{width}}  {what}" for key, what in self.lines)
-        with VerticalScroll(id="help"):
-            yield Static(f"KEYS (Esc closes)\n\n{text.printable_lines(shown)}", markup=False)
+    VERTICAL_BARS: ClassVar[list[str]] = [" "] * 8
+    HORIZONTAL_BARS: ClassVar[list[str]] = [" "] * 8
 
 
 class UrpoApp(App[None]):
@@ -61,15 +50,15 @@ class UrpoApp(App[None]):
         Binding("4,colon", "view('query')", "Query"),
         Binding("left_square_bracket", "range(-1)", "Narrower range", show=False),
         Binding("right_square_bracket", "range(1)", "Wider range", show=False),
-        Binding("left", "pan(-0.5)", "Earlier, while paused", show=False),
-        Binding("right", "pan(0.5)", "Later, while paused", show=False),
-        Binding("0", "now", "Now, no pause", show=False),
+        Binding("left,h", "pan(-0.5)", "Earlier (while paused)", show=False),
+        Binding("right,l", "pan(0.5)", "Later (while paused)", show=False),
+        Binding("0", "now", "Back to now", show=False),
         Binding("p", "pause", "Pause"),
         Binding("plus", "interval(-1)", "Look more often", show=False),
         Binding("minus", "interval(1)", "Look less often", show=False),
         Binding("R", "look", "Look now", show=False),
         Binding("w", "picture", "Picture (SVG)", show=False),
-        Binding("question_mark,f1", "keys", "Keys"),
+        Binding("question_mark,f1", "keys", "All keys"),
         Binding("q", "quit", "Quit"),
         Binding("ctrl+q,ctrl+c", "quit", "Quit", show=False, priority=True),
     ]
@@ -97,6 +86,9 @@ class UrpoApp(App[None]):
         self.trace_url = os.environ.get("URPO_STORE_TRACE_URL", "")
         self._interval = interval
         self._directory = directory or Path.cwd()
+        if ascii_only():
+            ScrollBar.renderer = _PlainScrollBar
+            self.add_class("-plain")
 
     def on_mount(self) -> None:
         self._timer = self.set_interval(
@@ -158,15 +150,7 @@ class UrpoApp(App[None]):
         self.notify(f"looks every {self._interval:g} s")
 
     def action_keys(self) -> None:
-        lines = []
-        for bound in self.screen.active_bindings.values():
-            binding = bound.binding
-            if binding.description and not binding.system:
-                lines.append((self.get_key_display(binding), binding.description))
-        grouped: dict[str, list[str]] = {}
-        for key, what in lines:
-            grouped.setdefault(what, []).append(key)
-        self.push_screen(Help([(" ".join(keys), what) for what, keys in grouped.items()]))
+        self.push_screen(Help(bindings_of(self.screen)))
 
     def action_picture(self) -> None:
         name = self.view.NAME if self.view is not None else "keys"

@@ -1,4 +1,4 @@
-"""One service: its operations, charts of rate, errors and latency, and its instances."""
+"""One service: charts of its rate, errors and latency; its operations, and their instances."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import numpy as np
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.widgets import Static
 
 from .. import text
 from ..charts import Line
-from ..drawing import line_of
+from ..drawing import interval_of, line_of
 from ..model import Aggregation, MetricKind, MetricQuery, MetricSeries, ServiceHealthMetrics
 from .chart import Chart
-from .look import PLAIN, Cell, errors_cell
+from .look import PLAIN, Cell, errors_cell, latency_cell
 from .state import SECOND, Moment
 from .table import Column, Table, TableRow
 from .view import Loaded, View, matches
@@ -42,6 +43,9 @@ ERRORS = (
     "rpc.grpc.status_code",
     "rpc.response.status_code",
 )
+#: Windows of a chart, and series of a metric that are looked at for their attributes.
+_POINTS = 60
+_SAMPLE = 1000
 _HISTOGRAMS = (MetricKind.HISTOGRAM, MetricKind.EXPONENTIAL_HISTOGRAM)
 
 
@@ -70,7 +74,8 @@ class Operation:
 @dataclass(frozen=True, slots=True)
 class ServiceData:
     health: ServiceHealthMetrics | None
-    keys: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()  # of an operation
+    instance: tuple[str, ...] = ()  # the key of an instance, when unfolded and known
     operations: list[Operation] = field(default_factory=list)
     rate: Line = field(default_factory=lambda: Line((), ()))
     errors: Line = field(default_factory=lambda: Line((), ()))
@@ -101,17 +106,18 @@ class ServiceView(View):
         with Horizontal(id="charts"):
             yield Chart(id="rate")
             yield Chart(id="latency")
-        yield Table(
-            (
-                Column("OPERATION", grow=True),
-                Column("RATE/s", ">"),
-                Column("ERRORS", ">"),
-                Column("P95", ">"),
-                Column("COUNT", ">", rank=1),
-            ),
-            sort=1,
-            falling=True,
-            id="operations",
+        yield Table(self._columns(), sort=1, falling=True, id="operations", classes="-fits")
+        yield Static(id="detail")
+
+    def _columns(self) -> tuple[Column, ...]:
+        instance = (Column("INSTANCE", grow=True),) if self.unfolded else ()
+        return (
+            Column("OPERATION", grow=True),
+            Column("RATE/s", ">"),
+            Column("ERRORS", ">"),
+            Column("P95", ">"),
+            Column("COUNT", ">", rank=1),
+            *instance,
         )
 
     # ---- loading
@@ -123,36 +129,39 @@ class ServiceView(View):
         source = health.source
         known: dict[str, None] = {}
         kind, unit = MetricKind.HISTOGRAM, "s"
-        for series in self.storage.series(MetricQuery(source, self.service)):
+        sample = MetricQuery(source, self.service, limit=_SAMPLE)
+        for series in self.storage.series(sample):
             known |= dict.fromkeys((*series.attributes, *series.resource))
             kind, unit = series.kind, series.unit
-        keys = _keys(known, self.unfolded)
-        step = moment.step(60)
-        start, end = moment.aligned(step)
-        ask = Ask(self, source, start, end)
+        keys = _operation_keys(known)
+        instance = tuple(key for key in INSTANCES if key in known)[:1] if self.unfolded else ()
         failing = [key for key in ERRORS if key in known]
-        rate = ask.over_time(Aggregation.RATE, step, ())
+        ask = Ask(self, source, moment)
+        rate = ask.over_time(Aggregation.RATE, ())
+        if ask.stretch(rate):
+            rate = ask.over_time(Aggregation.RATE, ())
         lines = [line_of(series) for series in rate]
         latency: list[Line] = []
         if kind in _HISTOGRAMS:
             for quantile in (Aggregation.P50, Aggregation.P95, Aggregation.P99):
-                found = ask.over_time(quantile, step, ())
+                found = ask.over_time(quantile, ())
                 latency += [line_of(series) for series in found] or [Line((), ())]
         return ServiceData(
             health,
             keys,
-            self._operations(ask, moment, keys, failing, kind),
+            instance,
+            self._operations(ask, (*keys, *instance), failing, kind),
             lines[0] if lines else Line((), ()),
-            _errors(ask.over_time(Aggregation.RATE, step, failing) if failing else []),
+            _errors(ask.over_time(Aggregation.RATE, failing) if failing else []),
             tuple(latency),
-            start,
-            end,
-            step,
+            ask.start,
+            ask.end,
+            ask.step,
             0.001 if unit == "ms" else 1.0,
         )
 
     def _operations(
-        self, ask: Ask, moment: Moment, keys: tuple[str, ...], failing: list[str], kind: MetricKind
+        self, ask: Ask, keys: tuple[str, ...], failing: list[str], kind: MetricKind
     ) -> list[Operation]:
         found: dict[tuple[str, ...], Operation] = {}
 
@@ -160,14 +169,14 @@ class ServiceView(View):
             name = tuple(_shown(series.attributes.get(key)) for key in keys)
             return found.setdefault(name, Operation(name))
 
-        for series in ask.at_once(Aggregation.INCREASE, moment, (*keys, *failing)):
+        for series in ask.at_once(Aggregation.INCREASE, (*keys, *failing)):
             count = float(series.values[-1]) if len(series) else 0.0
             one = operation(series)
             one.count += count
             if is_error(series.attributes):
                 one.errors += count
         if kind in _HISTOGRAMS:
-            for series in ask.at_once(Aggregation.P95, moment, keys):
+            for series in ask.at_once(Aggregation.P95, keys):
                 if len(series):
                     operation(series).p95 = float(series.values[-1])
         return list(found.values())
@@ -182,51 +191,63 @@ class ServiceView(View):
             table.update_rows([], f"{sent}; press m for the metrics that it sends.")
         else:
             self._table(table, data, loaded.moment)
+        self._detail(data)
 
         def seconds(value: float) -> str:
             return text.seconds(value * data.scale) if value else "0"
 
-        errors = [data.errors] if len(data.errors.times) else []
-        head = "requests/s" + (", errors/s" if errors else "")
-        rate = self.query_one("#rate", Chart)
-        rate.draw_lines(
-            head, [data.rate, *errors], data.start, data.end, 1.5 * data.step, text.number
+        lines, names = [data.rate], ["requests/s"]
+        if len(data.errors.times):
+            lines, names = [*lines, data.errors], [*names, "errors/s"]
+        gap = 1.5 * data.step
+        self.query_one("#rate", Chart).draw_lines(
+            "", lines, data.start, data.end, gap, text.number, names
         )
         self.query_one("#latency", Chart).draw_lines(
-            "p50, p95, p99", data.latency, data.start, data.end, 1.5 * data.step, seconds
+            "", data.latency, data.start, data.end, gap, seconds, ("p50", "p95", "p99")
         )
 
     def _table(self, table: Table, data: ServiceData, moment: Moment) -> None:
         rows = []
         for one in data.operations:
-            name = " ".join(part for part in one.name if part) or "(all)"
-            if not matches(self.filter, name):
+            count = len(data.keys)
+            name = " ".join(part for part in one.name[:count] if part) or "(all)"
+            instances = [part or text.UNKNOWN for part in one.name[count:]]
+            if not matches(self.filter, name, *instances):
                 continue
             ratio = one.errors / one.count if one.count else None
             rate = one.count / moment.seconds
             p95 = one.p95 * data.scale
-            known = math.isfinite(p95)
-            rows.append(
-                TableRow(
-                    one.name,
-                    (
-                        Cell(name, PLAIN, name),
-                        Cell(text.rate(rate), PLAIN, rate),
-                        errors_cell(ratio),
-                        Cell(
-                            text.seconds(p95) if known else text.UNKNOWN,
-                            PLAIN,
-                            p95 if known else None,
-                        ),
-                        Cell(text.number(one.count), PLAIN, one.count),
-                    ),
-                )
-            )
+            cells = [
+                Cell(name, PLAIN, name),
+                Cell(text.rate(rate), PLAIN, rate),
+                errors_cell(ratio),
+                latency_cell(p95 if math.isfinite(p95) else None),
+                Cell(text.number(one.count), PLAIN, one.count),
+            ]
+            if self.unfolded:
+                instance = instances[0] if instances else text.UNKNOWN
+                cells.append(Cell(instance, PLAIN, instance))
+            rows.append(TableRow(one.name, cells))
         table.update_rows(rows, "No operation has a name like this.")
+
+    def _detail(self, data: ServiceData) -> None:
+        health = data.health
+        if health is None or health.source is None:
+            shown = ""
+        elif health.source.startswith("spans:"):
+            shown = f"health by {health.source}"
+        else:
+            by = ", ".join((*data.keys, *data.instance)) or "nothing: it has no operations"
+            shown = f"health by {health.source}; operations by {by}"
+        self.query_one("#detail", Static).update(text.printable(shown))
 
     def action_instances(self) -> None:
         """Folds the instances of the service, or unfolds them."""
         self.unfolded = not self.unfolded
+        table = self.query_one(Table)
+        table.update_rows([], "")
+        table.columns = self._columns()
         self.reload()
 
     def action_metrics(self) -> None:
@@ -241,54 +262,59 @@ class ServiceView(View):
 
             where = {
                 key: value
-                for key, value in zip(data.keys, event.key, strict=True)  # type: ignore[call-overload]
+                for key, value in zip((*data.keys, *data.instance), event.key, strict=True)  # type: ignore[call-overload]
                 if value
             }
             self.app.push_screen(MetricView(data.health.source, self.service, where))
 
 
 class Ask:
-    """Queries of one metric of one service."""
+    """Queries of one metric of one service over the range of one load."""
 
-    def __init__(self, view: View, metric: str, start: int, end: int) -> None:
+    def __init__(self, view: View, metric: str, moment: Moment) -> None:
         self._storage = view.storage
         self._metric = metric
         self._service = view.subject()
-        self._start, self._end = start, end
+        self._moment = moment
+        self._set_step(0)
 
-    def over_time(self, ask: Aggregation, step: int, by: Sequence[str]) -> Sequence[MetricSeries]:
+    def _set_step(self, interval: int) -> None:
+        self.step = self._moment.step(_POINTS, interval)
+        self.start, self.end = self._moment.aligned(self.step)
+
+    def stretch(self, series: Sequence[MetricSeries]) -> bool:
+        """Takes a longer step if the points of an answer lie further apart; whether it did."""
+        interval = interval_of(series, self.step)
+        if interval:
+            self._set_step(interval)
+        return bool(interval)
+
+    def over_time(self, ask: Aggregation, by: Sequence[str]) -> Sequence[MetricSeries]:
+        return self._query(ask, by, self.start, self.end, self.step)
+
+    def at_once(self, ask: Aggregation, by: Sequence[str]) -> Sequence[MetricSeries]:
+        """The whole range as one window."""
+        return self._query(ask, by, self._moment.now, self._moment.now, self._moment.seconds)
+
+    def _query(
+        self, ask: Aggregation, by: Sequence[str], start: int, end: int, step: int
+    ) -> Sequence[MetricSeries]:
         query = MetricQuery(
             self._metric,
             self._service,
-            start=self._start,
-            end=self._end,
+            start=start,
+            end=end,
             step=step * SECOND,
             aggregation=ask,
             by=tuple(by),
         )
         return list(self._storage.query_metrics(query))
 
-    def at_once(self, ask: Aggregation, moment: Moment, by: Sequence[str]) -> list[MetricSeries]:
-        """The whole range as one window."""
-        query = MetricQuery(
-            self._metric,
-            self._service,
-            start=moment.now,
-            end=moment.now,
-            step=moment.seconds * SECOND,
-            aggregation=ask,
-            by=tuple(by),
-        )
-        return list(self._storage.query_metrics(query))
 
-
-def _keys(known: Mapping[str, None], unfolded: bool) -> tuple[str, ...]:
+def _operation_keys(known: Mapping[str, None]) -> tuple[str, ...]:
     """What the rows are grouped by."""
     operation = next((keys for keys in OPERATIONS if keys[-1] in known), ())
-    keys = [key for key in operation if key in known]
-    if unfolded:
-        keys += [key for key in INSTANCES if key in known][:1]
-    return tuple(keys)
+    return tuple(key for key in operation if key in known)
 
 
 def _shown(value: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +14,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Vertical
 from textual.css.query import NoMatches
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from .. import text
 from ..errors import UrpoStoreError
 from ..interfaces import MetricStorage
 from ..model import StoreStats
-from .look import BAD, DIM, HEAD, WARN, ascii_only
+from .keys import KeyLine
+from .look import BAD, DIM, HEAD, PLAIN, WARN, ascii_only
 from .state import Moment, State
 from .table import Table
 
@@ -50,6 +53,8 @@ class View(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter"),
         Binding("escape", "back", "Back", show=False),
+        Binding("tab", "app.focus_next", "Next pane", show=False),
+        Binding("shift+tab", "app.focus_previous", "Pane before", show=False),
         Binding("x", "export('csv')", "Export CSV", show=False),
         Binding("X", "export('json')", "Export JSON", show=False),
     ]
@@ -118,15 +123,20 @@ class View(Screen[None]):
         yield Static(id="title")
         yield from self.content()
         yield Input(id="filter", placeholder=self.FILTERS)
-        yield Static(id="status")
-        yield Footer()
+        with Vertical(id="foot"):
+            yield Static(id="status")
+            yield KeyLine(id="keyline")
 
     def on_mount(self) -> None:
         self.query_one("#filter").display = False
+        self.focus_first()
+        self.write_title()
+
+    def focus_first(self) -> None:
+        """Puts the focus where one begins; Textual calls `on_mount` of every class by itself."""
         table = self.table()
         if table is not None:
             table.focus()
-        self.write_title()
 
     def on_screen_resume(self) -> None:
         self.reload()
@@ -177,19 +187,28 @@ class View(Screen[None]):
     # ---- title, status, filter
 
     def write_title(self) -> None:
-        state = self.state
-        parts = Text.assemble(("urpo-store", HEAD), "  ", (self.NAME, HEAD))
-        if self.subject():
-            parts.append(f"  {text.printable(self.subject())}")
-        parts.append(f"  last {state.range}")
-        if state.paused_at is not None:
-            parts.append("  PAUSED", WARN)
-        if self.filter:
-            parts.append(f"  /{self.filter}", WARN)
+        """The name and the subject, cut if need be; what always stays whole is on the right."""
         try:
-            self.query_one("#title", Static).update(parts)
+            title = self.query_one("#title", Static)
         except NoMatches:
             return  # before the first drawing
+        state = self.state
+        right = Text(f"  last {state.range}")
+        if state.paused_at is not None:
+            right.append(f" to {clock_time(state.paused_at)}")
+            right.append("  PAUSED", WARN)
+        if self.filter:
+            right.append(f"  /{self.filter}", WARN)
+        name = f"urpo-store  {self.NAME}" if title.size.width >= 60 else self.NAME
+        parts = Text.assemble((name, HEAD))
+        if self.subject():
+            parts.append(f"  {text.printable(self.subject())}", PLAIN)
+        room = max(title.size.width - right.cell_len, len(self.NAME))
+        parts.truncate(room, overflow="crop" if self.ascii_only else "ellipsis", pad=True)
+        title.update(parts.append_text(right))
+
+    def on_resize(self) -> None:
+        self.write_title()
 
     def write_status(self, loaded: Loaded) -> None:
         line = Text()
@@ -277,6 +296,10 @@ def matches(pattern: str, *texts: str) -> bool:
         elif word not in whole:
             return False
     return True
+
+
+def clock_time(nanoseconds: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(nanoseconds // 10**9))
 
 
 def export_file(directory: Path, name: str, shape: str, stamp: str) -> Path:
