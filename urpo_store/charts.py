@@ -95,8 +95,10 @@ def line_chart(
         high = low + (abs(low) or 1.0)
     scale = [""] * height
     scale[0], scale[-1] = show(high), show(low)
-    if height >= 5:
-        scale[(height - 1) // 2] = show(high - (high - low) * ((height - 1) // 2) / (height - 1))
+    parts = 4 if height >= 13 else 2 if height >= 5 else 1
+    for part in range(1, parts):
+        row = (height - 1) * part // parts
+        scale[row] = show(high - (high - low) * row / (height - 1))
     margin = max(len(label) for label in scale)
     columns = max(4, width - margin - 2)
     canvas = _Canvas(columns, height, ascii_only)

@@ -148,6 +148,8 @@ class Driver:
             quiet += 1
             await self.pilot._wait_for_screen()
             screen = self.app.screen
+            if screen._callbacks:
+                quiet = 0
             if self.app.workers or getattr(screen, "_loading", False):
                 await self.app.workers.wait_for_complete()
                 quiet = 0
@@ -163,9 +165,13 @@ class Driver:
         self.app.post_message(event)
 
     async def press(self, *keys):
+        """Keys one after the other; several words are typed."""
         for key in keys:
-            self.send(key)
-            await self.settle()
+            if " " in key:
+                await self.type(key)
+            else:
+                self.send(key)
+                await self.settle()
         return self.text
 
     async def type(self, text):

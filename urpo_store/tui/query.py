@@ -43,8 +43,10 @@ class QueryLine(Input):
     """An input with a history."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "recall(-1)", "Earlier"),
-        Binding("down", "recall(1)", "Later"),
+        Binding("enter", "submit", "Ask"),
+        Binding("up", "recall(-1)", "Query before"),
+        Binding("down", "recall(1)", "Query after"),
+        Binding("escape", "screen.back", "Leave the line"),
     ]
 
     def __init__(self, **options: Any) -> None:

@@ -209,6 +209,7 @@ class ServiceView(View):
 
     def _table(self, table: Table, data: ServiceData, moment: Moment) -> None:
         rows = []
+        covered = _covered(data, moment)
         for one in data.operations:
             count = len(data.keys)
             name = " ".join(part for part in one.name[:count] if part) or "(all)"
@@ -216,7 +217,7 @@ class ServiceView(View):
             if not matches(self.filter, name, *instances):
                 continue
             ratio = one.errors / one.count if one.count else None
-            rate = one.count / moment.seconds
+            rate = one.count / covered
             p95 = one.p95 * data.scale
             cells = [
                 Cell(name, PLAIN, name),
@@ -319,6 +320,12 @@ def _operation_keys(known: Mapping[str, None]) -> tuple[str, ...]:
 
 def _shown(value: object) -> str:
     return "" if value is None else str(value)
+
+
+def _covered(data: ServiceData, moment: Moment) -> float:
+    """The seconds of the range that points cover: an application may have begun a moment ago."""
+    times = data.rate.times
+    return min(times[-1] - times[0] + data.step, moment.seconds) if times else moment.seconds
 
 
 def _errors(groups: Sequence[MetricSeries]) -> Line:

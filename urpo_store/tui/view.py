@@ -42,6 +42,15 @@ class Loaded:
     error: str = ""
 
 
+class FilterInput(Input):
+    """Where a filter is typed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "Keep the filter"),
+        Binding("escape", "screen.back", "No filter"),
+    ]
+
+
 class View(Screen[None]):
     """A screen that loads in a thread and shows in the event loop.
 
@@ -122,7 +131,7 @@ class View(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Static(id="title")
         yield from self.content()
-        yield Input(id="filter", placeholder=self.FILTERS)
+        yield FilterInput(id="filter", placeholder=self.FILTERS)
         with Vertical(id="foot"):
             yield Static(id="status")
             yield KeyLine(id="keyline")
@@ -139,7 +148,8 @@ class View(Screen[None]):
             table.focus()
 
     def on_screen_resume(self) -> None:
-        self.reload()
+        # First what is there already: a load takes turns with the drawing.
+        self.call_after_refresh(self.reload)
 
     def tick(self) -> None:
         """Called by the app at each refresh interval."""
