@@ -95,9 +95,9 @@ def line_chart(
         high = low + (abs(low) or 1.0)
     scale = [""] * height
     scale[0], scale[-1] = show(high), show(low)
-    parts = 4 if height >= 13 else 2 if height >= 5 else 1
-    for part in range(1, parts):
-        row = (height - 1) * part // parts
+    steps = 4 if height >= 13 else 2 if height >= 5 else 1
+    for step in range(1, steps):
+        row = (height - 1) * step // steps
         scale[row] = show(high - (high - low) * row / (height - 1))
     margin = max(len(label) for label in scale)
     columns = max(4, width - margin - 2)

@@ -186,7 +186,7 @@ class Driver:
 
 #: Hops of a message that the longest way from a key to its screen takes: the app, the screen, the widget,
 #: its message to the screen, a new screen, its first drawing.
-ROUNDS = 8
+ROUNDS = 6
 
 #: What Textual calls the keys that are no letters.
 NAMES = {

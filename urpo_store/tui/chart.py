@@ -69,7 +69,8 @@ class Chart(Static):
             known = [value for value in line.values if math.isfinite(value)]
             mark = f"{mark_of(index)} " if ascii_only() else ""
             last = f" {show(known[-1])}" if known else ""
-            self._title.append(f"  {mark}{name}{last}", series_style(index))
+            between = "  " if self._title else ""
+            self._title.append(f"{between}{mark}{name}{last}", series_style(index))
         if many > 0:
             self._title.append(f"  and {many} more, not drawn", DIM)
 

@@ -18,8 +18,8 @@ RANGES = {
 _NAMES = list(RANGES)
 #: The windows that service health knows.
 _HEALTH = {"1m": 60, "5m": 300, "15m": 900, "1h": 3600}
-#: Steps of charts, seconds: what people count in.
-_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
+#: Steps of charts, seconds: multiples of the intervals at which SDKs usually export.
+_STEPS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
 
 @dataclass

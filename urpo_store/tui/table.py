@@ -216,7 +216,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
     def _strip(self, cells: Sequence[tuple[str, Style]], base: Style) -> Strip:
         """One segment for cells of one style: a terminal is sent the less, and sooner."""
         between = " " * _BETWEEN
-        segments = []
+        segments: list[Segment] = []
         for style, run in groupby(cells, key=itemgetter(1)):
             shown = between.join(text for text, _ in run)
             if segments:

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from .app import UrpoApp
 
 
+#: A terminal with fewer lines has no room for details.
+_LOW = 16
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """What a thread brought: the store's figures, the screen's data, or what went wrong."""
@@ -218,6 +222,7 @@ class View(Screen[None]):
         title.update(parts.append_text(right))
 
     def on_resize(self) -> None:
+        self.set_class(self.size.height < _LOW, "-low")
         self.write_title()
 
     def write_status(self, loaded: Loaded) -> None:
