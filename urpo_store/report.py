@@ -258,7 +258,10 @@ def render_table(table: MetricTable, shape: str, query: MetricQuery | None = Non
         case "csv":
             return _csv(table)
         case "chart":
-            return "\n\n".join(chart(series, query=query) for series in table)
+            plain_only = text.ascii_only()
+            return "\n\n".join(
+                chart(series, query=query, ascii_only=plain_only) for series in table
+            )
     rows = []
     for series in table:
         for timestamp, value in zip(series.timestamps.tolist(), _values(series), strict=True):

@@ -1,8 +1,10 @@
-"""Numbers, ages and tables as text for people; pure functions."""
+"""Numbers, ages and tables as text for people; pure functions, but for what the terminal can show."""
 
 from __future__ import annotations
 
 import math
+import os
+import sys
 import unicodedata
 from collections.abc import Sequence
 
@@ -151,3 +153,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> s
             padded.append(space + cell if side == ">" else cell + space)
         lines.append("  ".join(padded).rstrip())
     return "\n".join(lines)
+
+
+def ascii_only() -> bool:
+    """Whether the terminal may not have braille and block characters."""
+    if os.environ.get("URPO_STORE_ASCII", "").lower() in ("1", "true", "yes", "on"):
+        return True
+    encoding = (getattr(sys.__stdout__, "encoding", None) or "utf-8").lower()
+    return "utf" not in encoding

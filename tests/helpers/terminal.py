@@ -56,7 +56,7 @@ class Service:
         return message.SerializeToString()
 
 
-def _in_trace(number):
+def in_trace(number):
     context = SpanContext(0xABCDEF0123456789 + number, 0x42 + number, False, TraceFlags(1))
     return trace.set_span_in_context(NonRecordingSpan(context))
 
@@ -100,7 +100,7 @@ def shop():
             if failed:
                 attributes["error.type"] = "500"
             slow = 0.4 if number >= 42 else 0.04 * (1 + number % 4)
-            new.record(slow * (1 + visit / 3), attributes, context=_in_trace(number))
+            new.record(slow * (1 + visit / 3), attributes, context=in_trace(number))
         payments.add(3 + number % 4, {"card": "visa" if number % 2 else "maestro"})
         cpu.set(0.5 + 0.45 * math.sin(number / 10))
         for visit in range(3):

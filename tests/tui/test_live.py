@@ -1,5 +1,6 @@
 """As a new user starts it: real receiver, real SDK with default settings, a real terminal."""
 
+import base64
 import os
 import pty
 import re
@@ -10,7 +11,7 @@ import sys
 import time
 
 import pytest
-from helpers.terminal import Driver
+from helpers.terminal import Driver, in_trace
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
@@ -130,9 +131,17 @@ def test_without_a_command_receiver_and_screen_start_together(terminal):
     url = found[1]
     reader = PeriodicExportingMetricReader(OTLPMetricExporter(f"{url}/v1/metrics"))
     provider = MeterProvider([reader], resource=Resource({"service.name": "on-a-terminal"}))
-    provider.get_meter("app").create_histogram("http.server.duration", "ms").record(40, {})
+    duration = provider.get_meter("app").create_histogram("http.server.duration", "ms")
+    duration.record(40, {}, context=in_trace(1))
     provider.shutdown()
     read_until(descriptor, "on-a-terminal")
+    # A trace id goes to the clipboard of whoever looks at this terminal, through any ssh.
+    copying = r"\x1b\]52;c;([A-Za-z0-9+/=]+)\x07"
+    for key, answer in (("2", "Metrics"), ("\r", "p50 p95 p99"), ("e", "678a"), ("y", copying)):
+        os.write(descriptor, key.encode())
+        found = read_until(descriptor, answer)
+    copied = base64.b64decode(found[1])
+    assert copied == b"0000000000000000abcdef012345678a"
     os.write(descriptor, b"q")
     deadline = time.monotonic() + 20
     while process.poll() is None and time.monotonic() < deadline:

@@ -13,10 +13,10 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
 
+from .. import text
 from ..interfaces import MetricStorage
 from .arrived import ArrivedView
 from .keys import Help, bindings_of
-from .look import ascii_only
 from .metrics import MetricsView
 from .query import QueryView
 from .services import ServicesView
@@ -86,7 +86,7 @@ class UrpoApp(App[None]):
         self.trace_url = os.environ.get("URPO_STORE_TRACE_URL", "")
         self._interval = interval
         self._directory = directory or Path.cwd()
-        if ascii_only():
+        if text.ascii_only():
             ScrollBar.renderer = _PlainScrollBar
             self.add_class("-plain")
 

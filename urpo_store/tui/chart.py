@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from rich.text import Text
 from textual.widgets import Static
 
+from .. import text
 from ..charts import Line, Row, heat_map, line_chart
-from .look import DIM, HEAD, ascii_only, mark_of, series_style
+from .look import DIM, HEAD, mark_of, series_style
 
 #: Lines drawn in one chart: more cannot be told apart, and take long.
 MOST_LINES = 40
@@ -67,7 +68,7 @@ class Chart(Static):
         self._title = Text.assemble((title, HEAD))
         for index, (name, line) in enumerate(zip(names, shown, strict=False)):
             known = [value for value in line.values if math.isfinite(value)]
-            mark = f"{mark_of(index)} " if ascii_only() else ""
+            mark = f"{mark_of(index)} " if text.ascii_only() else ""
             last = f" {show(known[-1])}" if known else ""
             between = "  " if self._title else ""
             self._title.append(f"{between}{mark}{name}{last}", series_style(index))
@@ -82,7 +83,7 @@ class Chart(Static):
                 start=start / 1e9,
                 end=end / 1e9,
                 gap=gap,
-                ascii_only=ascii_only(),
+                ascii_only=text.ascii_only(),
                 show=show,
             )
 
@@ -100,7 +101,9 @@ class Chart(Static):
         self._title = Text.assemble((title, HEAD))
 
         def make(width: int, height: int) -> list[Row]:
-            return heat_map(columns, labels, width=width, height=height, ascii_only=ascii_only())
+            return heat_map(
+                columns, labels, width=width, height=height, ascii_only=text.ascii_only()
+            )
 
         self._make, self._range = make, (start, end)
         self.redraw()
@@ -113,7 +116,7 @@ class Chart(Static):
         if self._make is None or width < 8 or height < 3:
             return
         title = self._title.copy()
-        title.truncate(width, overflow="crop" if ascii_only() else "ellipsis")
+        title.truncate(width, overflow="crop" if text.ascii_only() else "ellipsis")
         rows = self._make(width, height - 2)
         shown = Text.assemble(title, "\n", coloured(rows))
         # The axis begins where the lines do, behind the scale.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from dataclasses import dataclass
 
 from rich.style import Style
@@ -53,14 +51,6 @@ def series_style(index: int | None) -> Style:
 
 def mark_of(index: int) -> str:
     return MARKS[index % len(MARKS)]
-
-
-def ascii_only() -> bool:
-    """Whether the terminal may not have braille and block characters."""
-    if os.environ.get("URPO_STORE_ASCII", "").lower() in ("1", "true", "yes", "on"):
-        return True
-    encoding = (getattr(sys.__stdout__, "encoding", None) or "utf-8").lower()
-    return "utf" not in encoding
 
 
 @dataclass(frozen=True, slots=True)

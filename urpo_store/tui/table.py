@@ -19,7 +19,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from .. import text
-from .look import HEAD, Cell, ascii_only
+from .look import HEAD, Cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,9 +278,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
 
 def _padded(shown: str, width: int, column: Column) -> str:
     shown = text.printable(shown)
-    if column.least:
-        shown = shown[-width:]
-    else:
-        shown = text.cut(shown, width, "~" if ascii_only() else "…")
+    mark = "~" if text.ascii_only() else "…"
+    shown = shown[-width:] if column.least else text.cut(shown, width, mark)
     space = " " * (width - text.width(shown))
     return space + shown if column.align == ">" else shown + space

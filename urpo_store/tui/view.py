@@ -24,7 +24,7 @@ from ..errors import UrpoStoreError
 from ..interfaces import MetricStorage
 from ..model import StoreStats
 from .keys import KeyLine
-from .look import BAD, DIM, HEAD, PLAIN, WARN, ascii_only
+from .look import BAD, DIM, HEAD, PLAIN, WARN
 from .state import Moment, State
 from .table import Table
 
@@ -97,7 +97,7 @@ class View(Screen[None]):
 
     @property
     def ascii_only(self) -> bool:
-        return ascii_only()
+        return text.ascii_only()
 
     # ---- what a screen says
 
