@@ -115,6 +115,8 @@ def size(count: int) -> str:
 
 def width(text: str) -> int:
     """Columns that a terminal gives the text; wide characters take two, combining ones none."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in text
@@ -134,6 +136,8 @@ def cut(text: str, room: int, mark: str = "…") -> str:
 
 def printable(text: str) -> str:
     """The text without control characters, which could move a terminal's cursor."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 

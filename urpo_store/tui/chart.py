@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Sequence
 
 from rich.text import Text
-from textual.widgets import Static
 
 from .. import text
 from ..charts import Line, Row, heat_map, line_chart
 from .look import DIM, HEAD, mark_of, series_style
+from .text_box import TextBox
 
 #: Lines drawn in one chart: more cannot be told apart, and take long.
 MOST_LINES = 40
@@ -43,7 +43,7 @@ def clock_line(start: int, end: int, width: int) -> str:
     return line[:place] + middle + line[place + len(middle) :]
 
 
-class Chart(Static):
+class Chart(TextBox):
     """`draw_lines` or `draw_heat` says what; it is drawn again when the size changes."""
 
     def __init__(self, **options: object) -> None:
@@ -123,4 +123,4 @@ class Chart(Static):
         margin = len(rows[0][0][0]) if len(rows[0]) > 1 else 0
         shown.append("\n" + " " * margin)
         shown.append(clock_line(*self._range, width - margin), DIM)
-        self.update(shown)
+        self.write(shown)

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import Static
 
 from .. import text
 from ..errors import QueryError
@@ -18,6 +17,7 @@ from .look import DIM, PLAIN, Cell
 from .metric_data import MOST_SERIES, split_filter
 from .state import Moment
 from .table import Column, Table, TableRow
+from .text_box import TextBox
 from .view import Loaded, View, matches
 
 
@@ -58,7 +58,7 @@ class ExemplarsView(View):
             falling=True,
             id="exemplars",
         )
-        yield Static(id="detail")
+        yield TextBox(id="detail")
 
     def load(self, moment: Moment) -> Any:
         conditions, _ = split_filter(self.filter)
@@ -114,7 +114,7 @@ class ExemplarsView(View):
     def _detail(self, key: object) -> None:
         """The row of the cursor in full: the value as it is stored."""
         shown = self._details.get(key, "")
-        self.query_one("#detail", Static).update(text.printable(shown))
+        self.query_one("#detail", TextBox).write(text.printable(shown))
 
     # ---- keys
 
@@ -122,7 +122,7 @@ class ExemplarsView(View):
         try:
             split_filter(self.filter)
         except QueryError as error:
-            self.query_one("#detail", Static).update(f"! {error}")
+            self.query_one("#detail", TextBox).write(f"! {error}")
             return
         self.reload()
 

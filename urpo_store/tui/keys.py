@@ -13,6 +13,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 from .look import DIM, HEAD, key_name
+from .text_box import TextBox
 
 #: What the line at the bottom never leaves out.
 _ALWAYS = ("keys", "quit")
@@ -30,16 +31,16 @@ def bindings_of(screen: Screen[Any]) -> list[Binding]:
     ]
 
 
-class KeyLine(Static):
+class KeyLine(TextBox):
     """The most useful keys, as many as fit, and always the one that shows them all."""
 
     def on_mount(self) -> None:
-        self.screen.bindings_updated_signal.subscribe(self, lambda _: self.write())
+        self.screen.bindings_updated_signal.subscribe(self, lambda _: self.show_keys())
 
     def on_resize(self) -> None:
-        self.write()
+        self.show_keys()
 
-    def write(self) -> None:
+    def show_keys(self) -> None:
         shown: dict[str, Binding] = {}
         for binding in bindings_of(self.screen):
             if binding.show:
@@ -53,7 +54,7 @@ class KeyLine(Static):
                 break
             line.append_text(one)
         line.append_text(tail)
-        self.update(line)
+        self.write(line)
 
 
 def _line(bindings: Sequence[Binding]) -> Text:

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import Static
 
 from .. import text
 from ..charts import Line, sparkline
@@ -32,6 +31,7 @@ from .metric_data import (
 )
 from .state import Moment
 from .table import Column, Table, TableRow
+from .text_box import TextBox
 from .view import Loaded, View, matches
 
 _TREND = 16
@@ -91,7 +91,7 @@ class MetricView(View):
     def content(self) -> ComposeResult:
         yield Chart(id="chart")
         yield Table(self.COLUMNS, sort=1, id="series", classes="-fits")
-        yield Static(id="detail")
+        yield TextBox(id="detail")
 
     # ---- loading
 
@@ -200,7 +200,7 @@ class MetricView(View):
                 when = clock(int(series.timestamps[-1]))
                 between = " " if unit and not unit.startswith("/") else ""
                 shown = f"{name}: {value!s}{between}{unit} at {when}"
-        self.query_one("#detail", Static).update(text.printable(shown))
+        self.query_one("#detail", TextBox).write(text.printable(shown))
 
     # ---- keys
 
@@ -208,7 +208,7 @@ class MetricView(View):
         try:
             split_filter(self.filter)
         except QueryError as error:
-            self.query_one("#detail", Static).update(f"! {error}")
+            self.query_one("#detail", TextBox).write(f"! {error}")
             return
         self.reload()
 

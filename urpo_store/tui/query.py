@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input, Static
@@ -146,7 +147,7 @@ class QueryView(View):
         table.add_class("-fits")
         query, found, wrong = loaded.data
         if wrong:
-            self.query_one("#error", Static).update(f"! {wrong}")
+            self.query_one("#error", Static).update(Text(f"! {wrong}"))
         series: list[MetricSeries] = found
         aggregation: Aggregation = query.aggregation
         unit = shown_unit(series[0].kind, series[0].unit, aggregation) if series else ""
@@ -189,10 +190,8 @@ class QueryView(View):
         ]
 
 
-def pointed(wrong: QueryLineError, line: Input) -> Any:
+def pointed(wrong: QueryLineError, line: Input) -> Text:
     """The error under its place in the line."""
-    from rich.text import Text
-
     before = int(line.scroll_offset.x)
     column = max(wrong.begin - before, 0) + line.gutter.left
     mark = "^" * max(wrong.end - wrong.begin, 1)

@@ -11,7 +11,6 @@ import numpy as np
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.widgets import Static
 
 from .. import text
 from ..charts import Line
@@ -21,6 +20,7 @@ from .chart import Chart
 from .look import PLAIN, Cell, errors_cell, latency_cell
 from .state import SECOND, Moment
 from .table import Column, Table, TableRow
+from .text_box import TextBox
 from .view import Loaded, View, matches
 
 #: What names an operation, stable names before old ones; all keys of a line that occur are used.
@@ -107,7 +107,7 @@ class ServiceView(View):
             yield Chart(id="rate")
             yield Chart(id="latency")
         yield Table(self._columns(), sort=1, falling=True, id="operations", classes="-fits")
-        yield Static(id="detail")
+        yield TextBox(id="detail")
 
     def _columns(self) -> tuple[Column, ...]:
         instance = (Column("INSTANCE", grow=True),) if self.unfolded else ()
@@ -241,7 +241,7 @@ class ServiceView(View):
         else:
             by = ", ".join((*data.keys, *data.instance)) or "nothing: it has no operations"
             shown = f"health by {health.source}; operations by {by}"
-        self.query_one("#detail", Static).update(text.printable(shown))
+        self.query_one("#detail", TextBox).write(text.printable(shown))
 
     def action_instances(self) -> None:
         """Folds the instances of the service, or unfolds them."""

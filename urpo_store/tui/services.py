@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
-from textual.widgets import Static
 
 from .. import text
 from ..charts import sparkline
@@ -14,6 +13,7 @@ from .feed import Feed, ServiceRow
 from .look import DIM, PLAIN, WARN, Cell, errors_cell, full_cell, latency_cell
 from .state import SECOND, Moment
 from .table import Column, Table, TableRow
+from .text_box import TextBox
 from .view import Loaded, View, matches
 
 #: A service that has been silent for so long is pointed out.
@@ -43,7 +43,7 @@ class ServicesView(View):
 
     def content(self) -> ComposeResult:
         yield Table(self.COLUMNS, id="services")
-        yield Static(id="detail")
+        yield TextBox(id="detail")
 
     def load(self, moment: Moment) -> Any:
         rows = self._feed.load(self.storage, moment, self._seen)
@@ -103,7 +103,7 @@ class ServicesView(View):
             else:
                 errors = "" if health.error_count is None else f", {health.error_count} failed"
                 shown = f"{row.name}: {health.request_count} requests{errors}, by {health.source}"
-        self.query_one("#detail", Static).update(text.printable(shown))
+        self.query_one("#detail", TextBox).write(text.printable(shown))
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
         from .service import ServiceView

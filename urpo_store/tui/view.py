@@ -17,7 +17,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.css.query import NoMatches
 from textual.screen import Screen
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from .. import text
 from ..errors import UrpoStoreError
@@ -27,6 +27,7 @@ from .keys import KeyLine
 from .look import BAD, DIM, HEAD, PLAIN, WARN
 from .state import Moment, State
 from .table import Table
+from .text_box import TextBox
 
 if TYPE_CHECKING:
     from .app import UrpoApp
@@ -133,11 +134,11 @@ class View(Screen[None]):
     # ---- life
 
     def compose(self) -> ComposeResult:
-        yield Static(id="title")
+        yield TextBox(id="title")
         yield from self.content()
         yield FilterInput(id="filter", placeholder=self.FILTERS)
         with Vertical(id="foot"):
-            yield Static(id="status")
+            yield TextBox(id="status")
             yield KeyLine(id="keyline")
 
     def on_mount(self) -> None:
@@ -203,7 +204,7 @@ class View(Screen[None]):
     def write_title(self) -> None:
         """The name and the subject, cut if need be; what always stays whole is on the right."""
         try:
-            title = self.query_one("#title", Static)
+            title = self.query_one("#title", TextBox)
         except NoMatches:
             return  # before the first drawing
         state = self.state
@@ -219,7 +220,7 @@ class View(Screen[None]):
             parts.append(f"  {text.printable(self.subject())}", PLAIN)
         room = max(title.size.width - right.cell_len, len(self.NAME))
         parts.truncate(room, overflow="crop" if self.ascii_only else "ellipsis", pad=True)
-        title.update(parts.append_text(right))
+        title.write(parts.append_text(right))
 
     def on_resize(self) -> None:
         self.set_class(self.size.height < _LOW, "-low")
@@ -243,7 +244,7 @@ class View(Screen[None]):
             ):
                 if count:
                     line.append(f"  ! {text.number(count)} {what} (see 3)", WARN)
-        self.query_one("#status", Static).update(line)
+        self.query_one("#status", TextBox).write(line)
 
     def action_filter(self) -> None:
         if not self.FILTERS:
