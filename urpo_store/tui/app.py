@@ -23,6 +23,8 @@ from .services import ServicesView
 from .state import State
 from .view import View, export_file
 
+#: Seconds until a screen that was switched to is painted.
+_SWITCHING = 0.015
 #: Seconds between two looks, what + and - step through.
 INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
@@ -94,6 +96,10 @@ class UrpoApp(App[None]):
         self._timer = self.set_interval(
             self._interval or 3600, self._tick, pause=not self._interval
         )
+
+    def delay_update(self, delay: float = 0.05) -> None:
+        """Textual waits 50 ms before it paints a screen that was switched to; ours are ready sooner."""
+        super().delay_update(min(delay, _SWITCHING))
 
     @property
     def view(self) -> View | None:
