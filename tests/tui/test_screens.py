@@ -36,6 +36,7 @@ SCREENS = {
     "keys": ("question_mark",),
 }
 TINY = (40, 10)
+ON_A_TINY_ONE = ("services", "service", "metrics", "metric-heat", "exemplars", "arrived", "query")
 
 
 def check(name, text):
@@ -56,8 +57,14 @@ async def look(driver):
     return driver.text
 
 
-@pytest.mark.parametrize("size", [*SIZES, TINY], ids="{0[0]}x{0[1]}".format)
-@pytest.mark.parametrize("name", SCREENS)
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        *((name, size) for size in SIZES for name in SCREENS),
+        *((name, TINY) for name in ON_A_TINY_ONE),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "x".join(map(str, each)),
+)
 def test_screen(store, name, size):
     text = drive(look, store, size, SCREENS[name])
     lines = text.splitlines()

@@ -128,13 +128,21 @@ def test_odd_values_and_names(empty):
     put(empty, "\x1b[31mred", "esc\x1b[2Jape", Gauge(-1.7e308))
     put(empty, "s", "summary", Summary(3, 1.5, [(0.5, 1.0), (0.99, 2.0)]))
     put(empty, "s", "no points in the range", Gauge(1.0), before=4000)
-    for keys in ((), ("2",), ("3",), ("enter",)):
-        for size in ((40, 10), (80, 24), (200, 60)):
-            assert "\x1b" not in screen(empty, *keys, size=size)
     count = len(empty.metrics())
-    for number in range(count):
-        text = screen(empty, "2", *["down"] * number, "enter", "v", "v", "e", "escape")
-        assert text.startswith("urpo-store  Metric") and "\x1b" not in text
+
+    async def all_metrics(driver):
+        found = [await driver.press(key) for key in ("3", "1", "enter", "1", "2")]
+        for _ in range(count):
+            await driver.press("enter")
+            found += [await driver.press("v"), await driver.press("v"), await driver.press("e")]
+            await driver.press("escape", "escape", "down")
+        return found
+
+    for size in ((40, 10), (200, 60)):
+        found = drive(all_metrics, empty, size)
+        assert len(found) == 5 + 3 * count
+        assert not any("\x1b" in text for text in found)
+        assert all("Exemplars" in text for text in found[7::3])
 
 
 def test_ten_thousand_series(empty):
