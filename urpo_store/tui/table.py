@@ -133,12 +133,17 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
 
     # ---- drawing
 
+    @property
+    def _room(self) -> int:
+        """Columns beside the scroll bar."""
+        return self.scrollable_content_region.width
+
     def _lay_out(self) -> None:
-        self._widths = self._fit(self.size.width)
+        self._widths = self._fit(self._room)
         lines = len(self._rows) if self._rows else len(self._empty_lines())
         if self.has_class("-fits"):
             self.styles.height = lines + 1
-        self.virtual_size = Size(self.size.width, lines + 1)
+        self.virtual_size = Size(self._room, lines + 1)
         self._follow()
         self.refresh()
 
@@ -177,7 +182,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
             shown = lines[index] if index < len(lines) else ""
             return self._strip([(shown, Style())], self.rich_style)
         if index >= len(self._rows):
-            return Strip.blank(self.size.width, self.rich_style)
+            return Strip.blank(self._room, self.rich_style)
         at_cursor = index == self._cursor
         base = self.rich_style + Style(reverse=at_cursor and self.has_focus, bold=at_cursor)
         return self._strip(self._cells(self._rows[index]), base)
@@ -189,7 +194,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
             indent = line[: len(line) - len(line.lstrip())]
             found += textwrap.wrap(
                 line,
-                max(self.size.width, 20),
+                max(self._room, 20),
                 subsequent_indent=indent,
                 break_long_words=False,
                 break_on_hyphens=False,
@@ -222,7 +227,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
             if segments:
                 segments.append(Segment(between, base))
             segments.append(Segment(shown, base + style))
-        return Strip(segments).adjust_cell_length(self.size.width, base)
+        return Strip(segments).adjust_cell_length(self._room, base)
 
     def plain(self) -> list[str]:
         """The rows as text, for tests and for reading aloud."""
