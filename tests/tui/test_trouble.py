@@ -64,6 +64,56 @@ def test_a_service_without_requests_leads_to_its_metrics(empty):
     assert row(screen(empty, "enter", "m"), "queue.depth")
 
 
+def counted(metric, count, attributes, before, unit="s"):
+    histogram = Histogram(count, count * 0.02, [count, 0], [0.1])
+    options = {"start_timestamp": NOW - 290 * SECOND, "unit": unit, "before": before}
+    return {"metric": metric, "value": histogram, "attributes": attributes, **options}
+
+
+def test_operations_of_all_protocols_are_listed(empty):
+    """HTTP and gRPC side by side: rates add up, and errors are those of service health."""
+    for index in range(30):
+        before = 290 - 10 * index
+        for attributes, each in (
+            ({"http.request.method": "GET", "http.route": "/a"}, 4),
+            ({"http.request.method": "GET", "http.route": "/a", "error.type": "500"}, 1),
+        ):
+            name = "http.server.request.duration"
+            put(empty, "both", **counted(name, each * index, attributes, before))
+        for status, each in ((0, 2), (5, 1), (13, 1)):  # not found is the caller's fault
+            attributes = {
+                "rpc.service": "Shop",
+                "rpc.method": "Buy",
+                "rpc.grpc.status_code": status,
+            }
+            name = "rpc.server.duration"
+            put(empty, "both", **counted(name, each * 1000 * index, attributes, before, "ms"))
+    health = empty.get_service_health("both", "5m", NOW)
+    text = screen(empty, "enter", size=(160, 30))
+    assert "20.0 %" in row(text, "GET /a") and "25.0 %" in row(text, "Shop Buy")
+    rate = health.request_rate
+    assert rate == pytest.approx((5 + 4000) / 10, rel=0.05)
+    assert f"requests/s {rate:.0f}"[:13] in text
+    assert "health by http.server.request.duration, rpc.server.duration" in text
+    # The way to the metric of an operation.
+    assert "rpc.server.duration of both rpc.service=Shop" in screen(
+        empty, "enter", "enter", size=(200, 30)
+    )
+
+
+def test_operations_out_of_spans(empty):
+    for index in range(30):
+        for kind in ("SPAN_KIND_SERVER", "SPAN_KIND_CLIENT"):
+            for status, each in (("STATUS_CODE_UNSET", 3), ("STATUS_CODE_ERROR", 1)):
+                attributes = {"span.name": "GET /x", "span.kind": kind, "status.code": status}
+                name = "traces.span.metrics.duration"
+                put(empty, "s", **counted(name, each * index, attributes, 290 - 10 * index))
+    text = screen(empty, "enter", size=(120, 30))
+    found = row(text, "GET /x")
+    # 4 a window of 10 s: calls of its own as a client are not counted.
+    assert "0.4" in found and "25.0 %" in found and "spans:traces.span.metrics.duration" in text
+
+
 def test_the_namespace_is_part_of_the_name(empty):
     put(empty, "shop/pay", "process.cpu.utilization", Gauge(0.5), unit="1")
     assert "50 %" in row(screen(empty), "shop/pay ")

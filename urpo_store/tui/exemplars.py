@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import webbrowser
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -33,7 +34,7 @@ class ExemplarsView(View):
         self,
         metric: str,
         service: str | None,
-        where: Mapping[str, AttributeValue],
+        where: Mapping[str, AttributeValue | re.Pattern[str]],
         filter: str = "",
     ) -> None:
         super().__init__()

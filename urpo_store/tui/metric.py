@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -35,6 +36,7 @@ from .text_box import TextBox
 from .view import Loaded, View, matches
 
 _TREND = 16
+Condition = AttributeValue | re.Pattern[str]
 
 
 class MetricView(View):
@@ -60,7 +62,7 @@ class MetricView(View):
         self,
         metric: str,
         service: str | None = None,
-        where: Mapping[str, AttributeValue] | None = None,
+        where: Mapping[str, Condition] | None = None,
     ) -> None:
         super().__init__()
         self.metric = metric
@@ -83,7 +85,7 @@ class MetricView(View):
         parts.append(self.metric)
         if self.service:
             parts.append(f"of {self.service}")
-        return " ".join(parts + [f"{key}={value}" for key, value in self.where.items()])
+        return " ".join(parts + [_condition(key, value) for key, value in self.where.items()])
 
     def _data(self) -> MetricData | None:
         return self._last.data if self._last is not None else None
@@ -250,6 +252,12 @@ class MetricView(View):
                 series.timestamps.tolist(), plain(series.values.tolist()), strict=True
             )
         ]
+
+
+def _condition(key: str, value: Condition) -> str:
+    if isinstance(value, re.Pattern):
+        return f"{key}~{value.pattern}"
+    return f"no {key}" if value is None else f"{key}={value}"
 
 
 def _title(data: MetricData, unit: str) -> str:
