@@ -80,8 +80,10 @@ def test_every_key_of_every_screen_leaves_a_screen(store, tmp_path, monkeypatch,
             bound.binding.key
             for bound in app.screen.active_bindings.values()
             if bound.binding.action.partition("(")[0] not in LEFT_OUT
+            # Those of the app: on every screen of the small terminal, on one of the others.
+            and (size == SMALL or start == "services" or bound.node is not app)
         ]
-        assert len(keys) > (10 if start in ("query-line", "filter") else 20)
+        assert len(keys) > (20 if size == SMALL and start not in ("query-line", "filter") else 4)
         for key in sorted(keys, key=LEADING.__contains__):
             text = await driver.press(key)
             assert app.is_running and len(text.splitlines()) <= size[1], key
@@ -93,7 +95,7 @@ def test_every_key_of_every_screen_leaves_a_screen(store, tmp_path, monkeypatch,
 
     keys = drive(press_all, store, size, STARTS[start], directory=tmp_path)
     assert {"q", "ctrl+q"}.isdisjoint(keys)
-    if "w" in keys:
+    if size == SMALL and start not in ("query-line", "filter"):
         assert list(tmp_path.glob("*.svg"))
 
 

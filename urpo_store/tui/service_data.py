@@ -46,21 +46,14 @@ ERRORS = (
     "status.code",
 )
 #: gRPC's statuses that are the server's fault, by number and by name.
-_SERVER_FAULTS = frozenset(
-    [
-        "2",
-        "4",
-        "12",
-        "13",
-        "14",
-        "15",
-        "UNKNOWN",
-        "DEADLINE_EXCEEDED",
-        "UNIMPLEMENTED",
-        "INTERNAL",
-        "UNAVAILABLE",
-        "DATA_LOSS",
-    ]
+_FAULT_NUMBERS = ("2", "4", "12", "13", "14", "15")
+_FAULT_NAMES = (
+    "UNKNOWN",
+    "DEADLINE_EXCEEDED",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
 )
 _SPANS = "spans:"
 _SPAN_KINDS = re.compile("(SPAN_KIND_)?(SERVER|CONSUMER)", re.IGNORECASE)
@@ -247,7 +240,7 @@ def is_error(attributes: Mapping[str, object]) -> bool:
         if status.isdigit() and int(status) >= 500:
             return True
     for key in ("rpc.grpc.status_code", "rpc.response.status_code"):
-        if str(attributes.get(key)).upper() in _SERVER_FAULTS:
+        if str(attributes.get(key)).upper() in (*_FAULT_NUMBERS, *_FAULT_NAMES):
             return True
     return str(attributes.get("status.code")).upper() in ("ERROR", "STATUS_CODE_ERROR")
 
