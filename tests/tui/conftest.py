@@ -1,3 +1,4 @@
+import gc
 import time
 
 import pytest
@@ -14,6 +15,15 @@ def utc(monkeypatch):
     yield
     monkeypatch.undo()
     time.tzset()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def collected():
+    """Garbage after the tests of a module: an app leaves some, and looking for it takes long."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
