@@ -7,11 +7,12 @@ STAMP := $(VENV)/.installed
 SOURCES := $(shell find urpo_store -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 CYTHON_FILES := $(shell find urpo_store tests -name '*.pyx' -o -name '*.pxd')
 
-.PHONY: help build demo test race sanitize fuzz check package bench bench-smoke peers clean
+.PHONY: help build demo test pictures race sanitize fuzz check package bench bench-smoke peers clean
 
 help:
 	@echo "make demo         a sample application, its live health, a few charts; DEMO_SECONDS=20"
 	@echo "make test         the whole test suite"
+	@echo "make pictures     docs/terminal/*.svg, drawn by the terminal UI itself"
 	@echo "make check        lint, types, stubs, build hints, sdist -> wheel -> import"
 	@echo "make race         ThreadSanitizer, and the mutants that it must catch"
 	@echo "make sanitize     engine and query tests under AddressSanitizer and UBSan"
@@ -51,6 +52,9 @@ demo: build
 
 test: build
 	$(PY) -m pytest
+
+pictures: build
+	PYTHONPATH=tests $(PY) -m helpers.pictures docs/terminal
 
 race: $(STAMP)
 	PYTHONPATH=tests $(PY) -m race.run --engine

@@ -213,6 +213,31 @@ def test_query_table_csv_chart(served):
     assert "captured.gauge [By]" in run(*query, "--chart").stdout
 
 
+@pytest.mark.parametrize("environment", [{"URPO_STORE_ASCII": "1"}, {"PYTHONIOENCODING": "ascii"}])
+def test_a_chart_in_plain_characters(served, environment):
+    query = ("query", "captured.gauge", "--url", served, "--start", "0", "--chart")
+    done = run(*query, **environment)
+    assert done.returncode == 0 and done.stdout.isascii() and "*" in done.stdout
+
+
+def test_health_is_watched_until_it_is_stopped(served):
+    command = [sys.executable, "-m", "urpo_store.cli", "health", "--watch", "0.05", "--url", served]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        headers = 0
+        while headers < 3:  # again and again
+            line = process.stdout.readline()
+            assert line
+            headers += line.startswith("SERVICE")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    assert "above 0" in run("health", "--watch", "0", "--url", served).stderr
+
+
 @pytest.mark.parametrize(
     ("where", "value"),
     [("k=1", "1"), ("k:int=1", 1), ("k:bool=true", True), ("k:double=1.0", 1.0)],

@@ -15,7 +15,7 @@ from urpo_store import (
     MetricPoint,
     MetricQuery,
 )
-from urpo_store.drawing import bucket_counts, gap_of, line_of, shown_unit
+from urpo_store.drawing import bucket_counts, gap_of, interval_of, line_of, shown_unit
 from urpo_store.model import MetricKind
 
 BASE = 1_700_000_000_000_000_000
@@ -96,3 +96,27 @@ def test_many_exponential_buckets_are_put_together():
     columns, labels = bucket_counts(series, [BASE + 10 * SECOND])
     assert len(labels) <= 41 and sum(columns[0]) == 160
     assert np.count_nonzero(columns[0]) == len(labels) - 1
+
+
+@pytest.mark.parametrize(
+    ("step", "interval"),
+    [
+        ("2s", 10),  # an export falls into every fifth window
+        ("5s", 10),
+        ("10s", 0),
+        ("30s", 0),
+        ("7s", 21),  # an export falls into most windows, and some stay empty
+    ],
+)
+def test_windows_are_as_long_as_exports_are_apart(step, interval):
+    values = [Counter(index) for index in range(60)]
+    found = stored(values, step=step, aggregation=Aggregation.RATE)
+    assert interval_of(found, int(step[:-1])) == interval
+
+
+def test_one_outage_is_no_long_interval():
+    values = [Gauge(1.0) for _ in range(30)]
+    (series,) = stored(values, step="10s", aggregation=Aggregation.LAST)
+    series.timestamps[15:] += 300 * SECOND
+    assert interval_of([series], 10) == 0
+    assert interval_of([], 10) == 0

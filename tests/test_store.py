@@ -27,6 +27,7 @@ from urpo_store import (
     MetricStorage,
     StoreClosedError,
 )
+from urpo_store.interfaces import HealthOfAll
 
 SECOND = 10**9
 BASE = 1_700_000_000_000_000_000
@@ -637,3 +638,19 @@ def test_an_answer_is_a_whole_at_every_moment(store):
     before = store.query_metrics(query)[0].int_values.tolist()
     store.compress_cold()
     assert before == store.query_metrics(query)[0].int_values.tolist() == [2]
+
+
+def test_the_health_of_every_service_in_one_call(store):
+    assert isinstance(store, HealthOfAll) and store.health() == []
+    now = time.time_ns()
+    for name in ("b", "a"):
+        store.store_metric(MetricPoint(name, "m", Gauge(1.0), timestamp=now))
+    assert store.health("1m", now) == [store.get_service_health(n, "1m", now) for n in ("a", "b")]
+
+
+def test_series_obey_a_limit(store):
+    for index in range(5):
+        store.store_metric(MetricPoint("s", "m", Gauge(1.0), {"i": index}, timestamp=BASE))
+    assert len(store.series(MetricQuery("m"))) == 5
+    limited = store.series(MetricQuery("m", limit=2))
+    assert [info.attributes for info in limited] == [{"i": 0}, {"i": 1}]

@@ -9,8 +9,9 @@ def settings(url: str) -> str:
     """The lines to paste into the shell of an application."""
     return (
         "In the shell of your application:\n"
-        f"    export OTEL_EXPORTER_OTLP_ENDPOINT={url} OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf "
-        "OTEL_METRIC_EXPORT_INTERVAL=5000"
+        f"    export OTEL_EXPORTER_OTLP_ENDPOINT={url}\n"
+        "    export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n"
+        "    export OTEL_METRIC_EXPORT_INTERVAL=5000"
     )
 
 

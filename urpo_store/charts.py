@@ -18,6 +18,8 @@ _BARS = "▁▂▃▄▅▆▇█"
 _ASCII_BARS = "_.-=+*#@"
 _SHADES = " ░▒▓█"
 _ASCII_SHADES = " .:*#"
+# Lines that one bucket of a heat map may take.
+_TALLEST = 3
 # Bit of the dot in column x (0, 1) and row y (0..3, from the top) of a braille character.
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 # What marks the series in plain characters, where colours may be missing.
@@ -49,16 +51,20 @@ def sparkline(values: Sequence[float], width: int = 0, *, ascii_only: bool = Fal
     if not finite:
         return " " * len(shown)
     bars = _ASCII_BARS if ascii_only else _BARS
-    low, high = min(0.0, *finite), max(finite)
-    reach = high - low
+    low, high = _span(min(0.0, *finite), max(finite))
     line = []
     for value in shown:
         if not math.isfinite(value):
             line.append(" ")
         else:
-            share = (value - low) / reach if reach else 0.0
+            share = (min(max(value, low), high) - low) / (high - low) if high > low else 0.0
             line.append(bars[min(len(bars) - 1, int(share * len(bars)))])
     return "".join(line)
+
+
+def _span(low: float, high: float) -> tuple[float, float]:
+    """Ends of a scale; a share of a span beyond the largest double would be NaN."""
+    return max(low, -8e307), min(high, 8e307)
 
 
 def line_chart(
@@ -84,15 +90,15 @@ def line_chart(
         return [[("(no points)", None)]]
     left = min(t for t, _ in points) if start is None else start
     right = max(t for t, _ in points) if end is None else end
-    low, high = min(0.0, min(v for _, v in points)), max(v for _, v in points)
-    # A share of a span beyond the largest double would be NaN.
-    low, high = max(low, -8e307), min(high, 8e307)
+    low, high = _span(min(0.0, min(v for _, v in points)), max(v for _, v in points))
     if high <= low:
         high = low + (abs(low) or 1.0)
     scale = [""] * height
     scale[0], scale[-1] = show(high), show(low)
-    if height >= 5:
-        scale[(height - 1) // 2] = show(high - (high - low) * ((height - 1) // 2) / (height - 1))
+    steps = 4 if height >= 13 else 2 if height >= 5 else 1
+    for step in range(1, steps):
+        row = (height - 1) * step // steps
+        scale[row] = show(high - (high - low) * row / (height - 1))
     margin = max(len(label) for label in scale)
     columns = max(4, width - margin - 2)
     canvas = _Canvas(columns, height, ascii_only)
@@ -189,33 +195,50 @@ def heat_map(
     """How often each bucket was hit over time: windows from left to right, lowest bucket at the bottom.
 
     `columns[i][j]` is the count of bucket j in window i; an empty column is a gap. `labels[j]` names
-    bucket j. The darkest shade is the greatest count of all. Buckets beyond `height` rows are added up
-    in neighbours; those that nothing fell into, at both ends, are left out.
+    bucket j. The darkest shade is the greatest count of all. The windows fill the width, the buckets
+    the height: those beyond `height` are added up in neighbours, few ones are drawn taller. Buckets
+    that nothing fell into, at both ends, are left out.
     """
     used = [j for j in range(len(labels)) if any(column and column[j] > 0 for column in columns)]
     if not used:
         return [[("(no points)", None)]]
     first, last = used[0], used[-1]
     together = -(-(last + 1 - first) // max(height, 1))
-    shades = _ASCII_SHADES if ascii_only else _SHADES
-    rows = []
-    for low in range(first, last + 1, together):
-        high = min(low + together, last + 1)
-        rows.append((labels[high - 1], [sum(column[low:high]) for column in columns]))
-    greatest = max(count for _, counts in rows for count in counts)
-    margin = max(len(label) for label, _ in rows)
-    wide = max(1, (width - margin - 2) // len(columns))
+    bands = [(low, min(low + together, last + 1)) for low in range(first, last + 1, together)]
+    margin = max(len(labels[high - 1]) for _, high in bands)
+    across = max(4, width - margin - 2)
     side = "|" if ascii_only else "│"
+    shades = _ASCII_SHADES if ascii_only else _SHADES
+    drawn = [
+        [
+            sum(sum(column[low:high]) for column in part if column)
+            for part in _parts(columns, across)
+        ]
+        for low, high in bands
+    ]
+    greatest = max(max(counts) for counts in drawn)
+    tall = min(max(height // len(bands), 1), _TALLEST)
     found: list[Row] = []
-    for label, counts in reversed(rows):
+    for (_, high), counts in zip(reversed(bands), reversed(drawn), strict=True):
         cells = "".join(
             # Whatever happened at all is seen.
-            wide
-            * (shades[max(1, round(count / greatest * (len(shades) - 1)))] if count > 0 else " ")
+            shades[max(1, round(count / greatest * (len(shades) - 1)))] if count > 0 else " "
             for count in counts
         )
-        found.append([(f"{label:>{margin}} {side}", None), (cells, 0)])
+        for line in range(tall):
+            label = labels[high - 1] if line == 0 else ""
+            found.append([(f"{label:>{margin}} {side}", None), (cells, 0)])
     return found
+
+
+def _parts(columns: Sequence[Sequence[float]], across: int) -> list[Sequence[Sequence[float]]]:
+    """The windows that each of so many columns of the terminal stands for."""
+    count = len(columns)
+    parts = []
+    for x in range(across):
+        begin = x * count // across
+        parts.append(columns[begin : max((x + 1) * count // across, begin + 1)])
+    return parts
 
 
 def bar(share: float, width: int, *, ascii_only: bool = False) -> str:

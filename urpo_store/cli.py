@@ -282,6 +282,8 @@ def _ui(options: argparse.Namespace) -> int:
     app = _app()
     storage = _storage(options)
     storage.stats()  # An address that is wrong is told here, not on a screen.
+    # A thread that reads a large answer gives way to a key five times as soon.
+    sys.setswitchinterval(0.001)
     app(storage, endpoint=storage.url, interval=options.interval).run()
     return 0
 

@@ -17,6 +17,8 @@ from .model import (
     MetricSeries,
 )
 
+#: Share of windows after which one is missing, from which windows are too short.
+_ALIASED = 0.05
 #: Rows of a heat map, at most: exponential buckets are put together until they fit.
 _BUCKETS = 40
 
@@ -58,6 +60,24 @@ def gap_of(series: Sequence[MetricSeries], step_seconds: float | None) -> float:
     if not distances:
         return math.inf
     return 3 * float(np.median(np.concatenate(distances))) / 1e9
+
+
+def interval_of(series: Sequence[MetricSeries], step_seconds: int) -> int:
+    """How many seconds a window should have at least, judged by an answer in windows of a step; 0:
+    those are long enough.
+
+    A rate over windows shorter than the interval of the exports is too high where an export falls
+    into one, and nothing in between. Where both are about as long, windows with two exports take
+    turns with empty ones; three times as long ones even that out.
+    """
+    distances = [np.diff(each.timestamps) for each in series if len(each) > 1]
+    if not distances:
+        return 0
+    seconds = np.concatenate(distances) / 1e9
+    usual = round(float(np.median(seconds)))
+    if usual >= 2 * step_seconds:
+        return usual
+    return 3 * step_seconds if np.mean(seconds == 2 * step_seconds) > _ALIASED else 0
 
 
 def bucket_counts(

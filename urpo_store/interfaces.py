@@ -65,7 +65,8 @@ class MetricStorage(Protocol):
         ...
 
     def series(self, query: MetricQuery) -> list[SeriesInfo]:
-        """The stored series that `query` selects (its times and aggregation are not used)."""
+        """The stored series that `query` selects, at most `limit` (its times and aggregation are
+        not used)."""
         ...
 
     def exemplars(self, query: MetricQuery) -> list[SeriesExemplar]:
@@ -86,6 +87,18 @@ class MetricStorage(Protocol):
 
     def close(self) -> None:
         """Flush and release everything; calling it again does nothing."""
+        ...
+
+
+@runtime_checkable
+class HealthOfAll(Protocol):
+    """What a storage may have besides: the health of every service in one call.
+
+    Whoever looks at many services asks a remote storage once instead of once a service.
+    """
+
+    def health(self, window: Duration = "5m", at: Time | None = None) -> list[ServiceHealthMetrics]:
+        """The health of every service over `window` ending at `at` (now)."""
         ...
 
 

@@ -214,10 +214,13 @@ def label(series: MetricSeries, without: Collection[str] = ()) -> str:
     Attributes in `without` are left out, and the service if "" is in it.
     """
     parts = [] if series.service is None or "" in without else [series.service]
-    parts += [
-        f"{key}={_shown(value)}" for key, value in series.attributes.items() if key not in without
-    ]
-    return " ".join(parts) or "(all)"
+    kept = {key: value for key, value in series.attributes.items() if key not in without}
+    return " ".join([*parts, pairs(kept)] if kept else parts) or "(all)"
+
+
+def pairs(attributes: Mapping[str, AttributeValue]) -> str:
+    """Attributes as people write them, types visible: route=/pay status=500 id="7"."""
+    return " ".join(f"{key}={_shown(value)}" for key, value in attributes.items())
 
 
 def _shown(value: AttributeValue) -> str:
@@ -260,7 +263,10 @@ def render_table(table: MetricTable, shape: str, query: MetricQuery | None = Non
         case "csv":
             return _csv(table)
         case "chart":
-            return "\n\n".join(chart(series, query=query) for series in table)
+            plain_only = text.ascii_only()
+            return "\n\n".join(
+                chart(series, query=query, ascii_only=plain_only) for series in table
+            )
     rows = []
     for series in table:
         for timestamp, value in zip(series.timestamps.tolist(), _values(series), strict=True):

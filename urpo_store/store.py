@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -140,6 +141,11 @@ class MetricStore:
                 fields = replayed_health(reader, streams, service, length, moment)
         return ServiceHealthMetrics(service, *fields)
 
+    def health(self, window: Duration = "5m", at: Time | None = None) -> list[ServiceHealthMetrics]:
+        """The health of every service, as `get_service_health` tells it."""
+        found = (self.get_service_health(name, window, at) for name in self.services())
+        return [health for health in found if health is not None]
+
     def services(self) -> list[str]:
         """The names of all services, sorted."""
         return sorted(self._engine.services())
@@ -163,13 +169,11 @@ class MetricStore:
             )
 
     def series(self, query: MetricQuery) -> list[SeriesInfo]:
-        """The stored series that `query` selects (its times and aggregation are not used)."""
+        """The stored series that `query` selects, at most `limit` (its times and aggregation are
+        not used)."""
         with StoreReader(self._engine.reader()) as reader:
-            return [
-                reader.identity(int(series))
-                for stream in select(reader, query)
-                for series in stream.ids
-            ]
+            ids = (series for stream in select(reader, query) for series in stream.ids)
+            return [reader.identity(int(series)) for series in islice(ids, query.limit)]
 
     def exemplars(self, query: MetricQuery) -> list[SeriesExemplar]:
         """Exemplars within the query's range of the series it selects, oldest first."""

@@ -1,8 +1,10 @@
-"""Numbers, ages and tables as text for people; pure functions."""
+"""Numbers, ages and tables as text for people; pure functions, but for what the terminal can show."""
 
 from __future__ import annotations
 
 import math
+import os
+import sys
 import unicodedata
 from collections.abc import Sequence
 
@@ -96,6 +98,11 @@ def age(nanoseconds: int | None) -> str:
     return f"{past / 3600:.0f} h ago"
 
 
+def short_age(nanoseconds: int | None) -> str:
+    """How long ago, for a narrow column: now, 2 s, 4 min."""
+    return age(nanoseconds).removesuffix(" ago")
+
+
 def size(count: int) -> str:
     """Bytes: 512 B, 2.5 MiB."""
     value = float(count)
@@ -108,14 +115,29 @@ def size(count: int) -> str:
 
 def width(text: str) -> int:
     """Columns that a terminal gives the text; wide characters take two, combining ones none."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in text
     )
 
 
+def cut(text: str, room: int, mark: str = "…") -> str:
+    """The text in at most `room` columns; where something is left out stands `mark` (a column)."""
+    if width(text) <= room:
+        return text
+    # By characters, since a wide one takes two columns.
+    text = text[: max(room, 0)]
+    while text and width(text) > room - 1:
+        text = text[:-1]
+    return text + mark if room > 0 else ""
+
+
 def printable(text: str) -> str:
     """The text without control characters, which could move a terminal's cursor."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
@@ -135,3 +157,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> s
             padded.append(space + cell if side == ">" else cell + space)
         lines.append("  ".join(padded).rstrip())
     return "\n".join(lines)
+
+
+def ascii_only() -> bool:
+    """Whether the terminal may not have braille and block characters."""
+    if os.environ.get("URPO_STORE_ASCII", "").lower() in ("1", "true", "yes", "on"):
+        return True
+    encoding = (getattr(sys.__stdout__, "encoding", None) or "utf-8").lower()
+    return "utf" not in encoding

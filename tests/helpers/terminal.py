@@ -15,6 +15,7 @@ from opentelemetry.sdk.metrics.view import (
 )
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+from textual import events
 
 import urpo_store
 from urpo_store.tui import UrpoApp
@@ -55,7 +56,7 @@ class Service:
         return message.SerializeToString()
 
 
-def _in_trace(number):
+def in_trace(number):
     context = SpanContext(0xABCDEF0123456789 + number, 0x42 + number, False, TraceFlags(1))
     return trace.set_span_in_context(NonRecordingSpan(context))
 
@@ -84,13 +85,13 @@ def shop():
     for number in range(EXPORTS):
         for index, histogram in enumerate(old):
             for route, base in (("/", 8), ("/cart", 30)):
-                for visit in range(4 + (number + index) % 3):
+                for visit in range(2 + index + round(2 * math.sin(number / 7))):
                     histogram.record(
                         base + 7 * visit,
                         {"http.method": "GET", "http.target": route, "http.status_code": 200},
                     )
         for visit in range(6):
-            failed = visit == 0 and number >= 30
+            failed = visit == 0 and number >= 42 + number % 3
             attributes = {
                 "http.request.method": "POST",
                 "http.route": "/pay",
@@ -98,8 +99,8 @@ def shop():
             }
             if failed:
                 attributes["error.type"] = "500"
-            slow = 0.4 if number >= 30 else 0.04
-            new.record(slow + visit / 100, attributes, context=_in_trace(number))
+            slow = 0.4 if number >= 42 else 0.04 * (1 + number % 4)
+            new.record(slow * (1 + visit / 3), attributes, context=in_trace(number))
         payments.add(3 + number % 4, {"card": "visa" if number % 2 else "maestro"})
         cpu.set(0.5 + 0.45 * math.sin(number / 10))
         for visit in range(3):
@@ -138,29 +139,73 @@ class Driver:
         self.pilot = pilot
 
     async def settle(self):
-        """Until no load is under way, and what it brought is drawn."""
-        await self.pilot.pause()
-        while self.app.workers or getattr(self.app.screen, "_loading", False):
-            await self.app.workers.wait_for_complete()
+        """Until no load is under way and no message has led to another for some rounds.
+
+        `Pilot.pause` waits until the process is idle, which takes far longer.
+        """
+        quiet = 0
+        while quiet < ROUNDS:
+            quiet += 1
+            await self.pilot._wait_for_screen()
+            screen = self.app.screen
+            if screen._callbacks:
+                quiet = 0
+            if self.app.workers or getattr(screen, "_loading", False):
+                await self.app.workers.wait_for_complete()
+                quiet = 0
+            if screen._layout_required or screen._repaint_required or screen._dirty_widgets:
+                screen._on_timer_update()  # what a timer does 60 times a second
+                quiet = 0
             await asyncio.sleep(0)
-        await self.pilot.pause()
+
+    def send(self, key):
+        character = CHARACTERS.get(key, key if len(key) == 1 else None)
+        event = events.Key(NAMES.get(key, key), character)
+        event.set_sender(self.app)
+        self.app.post_message(event)
 
     async def press(self, *keys):
+        """Keys one after the other; several words are typed."""
         for key in keys:
-            await self.pilot.press(key)
-            await self.settle()
-        return shown(self.app)
+            if " " in key:
+                await self.type(key)
+            else:
+                self.send(key)
+                await self.settle()
+        return self.text
 
     async def type(self, text):
-        names = {" ": "space", "-": "minus", ".": "full_stop", "=": "equals_sign", "/": "slash"}
-        names |= {"_": "underscore", "~": "tilde", ":": "colon", '"': "quotation_mark"}
         for character in text:
-            await self.pilot.press(names.get(character, character))
+            self.send(character)
         await self.settle()
 
     @property
     def text(self):
         return shown(self.app)
+
+
+#: Hops of a message that the longest way from a key to its screen takes: the app, the screen, the widget,
+#: its message to the screen, a new screen, its first drawing.
+ROUNDS = 6
+
+#: What Textual calls the keys that are no letters.
+NAMES = {
+    " ": "space",
+    "-": "minus",
+    ".": "full_stop",
+    "=": "equals_sign",
+    "/": "slash",
+    "_": "underscore",
+    "~": "tilde",
+    ":": "colon",
+    '"': "quotation_mark",
+    "(": "left_parenthesis",
+    "[": "left_square_bracket",
+    "]": "right_square_bracket",
+    "?": "question_mark",
+    "+": "plus",
+}
+CHARACTERS = {name: character for character, name in NAMES.items()}
 
 
 def drive(test, storage, size=(100, 30), keys: Sequence[str] = (), **options):

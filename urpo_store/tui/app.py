@@ -8,41 +8,32 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from textual.app import App, ComposeResult, SystemCommand
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.screen import ModalScreen, Screen
-from textual.widgets import Static
+from textual.screen import Screen
+from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from .. import text
 from ..interfaces import MetricStorage
 from .arrived import ArrivedView
+from .keys import Help, bindings_of
 from .metrics import MetricsView
 from .query import QueryView
 from .services import ServicesView
 from .state import State
 from .view import View, export_file
 
+#: Seconds until a screen that was switched to is painted.
+_SWITCHING = 0.015
 #: Seconds between two looks, what + and - step through.
 INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
-class Help(ModalScreen[None]):
-    """Every key that works on the screen below, out of the bindings themselves."""
+class _PlainScrollBar(ScrollBarRender):
+    """Without the characters that smooth its ends."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,question_mark,q,f1", "dismiss", "Close")
-    ]
-
-    def __init__(self, lines: list[tuple[str, str]]) -> None:
-        super().__init__()
-        self.lines = lines
-
-    def compose(self) -> ComposeResult:
-        width = max(len(key) for key, _ in self.lines)
-        shown = "\n".join(f"{key:>{width}}  {what}" for key, what in self.lines)
-        with VerticalScroll(id="help"):
-            yield Static(f"KEYS (Esc closes)\n\n{text.printable_lines(shown)}", markup=False)
+    VERTICAL_BARS: ClassVar[list[str]] = [" "] * 8
+    HORIZONTAL_BARS: ClassVar[list[str]] = [" "] * 8
 
 
 class UrpoApp(App[None]):
@@ -61,15 +52,15 @@ class UrpoApp(App[None]):
         Binding("4,colon", "view('query')", "Query"),
         Binding("left_square_bracket", "range(-1)", "Narrower range", show=False),
         Binding("right_square_bracket", "range(1)", "Wider range", show=False),
-        Binding("left", "pan(-0.5)", "Earlier, while paused", show=False),
-        Binding("right", "pan(0.5)", "Later, while paused", show=False),
-        Binding("0", "now", "Now, no pause", show=False),
+        Binding("left,h", "pan(-0.5)", "Earlier (while paused)", show=False),
+        Binding("right,l", "pan(0.5)", "Later (while paused)", show=False),
+        Binding("0", "now", "Back to now", show=False),
         Binding("p", "pause", "Pause"),
         Binding("plus", "interval(-1)", "Look more often", show=False),
         Binding("minus", "interval(1)", "Look less often", show=False),
         Binding("R", "look", "Look now", show=False),
         Binding("w", "picture", "Picture (SVG)", show=False),
-        Binding("question_mark,f1", "keys", "Keys"),
+        Binding("question_mark,f1", "keys", "All keys"),
         Binding("q", "quit", "Quit"),
         Binding("ctrl+q,ctrl+c", "quit", "Quit", show=False, priority=True),
     ]
@@ -97,11 +88,18 @@ class UrpoApp(App[None]):
         self.trace_url = os.environ.get("URPO_STORE_TRACE_URL", "")
         self._interval = interval
         self._directory = directory or Path.cwd()
+        if text.ascii_only():
+            ScrollBar.renderer = _PlainScrollBar
+            self.add_class("-plain")
 
     def on_mount(self) -> None:
         self._timer = self.set_interval(
             self._interval or 3600, self._tick, pause=not self._interval
         )
+
+    def delay_update(self, delay: float = 0.05) -> None:
+        """Textual waits 50 ms before it paints a screen that was switched to; ours are ready sooner."""
+        super().delay_update(min(delay, _SWITCHING))
 
     @property
     def view(self) -> View | None:
@@ -158,15 +156,7 @@ class UrpoApp(App[None]):
         self.notify(f"looks every {self._interval:g} s")
 
     def action_keys(self) -> None:
-        lines = []
-        for bound in self.screen.active_bindings.values():
-            binding = bound.binding
-            if binding.description and not binding.system:
-                lines.append((self.get_key_display(binding), binding.description))
-        grouped: dict[str, list[str]] = {}
-        for key, what in lines:
-            grouped.setdefault(what, []).append(key)
-        self.push_screen(Help([(" ".join(keys), what) for what, keys in grouped.items()]))
+        self.push_screen(Help(bindings_of(self.screen)))
 
     def action_picture(self) -> None:
         name = self.view.NAME if self.view is not None else "keys"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,11 +14,15 @@ from textual.widgets import Static
 from .. import text
 from ..advice import losses, settings
 from ..charts import bar
-from ..model import Rejection, StoreStats
+from ..interfaces import HealthOfAll
+from ..model import Rejection, ServiceHealthMetrics, StoreStats
 from .look import DIM, HEAD, PLAIN, WARN, Cell
-from .state import Moment
+from .state import SECOND, Moment
 from .table import Column, Table, TableRow
 from .view import Loaded, View, matches
+
+#: Services asked about in one load, one by one.
+_QUESTIONS = 50
 
 
 def why_empty(stats: StoreStats, rejections: Sequence[Rejection], endpoint: str, now: int) -> str:
@@ -45,9 +48,9 @@ class ArrivedView(View):
 
     def __init__(self) -> None:
         super().__init__()
-        # When the accepted points were counted last, and how many came in a second since.
-        self._counted: tuple[float, int] | None = None
-        self._rate: float | None = None
+        # (when, points accepted, points refused) at the last count, and the rates since the one before
+        self._counted: tuple[int, int, int] | None = None
+        self._rates: tuple[float, float] | None = None
         self._seen: list[str] = []
 
     def content(self) -> ComposeResult:
@@ -56,7 +59,8 @@ class ArrivedView(View):
             (
                 Column("FROM", grow=True),
                 Column("SENDERS", ">"),
-                Column("LAST SEEN"),
+                Column("REQUESTS/s", ">", rank=1),
+                Column("NEWEST POINT", ">"),
                 Column("REFUSED LATELY", ">"),
             ),
             id="producers",
@@ -65,16 +69,22 @@ class ArrivedView(View):
             yield Static(id="why")
 
     def load(self, moment: Moment) -> Any:
-        names = self._seen or self.storage.services()[:50]
-        seen = {name: self.storage.get_service_health(name, "1m", moment.now) for name in names}
-        return self.storage.rejections(), {n: h.last_seen for n, h in seen.items() if h is not None}
+        if isinstance(self.storage, HealthOfAll):
+            found = {health.service: health for health in self.storage.health("1m", moment.now)}
+        else:
+            found = {}
+            for name in self._seen or self.storage.services()[:_QUESTIONS]:
+                health = self.storage.get_service_health(name, "1m", moment.now)
+                if health is not None:
+                    found[name] = health
+        return self.storage.rejections(), found
 
     def show(self, loaded: Loaded) -> None:
         stats = loaded.stats
         rejections: Sequence[Rejection] = loaded.data[0]
-        last_seen: Mapping[str, int | None] = loaded.data[1]
+        health: Mapping[str, ServiceHealthMetrics] = loaded.data[1]
         assert stats is not None
-        self._count(stats.accepted_points)
+        self._count(stats)
         refused: Counter[str] = Counter()
         for item in rejections:
             refused[item.service] += item.points
@@ -83,7 +93,9 @@ class ArrivedView(View):
             if not matches(self.filter, name):
                 continue
             senders, bad = stats.producers.get(name, 0), refused.get(name, 0)
-            seen = last_seen.get(name)
+            known = health.get(name)
+            rate = known.request_rate if known else None
+            seen = known.last_seen if known else None
             age = None if seen is None else loaded.moment.now - seen
             rows.append(
                 TableRow(
@@ -91,6 +103,7 @@ class ArrivedView(View):
                     (
                         Cell(name or "(no service)", PLAIN, name),
                         Cell(text.number(senders), PLAIN, senders),
+                        Cell(text.rate(rate), PLAIN, rate),
                         Cell(text.age(age), PLAIN, age),
                         Cell(f"{bad} !" if bad else "0", WARN if bad else DIM, bad),
                     ),
@@ -103,13 +116,18 @@ class ArrivedView(View):
         self.query_one("#store", Static).update(self._store(stats, loaded.moment))
         self.query_one("#why", Static).update(_refusals(stats, rejections, self.urpo.endpoint))
 
-    def _count(self, points: int) -> None:
-        now = time.monotonic()
+    def _count(self, stats: StoreStats) -> None:
+        now = self.state.clock()
         if self._counted is None:
-            self._counted = now, points
-        elif now - self._counted[0] >= 1:
-            self._rate = max(points - self._counted[1], 0) / (now - self._counted[0])
-            self._counted = now, points
+            self._counted = now, stats.accepted_points, stats.rejected_points
+        elif now - self._counted[0] >= SECOND:
+            before, accepted, rejected = self._counted
+            passed = (now - before) / SECOND
+            self._rates = (
+                max(stats.accepted_points - accepted, 0) / passed,
+                max(stats.rejected_points - rejected, 0) / passed,
+            )
+            self._counted = now, stats.accepted_points, stats.rejected_points
 
     def _store(self, stats: StoreStats, moment: Moment) -> Text:
         ring = stats.ring_points / stats.ring_capacity if stats.ring_capacity else 0.0
@@ -121,21 +139,24 @@ class ArrivedView(View):
             else "nothing compressed yet"
         )
         age = None if stats.last_arrival is None else moment.now - stats.last_arrival
+        arriving = "counting" if stats.accepted_points else "nothing yet"
+        if self._rates is not None:
+            arriving = f"{text.number(self._rates[0])} points/s"
+            if self._rates[1]:
+                arriving += f", {text.number(self._rates[1])}/s refused"
 
         def line(name: str, share: float, shown: str) -> tuple[str, Any]:
             style = WARN if share > 0.9 else PLAIN
             drawn = bar(share, 12, ascii_only=self.ascii_only)
-            return f"{name:<7}{drawn} {share * 100:3.0f} %  {shown}\n", style
+            return f"{name:<9}{drawn} {share * 100:3.0f} %  {shown}\n", style
 
         return Text.assemble(
+            (f"{'arriving':<9}{arriving}", HEAD),
+            f"; {text.number(stats.accepted_points)} points in all, {stats.late_points} late, "
+            f"the last one {text.age(age)}\n",
             line("ring", ring, f"{text.number(stats.ring_points)} points not yet compressed"),
             line("memory", full, f"{text.size(stats.memory_bytes)}; {each}"),
             line("series", many, f"{stats.series} of {stats.max_series}"),
-            (
-                f"last point {text.age(age)}, {text.number(self._rate)} points/s, "
-                f"{text.number(stats.accepted_points)} in all, {stats.late_points} late",
-                DIM,
-            ),
         )
 
 
@@ -150,5 +171,6 @@ def _refusals(stats: StoreStats, rejections: Sequence[Rejection], endpoint: str)
             shown.append(text.printable(f"{item.points} x {of}: {item.reason}") + "\n")
     if not shown:
         shown.append("Nothing was refused, dropped or folded.\n", DIM)
-    shown.append(f"\n{settings(endpoint)}", DIM)
+    if stats.points:  # else it is said above
+        shown.append(f"\n{settings(endpoint)}", DIM)
     return shown

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
 from rich.text import Text
-from textual.widgets import Static
 
+from .. import text
 from ..charts import Line, Row, heat_map, line_chart
-from .look import DIM, HEAD, ascii_only, series_style
+from .look import DIM, HEAD, mark_of, series_style
+from .text_box import TextBox
 
 #: Lines drawn in one chart: more cannot be told apart, and take long.
 MOST_LINES = 40
@@ -26,19 +28,27 @@ def coloured(rows: Sequence[Row]) -> Text:
 
 
 def clock_line(start: int, end: int, width: int) -> str:
-    """The ends of the time axis (Unix ns), in local time."""
+    """A time axis (Unix ns) in local time: its ends, and its middle if there is room."""
     form = "%H:%M:%S" if end - start < 86_400 * 10**9 else "%m-%d %H:%M"
-    left = time.strftime(form, time.localtime(start // 10**9))
-    right = time.strftime(form, time.localtime(end // 10**9))
-    return left + right.rjust(max(width - len(left), 0))
+    left, middle, right = (
+        time.strftime(form, time.localtime(moment // 10**9))
+        for moment in (start, (start + end) // 2, end)
+    )
+    if width < len(left) + len(right) + 1:
+        return right.rjust(width)
+    line = left + right.rjust(width - len(left))
+    place = (width - len(middle)) // 2
+    if place < len(left) + 2:
+        return line
+    return line[:place] + middle + line[place + len(middle) :]
 
 
-class Chart(Static):
-    """`draw` says what; it is drawn again when the size changes."""
+class Chart(TextBox):
+    """`draw_lines` or `draw_heat` says what; it is drawn again when the size changes."""
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)  # type: ignore[arg-type]
-        self._title = ""
+        self._title = Text()
         self._make: Callable[[int, int], list[Row]] | None = None
         self._range = (0, 0)
 
@@ -50,11 +60,20 @@ class Chart(Static):
         end: int,
         gap: float,
         show: Callable[[float], str],
+        names: Sequence[str] = (),
     ) -> None:
-        """`start` and `end` in Unix ns."""
+        """`start` and `end` in Unix ns; `names` of the lines make a legend with the last values."""
         many = len(lines) - MOST_LINES
-        self._title = title + (f"  (and {many} more)" if many > 0 else "")
         shown = lines[:MOST_LINES]
+        self._title = Text.assemble((title, HEAD))
+        for index, (name, line) in enumerate(zip(names, shown, strict=False)):
+            known = [value for value in line.values if math.isfinite(value)]
+            mark = f"{mark_of(index)} " if text.ascii_only() else ""
+            last = f" {show(known[-1])}" if known else ""
+            between = "  " if self._title else ""
+            self._title.append(f"{between}{mark}{name}{last}", series_style(index))
+        if many > 0:
+            self._title.append(f"  and {many} more, not drawn", DIM)
 
         def make(width: int, height: int) -> list[Row]:
             return line_chart(
@@ -64,7 +83,7 @@ class Chart(Static):
                 start=start / 1e9,
                 end=end / 1e9,
                 gap=gap,
-                ascii_only=ascii_only(),
+                ascii_only=text.ascii_only(),
                 show=show,
             )
 
@@ -79,10 +98,12 @@ class Chart(Static):
         start: int,
         end: int,
     ) -> None:
-        self._title = title
+        self._title = Text.assemble((title, HEAD))
 
         def make(width: int, height: int) -> list[Row]:
-            return heat_map(columns, labels, width=width, height=height, ascii_only=ascii_only())
+            return heat_map(
+                columns, labels, width=width, height=height, ascii_only=text.ascii_only()
+            )
 
         self._make, self._range = make, (start, end)
         self.redraw()
@@ -91,12 +112,15 @@ class Chart(Static):
         self.redraw()
 
     def redraw(self) -> None:
-        width, height = self.size.width, self.size.height
+        width, height = self.content_size.width, self.content_size.height
         if self._make is None or width < 8 or height < 3:
             return
-        shown = Text(self._title[:width], HEAD)
-        shown.append("\n")
-        shown.append(coloured(self._make(width, height - 2)))
-        shown.append("\n")
-        shown.append(clock_line(*self._range, width), DIM)
-        self.update(shown)
+        title = self._title.copy()
+        title.truncate(width, overflow="crop" if text.ascii_only() else "ellipsis")
+        rows = self._make(width, height - 2)
+        shown = Text.assemble(title, "\n", coloured(rows))
+        # The axis begins where the lines do, behind the scale.
+        margin = len(rows[0][0][0]) if len(rows[0]) > 1 else 0
+        shown.append("\n" + " " * margin)
+        shown.append(clock_line(*self._range, width - margin), DIM)
+        self.write(shown)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from dataclasses import dataclass
 
 from rich.style import Style
 
+from .. import text
+
 #: Colours of series, of the sixteen that every terminal has; marks or order tell them apart without.
 SERIES = ("cyan", "yellow", "green", "magenta", "blue", "red", "bright_cyan", "bright_yellow")
+#: What marks a series in lists, and in charts of plain characters.
+MARKS = "*+ox#@%&"
 
 BAD = Style(color="red", bold=True)
 WARN = Style(color="yellow")
@@ -17,22 +19,43 @@ DIM = Style(dim=True)
 HEAD = Style(bold=True)
 PLAIN = Style()
 
+_KEYS = {
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "question_mark": "?",
+    "slash": "/",
+    "colon": ":",
+    "plus": "+",
+    "minus": "-",
+    "escape": "Esc",
+    "enter": "Enter",
+    "space": "Space",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "shift+tab": "Shift-Tab",
+}
+
+
+def key_name(key: str) -> str:
+    """A key as it is printed on keyboards: [, Esc, Ctrl-Q."""
+    if key in _KEYS:
+        return _KEYS[key]
+    if key.startswith("ctrl+"):
+        return "Ctrl-" + key_name(key.removeprefix("ctrl+")).upper()
+    return key if len(key) == 1 else key.capitalize()
+
 
 def series_style(index: int | None) -> Style:
     return DIM if index is None else Style(color=SERIES[index % len(SERIES)])
 
 
-def ascii_only() -> bool:
-    """Whether the terminal may not have braille and block characters."""
-    if os.environ.get("URPO_STORE_ASCII", "").lower() in ("1", "true", "yes", "on"):
-        return True
-    encoding = (getattr(sys.__stdout__, "encoding", None) or "utf-8").lower()
-    return "utf" not in encoding
+def mark_of(index: int) -> str:
+    return MARKS[index % len(MARKS)]
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A text of a table, its style, and what it is sorted by."""
+    """A text of a table, its style, and what it is sorted by (None: it comes last)."""
 
     text: str
     style: Style = PLAIN
@@ -40,8 +63,6 @@ class Cell:
 
 
 def errors_cell(ratio: float | None) -> Cell:
-    from .. import text
-
     shown = text.ratio(ratio)
     if ratio is None:
         return Cell(shown, DIM, None)
@@ -50,3 +71,18 @@ def errors_cell(ratio: float | None) -> Cell:
     if ratio >= 0.01:
         return Cell(shown + " !", WARN, ratio)
     return Cell(shown, PLAIN, ratio)
+
+
+def latency_cell(seconds: float | None) -> Cell:
+    return Cell(text.seconds(seconds), DIM if seconds is None else PLAIN, seconds)
+
+
+def full_cell(share: float | None) -> Cell:
+    """How full something is, as a share of one."""
+    if share is None:
+        return Cell(text.UNKNOWN, DIM, None)
+    return Cell(
+        f"{share * 100:.0f} %" + (" !" if share > 0.9 else ""),
+        WARN if share > 0.9 else PLAIN,
+        share,
+    )

@@ -19,6 +19,7 @@ from .view import Loaded, View, matches
 #: Last values asked for in one load, and how long one is good.
 _QUESTIONS = 25
 _GOOD = 10 * SECOND
+_NONE = Cell(text.UNKNOWN, DIM)
 
 
 class MetricsView(View):
@@ -30,13 +31,13 @@ class MetricsView(View):
         Column("UNIT", rank=3),
         Column("SERIES", ">"),
         Column("LAST", ">"),
-        Column("WHAT", rank=4),
+        Column("WHAT", rank=4, grow=True),
     )
 
     def __init__(self, service: str | None = None) -> None:
         super().__init__()
         self.service = service
-        self._values: dict[str, tuple[int, str]] = {}
+        self._values: dict[str, tuple[int, Cell]] = {}
         self._seen: list[str] = []
 
     def subject(self) -> str:
@@ -52,7 +53,7 @@ class MetricsView(View):
             info
             for info in metrics
             if info.name in seen
-            and not moment.now - _GOOD < self._values.get(info.name, (0, ""))[0] <= moment.now
+            and not moment.now - _GOOD < self._values.get(info.name, (0, _NONE))[0] <= moment.now
         ]
         for info in old[:_QUESTIONS]:
             value = _last_value(self.storage, info, self.service, moment)
@@ -67,7 +68,7 @@ class MetricsView(View):
             kind = info.kind.value.replace("_", " ")
             if not matches(self.filter, info.name, kind, info.unit, info.description):
                 continue
-            value = values.get(info.name, (0, ""))[1]
+            value = values.get(info.name, (0, _NONE))[1]
             rows.append(
                 TableRow(
                     info.name,
@@ -76,21 +77,25 @@ class MetricsView(View):
                         Cell(kind, DIM, kind),
                         Cell(info.unit or text.UNKNOWN, DIM, info.unit),
                         Cell(str(info.series_count), PLAIN, info.series_count),
-                        Cell(value, PLAIN, value),
-                        Cell(info.description.partition("\n")[0][:60], DIM, info.description),
+                        value,
+                        Cell(info.description.partition("\n")[0], DIM, info.description),
                     ),
                 )
             )
         empty = "No metric has a name like this." if metrics else ""
         if not metrics and loaded.stats is not None:
             empty = why_empty(loaded.stats, rejections, self.urpo.endpoint, loaded.moment.now)
-        table = self.query_one(Table)
-        table.update_rows(rows, empty)
-        seen = [str(key) for key in table.visible_keys()]
-        if set(seen) - set(values):
-            self._seen = seen
-            self.set_timer(0.05, self.reload)
-        self._seen = seen
+        self.query_one(Table).update_rows(rows, empty)
+        self._look()
+
+    def _look(self) -> None:
+        """Asks for the last values of rows that have come into sight."""
+        self._seen = [str(key) for key in self.query_one(Table).visible_keys()]
+        if set(self._seen) - set(self._values):
+            self.reload()
+
+    def on_table_moved(self, event: Table.Moved) -> None:
+        self._look()
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
         from .metric import MetricView
@@ -100,10 +105,10 @@ class MetricsView(View):
 
 def _last_value(
     storage: MetricStorage, info: MetricInfo, service: str | None, moment: Moment
-) -> str:
-    """The newest value of all series together: of counters and histograms' counts the sum."""
+) -> Cell:
+    """The newest value of all series together; of a histogram the number of its observations."""
     if info.kind is MetricKind.SUMMARY:
-        return text.UNKNOWN
+        return _NONE
     query = MetricQuery(
         info.name,
         service,
@@ -115,6 +120,8 @@ def _last_value(
     )
     for series in storage.query_metrics(query):
         if len(series):
-            unit = shown_unit(info.kind, info.unit, Aggregation.LAST)
-            return text.value(float(series.values[-1]), unit)
-    return text.UNKNOWN
+            value = float(series.values[-1])
+            shown = text.value(value, shown_unit(info.kind, info.unit, Aggregation.LAST))
+            counted = info.kind in (MetricKind.HISTOGRAM, MetricKind.EXPONENTIAL_HISTOGRAM)
+            return Cell(f"n={shown}" if counted else shown, PLAIN, value)
+    return _NONE

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input, Static
@@ -18,21 +19,35 @@ from ..query.times import parse_duration
 from ..query_line import QueryLineError, parse_query_line
 from ..report import label, plain
 from .chart import Chart
-from .look import BAD, PLAIN, Cell, series_style
-from .metric import MOST_SERIES
+from .look import BAD, PLAIN, Cell, mark_of, series_style
+from .metric_data import MOST_SERIES
 from .state import Moment
 from .table import Column, Table, TableRow
 from .view import Loaded, View
 
-_MARKS = "*+ox#@%&"
+_EXAMPLES = """\
+Type a query and press Enter; up and down step through earlier ones:
+
+    http.server.request.duration --agg p95 --by http.route --step 10s
+    http.server.request.duration --agg rate --step 10s --where error.type=500
+    process.cpu.utilization --service checkout --start=-1h
+
+    --agg    raw last sum avg min max count rate increase p50 p90 p95 p99
+    --where  k=v, k:int=5, k~regex, k:absent=    --by  KEY, or none: all in one
+    --start  -5m, 1h, a time                     --end
+    --limit  so many series, those with the greatest last value
+
+Esc leaves the line, Tab goes back to it."""
 
 
 class QueryLine(Input):
     """An input with a history."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "recall(-1)", "Earlier"),
-        Binding("down", "recall(1)", "Later"),
+        Binding("enter", "submit", "Ask"),
+        Binding("up", "recall(-1)", "Query before"),
+        Binding("down", "recall(1)", "Query after"),
+        Binding("escape", "screen.back", "Leave the line"),
     ]
 
     def __init__(self, **options: Any) -> None:
@@ -69,16 +84,19 @@ class QueryView(View):
         yield Chart(id="chart")
         yield Table(
             (
-                Column(""),
+                Column("", sorts=False),
                 Column("SERIES", grow=True),
                 Column("POINTS", ">", rank=1),
                 Column("LAST", ">"),
             ),
+            sort=1,
             id="series",
         )
 
     def on_mount(self) -> None:
-        super().on_mount()
+        self.query_one(Chart).display = False  # until there is something to draw
+
+    def focus_first(self) -> None:
         self.query_one(QueryLine).focus()
 
     def action_back(self) -> None:
@@ -89,7 +107,6 @@ class QueryView(View):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         if event.input.id != "line":
-            super().on_input_submitted(event)
             return
         self._line = event.value
         self.query_one(QueryLine).remember(event.value)
@@ -124,18 +141,18 @@ class QueryView(View):
     def show(self, loaded: Loaded) -> None:
         table = self.query_one(Table)
         if loaded.data is None:
-            table.update_rows(
-                [], "Type a query and press Enter. Esc leaves the line, Tab goes back to it."
-            )
+            table.update_rows([], _EXAMPLES)
             return
+        self.query_one(Chart).display = True
+        table.add_class("-fits")
         query, found, wrong = loaded.data
         if wrong:
-            self.query_one("#error", Static).update(f"! {wrong}")
+            self.query_one("#error", Static).update(Text(f"! {wrong}"))
         series: list[MetricSeries] = found
         aggregation: Aggregation = query.aggregation
         unit = shown_unit(series[0].kind, series[0].unit, aggregation) if series else ""
         step = None if query.step is None else parse_duration(query.step) / 1e9
-        times = [int(t) for each in series for t in each.timestamps[[0, -1]] if len(each)]
+        times = [int(t) for each in series if len(each) for t in each.timestamps[[0, -1]]]
         self.query_one(Chart).draw_lines(
             f"{aggregation.value} of {query.metric}" + (f" [{unit}]" if unit else ""),
             [line_of(each, aggregation) for each in series],
@@ -151,7 +168,7 @@ class QueryView(View):
                 TableRow(
                     index,
                     (
-                        Cell(_MARKS[index % len(_MARKS)], series_style(index), float(index)),
+                        Cell(mark_of(index), series_style(index)),
                         Cell(label(each), series_style(index), label(each)),
                         Cell(str(len(each)), PLAIN, float(len(each))),
                         Cell(text.value(last, unit), PLAIN, last),
@@ -173,10 +190,8 @@ class QueryView(View):
         ]
 
 
-def pointed(wrong: QueryLineError, line: Input) -> Any:
+def pointed(wrong: QueryLineError, line: Input) -> Text:
     """The error under its place in the line."""
-    from rich.text import Text
-
     before = int(line.scroll_offset.x)
     column = max(wrong.begin - before, 0) + line.gutter.left
     mark = "^" * max(wrong.end - wrong.begin, 1)

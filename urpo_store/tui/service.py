@@ -1,84 +1,22 @@
-"""One service: its operations, charts of rate, errors and latency, and its instances."""
+"""One service: charts of its rate, errors and latency; its operations, and their instances."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import numpy as np
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
 from .. import text
-from ..charts import Line
-from ..drawing import line_of
-from ..model import Aggregation, MetricKind, MetricQuery, MetricSeries, ServiceHealthMetrics
 from .chart import Chart
-from .look import PLAIN, Cell, errors_cell
-from .state import SECOND, Moment
+from .look import PLAIN, Cell, errors_cell, latency_cell
+from .service_data import Operation, ServiceData, load_service
+from .state import Moment
 from .table import Column, Table, TableRow
+from .text_box import TextBox
 from .view import Loaded, View, matches
-
-#: What names an operation, stable names before old ones; all keys of a line that occur are used.
-OPERATIONS = (
-    ("http.request.method", "http.route"),
-    ("http.method", "http.route"),
-    ("http.method", "http.target"),
-    ("rpc.service", "rpc.method"),
-    ("messaging.operation.name", "messaging.destination.name"),
-    ("messaging.destination.name",),
-    ("db.operation.name", "db.collection.name"),
-)
-#: What tells instances apart.
-INSTANCES = ("service.instance.id", "host.name", "k8s.pod.name", "process.pid")
-#: Where an error shows: by one of these attributes.
-ERRORS = (
-    "error.type",
-    "http.response.status_code",
-    "http.status_code",
-    "rpc.grpc.status_code",
-    "rpc.response.status_code",
-)
-_HISTOGRAMS = (MetricKind.HISTOGRAM, MetricKind.EXPONENTIAL_HISTOGRAM)
-
-
-def is_error(attributes: Mapping[str, object]) -> bool:
-    """By the rules of service health: an error type, a server's status from 500 on, a gRPC status."""
-    if attributes.get("error.type") not in (None, ""):
-        return True
-    for key in ERRORS[1:]:
-        try:
-            status = int(str(attributes.get(key)))
-        except ValueError:
-            continue
-        if status >= 500 or (key.startswith("rpc.") and status != 0):
-            return True
-    return False
-
-
-@dataclass(slots=True)
-class Operation:
-    name: tuple[str, ...]
-    count: float = 0.0
-    errors: float = 0.0
-    p95: float = math.nan
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceData:
-    health: ServiceHealthMetrics | None
-    keys: tuple[str, ...] = ()
-    operations: list[Operation] = field(default_factory=list)
-    rate: Line = field(default_factory=lambda: Line((), ()))
-    errors: Line = field(default_factory=lambda: Line((), ()))
-    latency: tuple[Line, ...] = ()
-    start: int = 0
-    end: int = 0
-    step: int = 1
-    scale: float = 1.0
 
 
 class ServiceView(View):
@@ -101,132 +39,84 @@ class ServiceView(View):
         with Horizontal(id="charts"):
             yield Chart(id="rate")
             yield Chart(id="latency")
-        yield Table(
-            (
-                Column("OPERATION", grow=True),
-                Column("RATE/s", ">"),
-                Column("ERRORS", ">"),
-                Column("P95", ">"),
-                Column("COUNT", ">", rank=1),
-            ),
-            sort=1,
-            falling=True,
-            id="operations",
-        )
+        yield Table(self._columns(), sort=1, falling=True, id="operations", classes="-fits")
+        yield TextBox(id="detail")
 
-    # ---- loading
+    def _columns(self) -> tuple[Column, ...]:
+        instance = (Column("INSTANCE", grow=True),) if self.unfolded else ()
+        return (
+            Column("OPERATION", grow=True),
+            Column("RATE/s", ">"),
+            Column("ERRORS", ">"),
+            Column("P95", ">"),
+            Column("COUNT", ">", rank=1),
+            *instance,
+        )
 
     def load(self, moment: Moment) -> Any:
-        health = self.storage.get_service_health(self.service, moment.health_window, moment.now)
-        if health is None or health.source is None or health.source.startswith("spans:"):
-            return ServiceData(health)
-        source = health.source
-        known: dict[str, None] = {}
-        kind, unit = MetricKind.HISTOGRAM, "s"
-        for series in self.storage.series(MetricQuery(source, self.service)):
-            known |= dict.fromkeys((*series.attributes, *series.resource))
-            kind, unit = series.kind, series.unit
-        keys = _keys(known, self.unfolded)
-        step = moment.step(60)
-        start, end = moment.aligned(step)
-        ask = Ask(self, source, start, end)
-        failing = [key for key in ERRORS if key in known]
-        rate = ask.over_time(Aggregation.RATE, step, ())
-        lines = [line_of(series) for series in rate]
-        latency: list[Line] = []
-        if kind in _HISTOGRAMS:
-            for quantile in (Aggregation.P50, Aggregation.P95, Aggregation.P99):
-                found = ask.over_time(quantile, step, ())
-                latency += [line_of(series) for series in found] or [Line((), ())]
-        return ServiceData(
-            health,
-            keys,
-            self._operations(ask, moment, keys, failing, kind),
-            lines[0] if lines else Line((), ()),
-            _errors(ask.over_time(Aggregation.RATE, step, failing) if failing else []),
-            tuple(latency),
-            start,
-            end,
-            step,
-            0.001 if unit == "ms" else 1.0,
-        )
-
-    def _operations(
-        self, ask: Ask, moment: Moment, keys: tuple[str, ...], failing: list[str], kind: MetricKind
-    ) -> list[Operation]:
-        found: dict[tuple[str, ...], Operation] = {}
-
-        def operation(series: MetricSeries) -> Operation:
-            name = tuple(_shown(series.attributes.get(key)) for key in keys)
-            return found.setdefault(name, Operation(name))
-
-        for series in ask.at_once(Aggregation.INCREASE, moment, (*keys, *failing)):
-            count = float(series.values[-1]) if len(series) else 0.0
-            one = operation(series)
-            one.count += count
-            if is_error(series.attributes):
-                one.errors += count
-        if kind in _HISTOGRAMS:
-            for series in ask.at_once(Aggregation.P95, moment, keys):
-                if len(series):
-                    operation(series).p95 = float(series.values[-1])
-        return list(found.values())
+        return load_service(self.storage, self.service, moment, self.unfolded)
 
     # ---- showing
 
     def show(self, loaded: Loaded) -> None:
         data: ServiceData = loaded.data
         table = self.query_one(Table)
-        if not data.keys and not data.operations:
+        if not data.operations:
             sent = "It sends no request metric" if data.health else "Nothing is known of it"
             table.update_rows([], f"{sent}; press m for the metrics that it sends.")
         else:
             self._table(table, data, loaded.moment)
+        self._detail(data)
 
         def seconds(value: float) -> str:
-            return text.seconds(value * data.scale) if value else "0"
+            return text.seconds(value) if value else "0"
 
-        errors = [data.errors] if len(data.errors.times) else []
-        head = "requests/s" + (", errors/s" if errors else "")
-        rate = self.query_one("#rate", Chart)
-        rate.draw_lines(
-            head, [data.rate, *errors], data.start, data.end, 1.5 * data.step, text.number
+        lines, names = [data.rate], ["requests/s"]
+        if len(data.errors.times):
+            lines, names = [*lines, data.errors], [*names, "errors/s"]
+        gap = 1.5 * data.step
+        self.query_one("#rate", Chart).draw_lines(
+            "", lines, data.start, data.end, gap, text.number, names
         )
         self.query_one("#latency", Chart).draw_lines(
-            "p50, p95, p99", data.latency, data.start, data.end, 1.5 * data.step, seconds
+            "", data.latency, data.start, data.end, gap, seconds, ("p50", "p95", "p99")
         )
 
     def _table(self, table: Table, data: ServiceData, moment: Moment) -> None:
-        rows = []
-        for one in data.operations:
-            name = " ".join(part for part in one.name if part) or "(all)"
-            if not matches(self.filter, name):
-                continue
-            ratio = one.errors / one.count if one.count else None
-            rate = one.count / moment.seconds
-            p95 = one.p95 * data.scale
-            known = math.isfinite(p95)
-            rows.append(
-                TableRow(
-                    one.name,
-                    (
-                        Cell(name, PLAIN, name),
-                        Cell(text.rate(rate), PLAIN, rate),
-                        errors_cell(ratio),
-                        Cell(
-                            text.seconds(p95) if known else text.UNKNOWN,
-                            PLAIN,
-                            p95 if known else None,
-                        ),
-                        Cell(text.number(one.count), PLAIN, one.count),
-                    ),
-                )
-            )
+        covered = data.covered(moment.seconds)
+        rows = [
+            self._row(one, covered)
+            for one in data.operations
+            if matches(self.filter, one.name, one.instance)
+        ]
         table.update_rows(rows, "No operation has a name like this.")
+
+    def _row(self, one: Operation, covered: float) -> TableRow:
+        rate = one.count / covered
+        cells = [
+            Cell(one.name, PLAIN, one.name),
+            Cell(text.rate(rate), PLAIN, rate),
+            errors_cell(one.errors / one.count if one.count else None),
+            latency_cell(one.p95 if math.isfinite(one.p95) else None),
+            Cell(text.number(one.count), PLAIN, one.count),
+        ]
+        if self.unfolded:
+            cells.append(Cell(one.instance or text.UNKNOWN, PLAIN, one.instance))
+        return TableRow((one.metric, one.name, one.instance), cells)
+
+    def _detail(self, data: ServiceData) -> None:
+        health, shown = data.health, ""
+        if health is not None and health.source is not None:
+            by = ", ".join(data.keys) or "nothing: it has no operations"
+            shown = f"health by {health.source}; operations by {by}"
+        self.query_one("#detail", TextBox).write(text.printable(shown))
 
     def action_instances(self) -> None:
         """Folds the instances of the service, or unfolds them."""
         self.unfolded = not self.unfolded
+        table = self.query_one(Table)
+        table.update_rows([], "")
+        table.columns = self._columns()
         self.reload()
 
     def action_metrics(self) -> None:
@@ -235,72 +125,10 @@ class ServiceView(View):
         self.app.push_screen(MetricsView(self.service))
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
+        from .metric import MetricView
+
         data = self._last.data if self._last else None
-        if isinstance(data, ServiceData) and data.health and data.health.source:
-            from .metric import MetricView
-
-            where = {
-                key: value
-                for key, value in zip(data.keys, event.key, strict=True)  # type: ignore[call-overload]
-                if value
-            }
-            self.app.push_screen(MetricView(data.health.source, self.service, where))
-
-
-class Ask:
-    """Queries of one metric of one service."""
-
-    def __init__(self, view: View, metric: str, start: int, end: int) -> None:
-        self._storage = view.storage
-        self._metric = metric
-        self._service = view.subject()
-        self._start, self._end = start, end
-
-    def over_time(self, ask: Aggregation, step: int, by: Sequence[str]) -> Sequence[MetricSeries]:
-        query = MetricQuery(
-            self._metric,
-            self._service,
-            start=self._start,
-            end=self._end,
-            step=step * SECOND,
-            aggregation=ask,
-            by=tuple(by),
-        )
-        return list(self._storage.query_metrics(query))
-
-    def at_once(self, ask: Aggregation, moment: Moment, by: Sequence[str]) -> list[MetricSeries]:
-        """The whole range as one window."""
-        query = MetricQuery(
-            self._metric,
-            self._service,
-            start=moment.now,
-            end=moment.now,
-            step=moment.seconds * SECOND,
-            aggregation=ask,
-            by=tuple(by),
-        )
-        return list(self._storage.query_metrics(query))
-
-
-def _keys(known: Mapping[str, None], unfolded: bool) -> tuple[str, ...]:
-    """What the rows are grouped by."""
-    operation = next((keys for keys in OPERATIONS if keys[-1] in known), ())
-    keys = [key for key in operation if key in known]
-    if unfolded:
-        keys += [key for key in INSTANCES if key in known][:1]
-    return tuple(keys)
-
-
-def _shown(value: object) -> str:
-    return "" if value is None else str(value)
-
-
-def _errors(groups: Sequence[MetricSeries]) -> Line:
-    """The rates of the groups that are errors, added up; 0 where there were requests and no errors."""
-    total: dict[int, float] = {}
-    for series in groups:
-        bad = is_error(series.attributes)
-        for time, value in zip(series.timestamps.tolist(), series.values.tolist(), strict=True):
-            total[time] = total.get(time, 0.0) + (value if bad and np.isfinite(value) else 0.0)
-    times = sorted(total)
-    return Line([time / SECOND for time in times], [total[time] for time in times])
+        for one in data.operations if isinstance(data, ServiceData) else ():
+            if (one.metric, one.name, one.instance) == event.key:
+                self.app.push_screen(MetricView(one.metric, self.service, one.where))
+                return

@@ -18,8 +18,8 @@ RANGES = {
 _NAMES = list(RANGES)
 #: The windows that service health knows.
 _HEALTH = {"1m": 60, "5m": 300, "15m": 900, "1h": 3600}
-#: Steps of charts, seconds: what people count in.
-_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
+#: Steps of charts, seconds: multiples of the intervals at which SDKs usually export.
+_STEPS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
 
 @dataclass
@@ -74,10 +74,15 @@ class Moment:
     def start(self) -> int:
         return max(self.now - self.seconds * SECOND, 0)
 
-    def step(self, columns: int) -> int:
-        """Seconds between the points of a chart that has so many columns to draw them."""
+    def step(self, columns: int, interval: int = 0) -> int:
+        """Seconds between the points of a chart that has so many columns to draw them.
+
+        A multiple of the interval of the exports: otherwise windows with more and with fewer of them
+        would take turns.
+        """
         wanted = self.seconds / max(columns, 1)
-        return next((step for step in _STEPS if step >= wanted), _STEPS[-1])
+        step = next((step for step in _STEPS if step >= wanted), _STEPS[-1])
+        return step if interval < 2 else -(-step // interval) * interval
 
     def aligned(self, step: int) -> tuple[int, int]:
         """The range's start and end, both on multiples of the step: windows do not creep along."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -21,13 +24,23 @@ from .look import HEAD, Cell
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`grow`: takes the room that is left, and gives it up first. `rank`: of those that do not fit,
-    the highest ranks go first."""
+    """How a column gives way when not all fit, in this order.
+
+    `least`: it shrinks to this width, and shows the ends of its texts (0: it does not). `grow`: it
+    shrinks to 16, and shows the beginnings. `rank`: the highest ranks go.
+    """
 
     title: str
     align: str = "<"
     grow: bool = False
     rank: int = 0
+    least: int = 0
+    sorts: bool = True
+
+
+#: What a column that gives way keeps.
+_LEAST = 16
+_BETWEEN = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +52,10 @@ class TableRow:
 
 
 class Table(ScrollView, can_focus=True, inherit_bindings=False):
-    """`Chosen` is sent by Enter, `Moved` when the cursor is on another row."""
+    """`Chosen` is sent by Enter, `Moved` when the cursor is on another row.
+
+    With the class "-fits" it is as high as its rows.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False),
@@ -117,33 +133,42 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
 
     # ---- drawing
 
+    @property
+    def _room(self) -> int:
+        """Columns beside the scroll bar."""
+        return self.scrollable_content_region.width
+
     def _lay_out(self) -> None:
-        self._widths = self._fit(self.size.width)
-        lines = len(self._rows) if self._rows else self.empty.count("\n") + 1
-        self.virtual_size = Size(self.size.width, lines + 1)
+        self._widths = self._fit(self._room)
+        lines = len(self._rows) if self._rows else len(self._empty_lines())
+        if self.has_class("-fits"):
+            self.styles.height = lines + 1
+        self.virtual_size = Size(self._room, lines + 1)
         self._follow()
         self.refresh()
 
     def _fit(self, width: int) -> dict[int, int]:
         """Widths of the columns that are shown."""
-        widths = {}
-        sample = self._rows[:500]
-        for index, column in enumerate(self.columns):
-            cells = (text.width(row.cells[index].text) for row in sample)
-            widths[index] = max([text.width(column.title) + 2, *cells])
-        while len(widths) > 1 and sum(widths.values()) + 2 * (len(widths) - 1) > width:
-            growing = [i for i in widths if self.columns[i].grow]
-            rest = sum(w for i, w in widths.items() if i not in growing) + 2 * (len(widths) - 1)
-            if growing and width - rest >= 16 * len(growing):
-                share, more = divmod(width - rest, len(growing))
-                for place, index in enumerate(growing):
-                    widths[index] = share + (place < more)
-                break
+        natural = {index: self._natural(index) for index in range(len(self.columns))}
+        while True:
+            widths = dict(natural)
+            excess = sum(widths.values()) + _BETWEEN * (len(widths) - 1) - width
+            for index in widths:
+                column = self.columns[index]
+                floor = column.least or (min(_LEAST, widths[index]) if column.grow else 0)
+                if floor:
+                    less = min(max(excess, 0), max(widths[index] - floor, 0))
+                    widths[index] -= less
+                    excess -= less
             least = max(widths, key=lambda i: self.columns[i].rank)
-            if self.columns[least].rank == 0:
-                break
-            del widths[least]
-        return widths
+            if excess <= 0 or self.columns[least].rank == 0:
+                return widths
+            del natural[least]
+
+    def _natural(self, index: int) -> int:
+        cells = (text.width(row.cells[index].text) for row in self._rows[:500])
+        arrow = 2 if index == self.sort_column else 0
+        return max([text.width(self.columns[index].title) + arrow, *cells])
 
     def on_resize(self) -> None:
         self._lay_out()
@@ -153,40 +178,56 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
             return self._strip(self._head(), self.rich_style + HEAD)
         index = int(self.scroll_offset.y) + y - 1
         if not self._rows:
-            lines = self.empty.splitlines()
+            lines = self._empty_lines()
             shown = lines[index] if index < len(lines) else ""
             return self._strip([(shown, Style())], self.rich_style)
         if index >= len(self._rows):
-            return Strip.blank(self.size.width, self.rich_style)
+            return Strip.blank(self._room, self.rich_style)
         at_cursor = index == self._cursor
         base = self.rich_style + Style(reverse=at_cursor and self.has_focus, bold=at_cursor)
         return self._strip(self._cells(self._rows[index]), base)
+
+    def _empty_lines(self) -> list[str]:
+        """What is said instead of rows, folded at blanks: lines to paste stay whole if they can."""
+        found = []
+        for line in self.empty.splitlines():
+            indent = line[: len(line) - len(line.lstrip())]
+            found += textwrap.wrap(
+                line,
+                max(self._room, 20),
+                subsequent_indent=indent,
+                break_long_words=False,
+                break_on_hyphens=False,
+            ) or [""]
+        return found
 
     def _head(self) -> list[tuple[str, Style]]:
         found = []
         for index, width in self._widths.items():
             column = self.columns[index]
             arrow = (" v" if self.falling else " ^") if index == self.sort_column else ""
-            title = f"{column.title}{arrow}"
-            found.append((_padded(title, width, column.align), Style()))
+            found.append((_padded(column.title + arrow, width, column), Style()))
         return found
 
     def _cells(self, row: TableRow) -> list[tuple[str, Style]]:
         return [
             (
-                _padded(row.cells[index].text, width, self.columns[index].align),
+                _padded(row.cells[index].text, width, self.columns[index]),
                 row.cells[index].style,
             )
             for index, width in self._widths.items()
         ]
 
     def _strip(self, cells: Sequence[tuple[str, Style]], base: Style) -> Strip:
-        segments = []
-        for index, (shown, style) in enumerate(cells):
-            if index:
-                segments.append(Segment("  ", base))
+        """One segment for cells of one style: a terminal is sent the less, and sooner."""
+        between = " " * _BETWEEN
+        segments: list[Segment] = []
+        for style, run in groupby(cells, key=itemgetter(1)):
+            shown = between.join(text for text, _ in run)
+            if segments:
+                segments.append(Segment(between, base))
             segments.append(Segment(shown, base + style))
-        return Strip(segments).adjust_cell_length(self.size.width, base).crop(0, self.size.width)
+        return Strip(segments).adjust_cell_length(self._room, base)
 
     def plain(self) -> list[str]:
         """The rows as text, for tests and for reading aloud."""
@@ -228,7 +269,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
             self.post_message(self.Chosen(self.current))
 
     def action_sort(self, by: int) -> None:
-        shown = list(self._widths)
+        shown = [index for index in self._widths if self.columns[index].sorts]
         place = shown.index(self.sort_column) if self.sort_column in shown else 0
         self.sort_column = shown[(place + by) % len(shown)]
         # The greatest figures are what one looks for; names go from A to Z.
@@ -240,10 +281,9 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         self.update_rows(self._rows, self.empty)
 
 
-def _padded(shown: str, width: int, align: str) -> str:
+def _padded(shown: str, width: int, column: Column) -> str:
     shown = text.printable(shown)
-    while text.width(shown) > width:
-        # Cut by characters, since a wide one takes two columns.
-        shown = shown[: -2 if shown.endswith("…") else -1] + "…"
+    mark = "~" if text.ascii_only() else "…"
+    shown = shown[-width:] if column.least else text.cut(shown, width, mark)
     space = " " * (width - text.width(shown))
-    return space + shown if align == ">" else shown + space
+    return space + shown if column.align == ">" else shown + space

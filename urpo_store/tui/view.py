@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,20 +14,27 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Vertical
 from textual.css.query import NoMatches
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input
 
 from .. import text
 from ..errors import UrpoStoreError
 from ..interfaces import MetricStorage
 from ..model import StoreStats
-from .look import BAD, DIM, HEAD, WARN, ascii_only
+from .keys import KeyLine
+from .look import BAD, DIM, HEAD, PLAIN, WARN
 from .state import Moment, State
 from .table import Table
+from .text_box import TextBox
 
 if TYPE_CHECKING:
     from .app import UrpoApp
+
+
+#: A terminal with fewer lines has no room for details.
+_LOW = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,15 @@ class Loaded:
     stats: StoreStats | None = None
     data: Any = None
     error: str = ""
+
+
+class FilterInput(Input):
+    """Where a filter is typed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "Keep the filter"),
+        Binding("escape", "screen.back", "No filter"),
+    ]
 
 
 class View(Screen[None]):
@@ -50,6 +67,8 @@ class View(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter"),
         Binding("escape", "back", "Back", show=False),
+        Binding("tab", "app.focus_next", "Next pane", show=False),
+        Binding("shift+tab", "app.focus_previous", "Pane before", show=False),
         Binding("x", "export('csv')", "Export CSV", show=False),
         Binding("X", "export('json')", "Export JSON", show=False),
     ]
@@ -79,7 +98,7 @@ class View(Screen[None]):
 
     @property
     def ascii_only(self) -> bool:
-        return ascii_only()
+        return text.ascii_only()
 
     # ---- what a screen says
 
@@ -115,21 +134,27 @@ class View(Screen[None]):
     # ---- life
 
     def compose(self) -> ComposeResult:
-        yield Static(id="title")
+        yield TextBox(id="title")
         yield from self.content()
-        yield Input(id="filter", placeholder=self.FILTERS)
-        yield Static(id="status")
-        yield Footer()
+        yield FilterInput(id="filter", placeholder=self.FILTERS)
+        with Vertical(id="foot"):
+            yield TextBox(id="status")
+            yield KeyLine(id="keyline")
 
     def on_mount(self) -> None:
         self.query_one("#filter").display = False
+        self.focus_first()
+        self.write_title()
+
+    def focus_first(self) -> None:
+        """Puts the focus where one begins; Textual calls `on_mount` of every class by itself."""
         table = self.table()
         if table is not None:
             table.focus()
-        self.write_title()
 
     def on_screen_resume(self) -> None:
-        self.reload()
+        # First what is there already: a load takes turns with the drawing.
+        self.call_after_refresh(self.reload)
 
     def tick(self) -> None:
         """Called by the app at each refresh interval."""
@@ -177,19 +202,29 @@ class View(Screen[None]):
     # ---- title, status, filter
 
     def write_title(self) -> None:
-        state = self.state
-        parts = Text.assemble(("urpo-store", HEAD), "  ", (self.NAME, HEAD))
-        if self.subject():
-            parts.append(f"  {text.printable(self.subject())}")
-        parts.append(f"  last {state.range}")
-        if state.paused_at is not None:
-            parts.append("  PAUSED", WARN)
-        if self.filter:
-            parts.append(f"  /{self.filter}", WARN)
+        """The name and the subject, cut if need be; what always stays whole is on the right."""
         try:
-            self.query_one("#title", Static).update(parts)
+            title = self.query_one("#title", TextBox)
         except NoMatches:
             return  # before the first drawing
+        state = self.state
+        right = Text(f"  last {state.range}")
+        if state.paused_at is not None:
+            right.append(f" to {clock_time(state.paused_at)}")
+            right.append("  PAUSED", WARN)
+        if self.filter:
+            right.append(f"  /{self.filter}", WARN)
+        name = f"urpo-store  {self.NAME}" if title.size.width >= 60 else self.NAME
+        parts = Text.assemble((name, HEAD))
+        if self.subject():
+            parts.append(f"  {text.printable(self.subject())}", PLAIN)
+        room = max(title.size.width - right.cell_len, len(self.NAME))
+        parts.truncate(room, overflow="crop" if self.ascii_only else "ellipsis", pad=True)
+        title.write(parts.append_text(right))
+
+    def on_resize(self) -> None:
+        self.set_class(self.size.height < _LOW, "-low")
+        self.write_title()
 
     def write_status(self, loaded: Loaded) -> None:
         line = Text()
@@ -209,7 +244,7 @@ class View(Screen[None]):
             ):
                 if count:
                     line.append(f"  ! {text.number(count)} {what} (see 3)", WARN)
-        self.query_one("#status", Static).update(line)
+        self.query_one("#status", TextBox).write(line)
 
     def action_filter(self) -> None:
         if not self.FILTERS:
@@ -277,6 +312,10 @@ def matches(pattern: str, *texts: str) -> bool:
         elif word not in whole:
             return False
     return True
+
+
+def clock_time(nanoseconds: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(nanoseconds // 10**9))
 
 
 def export_file(directory: Path, name: str, shape: str, stamp: str) -> Path:
