@@ -52,9 +52,8 @@ cdef uint64_t drain_some(Store *store) noexcept nogil:
     cdef int64_t start = 0
     cdef size_t count
     cdef Point *point
-    # Only when producers are about to wait are full tails taken aside: it takes some memory, and nothing
-    # is gained by it while the drain keeps pace.
-    store.chunks.background = ring_used(&store.ring) * 4 > store.ring.capacity * 3
+    # Only while the drain does not keep pace are full tails taken aside: it takes some memory.
+    store.chunks.background = ring_used(&store.ring) * 2 > store.ring.capacity
     if MUTANT_RELEASE_EARLY and end > begin:
         ring_release(&store.ring, end)
     while at < end:

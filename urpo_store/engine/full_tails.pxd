@@ -3,8 +3,8 @@
 # Encoding a chunk takes as long as appending its points. So a tail that is full is taken aside, under the
 # drain lock, into a FullTail of its own (SeriesData.full), and its series goes on with an empty one. The drain
 # thread, and producers that would have to wait for room, then encode what was taken aside; only putting the
-# chunk in its place takes the lock again. That is done while the ring is nearly full. Whoever wants to see a
-# series under the lock settles it first.
+# chunk in its place takes the lock again. That is done while more than half of the ring waits. Whoever wants
+# to see a series under the lock settles it first.
 #
 # Invariants
 # (1) What a FullTail tells is immutable and its own: its stream, the times of its ticks, the newest row.

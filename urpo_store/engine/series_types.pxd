@@ -67,18 +67,20 @@ cdef struct Metric:
     uint32_t gone               # evicted series that still stand in the list
     Sources *sources            # last cumulative values of collapsed sources; NULL while none
 
-cdef struct Series:             # what level 1 reads comes first
+# What producers read of a known series comes first, and nothing of it within 64 bytes of what the drain
+# writes for each point (SeriesData.last_time, points): else each would wait for the other's cache line.
+cdef struct Series:
     uint32_t id
     uint32_t resource, scope, metric
     uint32_t next               # atomic hint, any producer: the series that followed this one last time
     uint32_t seen               # atomic, any producer: monotonic second of the last arrival
     uint32_t flags              # atomic read; SERIES_*
     uint32_t alias_count
+    void *health                # HealthSeries, NULL if it feeds no health; set under the lock before publication
     Entry *aliases[ALIASES]     # atomic read: aliases[0] is what level 1 compares
     Pair *pairs
     uint32_t pair_count
     Total *total                # running total of a collapsed cumulative series, overflow.pyx; else NULL
-    void *health                # HealthSeries, NULL if it feeds no health; set under the lock before publication
     SeriesData data             # under ChunkStore.lock
 
 cdef struct SeriesTable:

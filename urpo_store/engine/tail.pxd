@@ -68,6 +68,7 @@ cdef struct Tail:
     int64_t start
     uint64_t value
     uint32_t flags
+    uint32_t reserve            # room for a new stream, from what the last one took
     TailRows *rows              # NULL for numbers
     Rows *late                  # points older than the newest; NULL if none
 

@@ -192,12 +192,11 @@ cdef size_t room_wanted(const Tail *tail, size_t needed) noexcept nogil:
     whole stream will take if it goes on as it began."""
     cdef size_t wanted, whole
     if tail.capacity == 0:
-        # However much the last stream took: what thousands of series hold in reserve is never used at once.
-        wanted = FIRST_STREAM
+        wanted = tail.reserve if tail.reserve > FIRST_STREAM else FIRST_STREAM
     else:
         wanted = <size_t>tail.capacity * (4 if tail.capacity < MIDDLING_STREAM else 2)
         whole = needed * tail.limit // tail.count
-        whole += whole // 16
+        whole += whole // 8
         # The last step goes all the way, rather than a crumb short of it.
         if wanted + wanted // 4 > whole:
             wanted = whole
