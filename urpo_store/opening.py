@@ -31,7 +31,7 @@ def open(target: str | os.PathLike[str] | None = None, **options: Any) -> Metric
 
     Options of an in-memory store: retention="24h" | None, memory_limit="64MiB",
     max_series=100_000, max_attributes=128 and max_string=16384 (bytes) of one attribute set,
-    ring_slots=16384, drain_interval="1s". Raises ConfigError for a wrong or unknown one.
+    ring_slots=32768, drain_interval="1s". Raises ConfigError for a wrong or unknown one.
     """
     if target is None:
         return MetricStore(parse_options(options))

@@ -28,7 +28,7 @@ class Options:
     max_series: int = 100_000
     max_attributes: int = 128
     max_string: int = 16384
-    ring_slots: int = 16384
+    ring_slots: int = 32768
     drain_interval: int = 10**9
 
 

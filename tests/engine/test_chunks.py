@@ -717,3 +717,38 @@ def test_nothing_is_owned_after_closing() -> None:
         else:
             append(buffers, series, step, (exemplar(step[0]),))
     assert buffers.close() == 0
+
+
+# Decimals in the stream of a tail
+
+
+def test_decimals_come_back_bit_for_bit_whatever_stands_between_them() -> None:
+    """Digits change, numbers without an end, -0.0, NaN payloads, infinities, int64: while they are open."""
+    chance = np.random.default_rng(5)
+    odd = [-0.0, 0.0, float("inf"), float("-inf"), 5e-324, 1.7e308, 2.0**53, 2.0**53 + 2, 1 / 3]
+    patterns = [*map(bits, odd), 0x7FF8_0000_0000_1234, 0xFFF0_0000_0000_0001, 2**64 - 1]
+    for digits in range(9):
+        pair = Pair()
+        for i in range(300):
+            time = T0 + i * SECOND
+            if chance.random() < 0.1:
+                pair.append((time, 0, patterns[chance.integers(len(patterns))], 0, (), ()))
+            elif chance.random() < 0.1:
+                pair.append(number(time, int(chance.integers(-(2**62), 2**62))))
+            else:
+                scale = digits if chance.random() < 0.9 else int(chance.integers(9))
+                pair.append(number(time, round(float(chance.normal(50, 20)), scale)))
+        pair.check()
+        pair.real.seal(0)
+        pair.check()
+
+
+def test_a_decimal_takes_a_few_bytes_while_it_is_open() -> None:
+    """Nine with its control, if the bits that change were written."""
+    buffers = SeriesBuffers([GAUGE])
+    values = np.random.default_rng(3).normal(50, 20, 300).round(1)
+    times = np.arange(300, dtype=np.int64) * SECOND + T0
+    buffers.append(0, times, values.view(np.uint64))
+    count, length, _ = buffers.tail_bytes(0)
+    assert count == 300
+    assert length < 3.2 * count

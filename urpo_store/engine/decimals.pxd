@@ -28,6 +28,12 @@ cdef inline uint64_t unrotated(uint64_t word) noexcept nogil:
     return word >> 1 | word << 63
 
 
+# The integer next to the double times 10^exponent, 0 if there is none below 2^53; and the double that an
+# integer stands for.
+cdef int64_t scaled_near(uint64_t bits, int exponent) noexcept nogil
+cdef uint64_t unscaled_bits(int64_t scaled, int exponent) noexcept nogil
+
+
 # How a column of doubles is best made integers, judged on a sample.
 cdef enum:
     AS_DECIMALS = 0

@@ -31,6 +31,14 @@ cdef inline int64_t scale(double value, double power, int64_t otherwise) noexcep
     return otherwise
 
 
+cdef int64_t scaled_near(uint64_t bits, int exponent) noexcept nogil:
+    return scale(bits_to_double(bits), POWERS[exponent], 0)
+
+
+cdef uint64_t unscaled_bits(int64_t scaled, int exponent) noexcept nogil:
+    return unscaled(scaled, POWERS[exponent])
+
+
 cdef uint64_t words_cost(const uint64_t *words, size_t count) noexcept nogil:
     """About how many bits the sample takes as integers: as levels or as differences."""
     cdef uint64_t levels = 0, steps = 0, differences = 0

@@ -3,8 +3,9 @@
 # A full chunk's worth of points (CHUNK_POINTS) is collected here and then encoded once. The stream
 # is plain and quick: what differs from the point before, byte-aligned.
 #
-#   entry    u8 control: bit 7 META follows; a number: bit 6 the value changed, bits 3..5 how many low
-#            zero bytes the changed bits have, bits 0..2 how many bytes follow these, less one
+#   entry    u8 control: bit 7 META follows; a number: bit 6 the value's bits changed, bits 3..5 how many
+#            low zero bytes the changed bits have, bits 0..2 how many bytes follow these, less one; or
+#            bits 5 and 6 are 0 1: the value is a decimal, bits 0..3 its exponent
 #   META     u8: 1 TICK, 2 FLAGS, 4 START_FLIP, 8 START, 16 RANGES; then what is named, in this order
 #   TICK     varint, ticks since the last point less one; without it the next tick. A tail with times
 #            of its own has instead always, behind control and META: varint zigzag, the delta's delta
@@ -13,8 +14,9 @@
 #            START_FLIP, the last point's time
 #   RANGES   of an exponential histogram, from here on: varint zigzag positive, varint count,
 #            the same for negative; at first all 0
-#   value    a number: the bytes named, xor the last value's bits, without low zero bytes. A count:
-#            varint zigzag delta
+#   value    a number: the bytes named, xor the last value's bits, without low zero bytes. A decimal:
+#            varint zigzag, value * 10^exponent less the integer next to the last value * 10^exponent. A
+#            count: varint zigzag delta
 #   row      each double: u8 as a number's control, and bytes; then the integers' deltas to the last
 #            row, varint zigzag, or 0 and varint (zeros - 1) for a run of zeros
 #
@@ -51,7 +53,8 @@ cdef struct Tail:
     uint16_t limit              # points at which the tail is sealed
     uint8_t flipped             # the start of the next point is taken to be the last point's time
     uint8_t restless            # the series should look for another clock when its tail is sealed
-    uint16_t padding
+    uint8_t exponent            # of the last decimal; 0 none yet
+    uint8_t padding
     Clock *clock                # NULL: times of its own
     uint32_t first_tick         # of the first point
     uint32_t tick               # of the newest point

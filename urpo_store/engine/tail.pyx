@@ -3,10 +3,12 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from urpo_store.engine.alloc cimport Account, mem_alloc, mem_free
+from urpo_store.engine.decimals cimport scaled_near, unscaled_bits
 from urpo_store.engine.epoch cimport Epochs, epoch_retire
 from urpo_store.engine.exponential cimport Ranges, ranges_equal, ranges_pad, ranges_row, ranges_write
 from urpo_store.engine.layout cimport layout_data
 from urpo_store.engine.points cimport (
+    FLAG_INT,
     KIND_EXPONENTIAL,
     KIND_SUMMARY,
     ROW_EXPONENTIAL,
@@ -28,12 +30,16 @@ cdef extern from *:
 cdef enum:
     META = 0x80
     CHANGED = 0x40
+    DECIMAL = 0x20              # without CHANGED
     TICK = 1
     FLAGS = 2
     START_FLIP = 4
     START = 8
     RANGES = 16
 
+    FEW_BITS = 40               # more of a decimal's change takes no fewer bytes than the bits changed
+    MOST_DIGITS = 6             # of a decimal behind the point, as far as they are looked for
+    LOOK_EVERY = 8              # points between two looks for how many they are, where they are not known
     NUMBER_ENTRY = 48           # no entry of a number is longer
     MIDDLING_STREAM = 512       # room from which on it grows by two, not four
     FIRST_STREAM = 56           # room of a new series' stream
@@ -93,6 +99,36 @@ cdef inline uint8_t *put_changed(uint8_t *control, uint8_t *out, uint64_t change
     return out + bytes
 
 
+cdef inline bint is_decimal(uint64_t bits, int exponent, int64_t *scaled) noexcept nogil:
+    scaled[0] = scaled_near(bits, exponent)
+    return unscaled_bits(scaled[0], exponent) == bits
+
+
+cdef uint8_t *put_number(uint8_t *control, uint8_t *out, Tail *tail) noexcept nogil:
+    """A value, in whichever way takes fewer bytes. Nearly all bits of a decimal change each time."""
+    cdef uint64_t changed = tail.value ^ tail.last_value
+    cdef int64_t scaled = 0
+    cdef uint64_t number
+    cdef uint8_t exponent = tail.exponent
+    cdef bint found
+    if tail.flags & FLAG_INT or changed == 0 or changed >> (__builtin_ctzll(changed) & ~7) < 1 << 16:
+        # Two bytes at most as it is.
+        return put_changed(control, out, changed)
+    found = exponent and is_decimal(tail.value, exponent, &scaled)
+    if not found and tail.count % LOOK_EVERY == 2:
+        exponent = 0
+        while exponent < MOST_DIGITS and not found:
+            exponent += 1
+            found = is_decimal(tail.value, exponent, &scaled)
+    if found:
+        tail.exponent = exponent
+        number = zigzag(<uint64_t>scaled - <uint64_t>scaled_near(tail.last_value, exponent))
+        if number < <uint64_t>1 << FEW_BITS:
+            control[0] |= DECIMAL | exponent
+            return put_varint(out, number)
+    return put_changed(control, out, changed)
+
+
 cdef inline const uint8_t *get_changed(
     uint8_t control, const uint8_t *bytes, uint64_t *changed
 ) noexcept nogil:
@@ -139,7 +175,7 @@ cdef uint8_t *put_row(
     return out
 
 
-cdef uint8_t *put_entry(uint8_t *out, const Tail *tail, uint32_t kind) noexcept nogil:
+cdef uint8_t *put_entry(uint8_t *out, Tail *tail, uint32_t kind) noexcept nogil:
     cdef uint8_t *control = out
     cdef uint8_t meta = 0
     cdef const TailRows *rows = tail.rows
@@ -176,7 +212,7 @@ cdef uint8_t *put_entry(uint8_t *out, const Tail *tail, uint32_t kind) noexcept 
         out = put_varint(out, zigzag(<uint64_t>rows.ranges.negative))
         out = put_varint(out, rows.ranges.negative_count)
     if rows == NULL:
-        return put_changed(control, out, tail.value ^ tail.last_value)
+        return put_number(control, out, tail)
     out = put_varint(out, zigzag(tail.value - tail.last_value))
     return put_row(
         out, <const uint64_t *>(rows + 1) + rows.row_words, <const uint64_t *>(rows + 1), rows.row_words, kind
@@ -196,7 +232,7 @@ cdef size_t room_wanted(const Tail *tail, size_t needed) noexcept nogil:
     else:
         wanted = <size_t>tail.capacity * (4 if tail.capacity < MIDDLING_STREAM else 2)
         whole = needed * tail.limit // tail.count
-        whole += whole // 8
+        whole += whole // 16
         # The last step goes all the way, rather than a crumb short of it.
         if wanted + wanted // 4 > whole:
             wanted = whole
@@ -428,7 +464,11 @@ cdef int tail_decode(const TailView *view, const int64_t *times, Rows *rows) noe
                 bytes = get_varint(bytes, &number)
                 written.negative_count = <uint32_t>number
         start = predicted
-        if not rowed:
+        if not rowed and control & (CHANGED | DECIMAL) == DECIMAL:
+            bytes = get_varint(bytes, &number)
+            number = <uint64_t>scaled_near(value, control & 15) + unzigzag(number)
+            value = unscaled_bits(<int64_t>number, control & 15)
+        elif not rowed:
             bytes = get_changed(control, bytes, &changed)
             value ^= changed
         else:
