@@ -1,9 +1,12 @@
 """`memory_limit` is hard and `max_series` holds, whatever is sent; what was genuine stays right."""
 
 import random
+import struct
+import threading
 
 import pytest
 from helpers.floods import BASE, SECOND, fast_sums
+from helpers.otlp import field, varint
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
@@ -283,3 +286,44 @@ def test_two_million_strings():
         assert highest < stats.memory_limit
         assert stats.strings < 50_000
         assert stats.accepted_points == 2_000_000
+
+
+@pytest.mark.parametrize("kind", ["exponential", "summary", "histogram"])
+@pytest.mark.parametrize("size", [3 << 20, 24 << 20])
+def test_one_request_of_large_points_does_not_cost_what_is_stored(kind, size):
+    """Points that take many times their bytes while they are staged: a part of them at a time."""
+    if kind == "exponential":
+        number, counts = 10, bytes(64) + b"\x01"
+        large = field(4, 1, (1).to_bytes(8, "little")) + field(8, 2, field(2, 2, counts))
+    elif kind == "summary":
+        number, large = 11, field(6, 2, b"") * 3000
+    else:
+        number, bounds = 9, b"".join(struct.pack("<d", i) for i in range(999))
+        large = field(6, 2, bytes(8000)) + field(7, 2, bounds)
+    point = field(1, 2, field(3, 1, BASE.to_bytes(8, "little")) + large)
+    count = size // len(point)
+    data = point * count if kind == "summary" else field(2, 0, varint(2)) + point * count
+    request = field(1, 2, field(2, 2, field(2, 2, field(1, 2, b"large") + field(number, 2, data))))
+    with urpo_store.open(retention=None, memory_limit=32 << 20) as store:
+        for step in range(20):
+            store.ingest(gauges(["good"], range(1_000), BASE + step * SECOND))
+        store.compress_cold()
+        highest = 0
+        done = threading.Event()
+
+        def watch():
+            nonlocal highest
+            while not done.is_set():
+                highest = max(highest, store.stats().memory_bytes)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        result = store.ingest(request)
+        done.set()
+        watcher.join()
+        assert (result.accepted, result.rejected) == (count, 0)
+        assert highest < 24 << 20
+        store.compress_cold()
+        stats = store.stats()
+        assert stats.evicted_points == 0
+        assert stats.points == 20_001

@@ -90,6 +90,30 @@ def test_the_same_chunks_as_without(workers: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [GAUGE, HISTOGRAM])
+@pytest.mark.parametrize("missed", [46, 47, 48, 49, 50])
+def test_ticks_missed_up_to_as_many_as_there_is_room_for(kind: int, missed: int) -> None:
+    """480 points over 526 to 530 ticks: 528 are the most that a tail is taken aside with."""
+    buffers = SeriesBuffers([GAUGE, kind], [0, 0], background=True)
+    model = SeriesModel(kind)
+    gaps = {500 + 8 * k for k in range(missed)}
+    for i in range(405 + 480 + missed + 1):
+        assert buffers.append_point(0, *point(GAUGE, T0 + i * SECOND, i % 5))
+        if i not in gaps:
+            new = point(kind, T0 + i * SECOND, i)
+            assert buffers.append_point(1, *new)
+            model.append(new)
+        if i == 600:
+            while buffers.seal_full():
+                pass
+    assert buffers.is_aside(1) == (missed <= 48)
+    while buffers.seal_full():
+        pass
+    assert buffers.chunks(1)[-1][1:3] == (405, 480)
+    assert read(buffers, 1, kind) == model.read(*EVER)
+    assert buffers.close() == 0
+
+
+@pytest.mark.parametrize("kind", [GAUGE, HISTOGRAM])
 def test_a_worker_that_comes_too_late_drops_its_work(kind: int) -> None:
     buffers = SeriesBuffers([kind], background=True)
     fill(buffers, 0, kind, 0, 500)

@@ -177,6 +177,27 @@ def test_attributes_that_go_on_behind_the_expected_ones(store):
     assert stored(store) == expected(sent)
 
 
+def test_attributes_in_pieces_among_other_fields(store):
+    """They are gathered, and what is expected may be a part of them."""
+    chance = random.Random(11)
+    a, b, c = attribute("a", 1), attribute("b", "x"), attribute("c", 3)
+    sets = [(), (a,), (b,), (a, b), (a, b, c), (c,)]
+    sent = []
+    for number in range(200):
+        points = []
+        for index in chance.sample(range(len(sets)), 4):
+            parts = [field(3, 1, (BASE + number).to_bytes(8, "little"))]
+            parts.append(field(6, 1, number.to_bytes(8, "little")))
+            pieces = list(sets[index])
+            for part in parts:
+                pieces.insert(chance.randrange(len(pieces) + 1), part)
+            points.append(field(1, 2, b"".join(pieces)))
+        sent.append(request(gauge("m", points)))
+    for each in sent:
+        assert store.ingest(each).accepted == 4
+    assert stored(store) == {key: dict(sorted(v.items())) for key, v in expected(sent).items()}
+
+
 @pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize(
     ("points", "padding"),

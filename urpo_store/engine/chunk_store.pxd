@@ -16,16 +16,17 @@ from urpo_store.engine.work cimport Work
 
 cdef enum:
     FULL_TAILS = 16             # taken aside at a time, at most; one more is sealed under the lock
-    FULL_TICKS = 528            # that a tail taken aside spans at most: a tenth more than CHUNK_POINTS
+    FULL_TICKS = 528            # that a tail taken aside spans at most: about a tenth more than CHUNK_POINTS
     FULL_ROW = 64               # row words of its points at most
     SEALERS = 4                 # workers at a time, at most
 
     # SeriesData.options
     DATA_ADD = 1                # points of equal time are added (collapsed deltas)
 
+cdef struct SeriesData
+
 # A full tail that was taken aside; full_tails.pxd says what becomes of it. Constant from then on but where
 # it says otherwise.
-cdef struct SeriesData
 cdef struct FullTail:
     SeriesData *data            # whose
     TailView view

@@ -125,7 +125,11 @@ cdef int stage(Scan *scan, Fields *fields, Span body, uint32_t reason, size_t la
         verdict = exemplar_size(scan, fields, body, &exemplars, &bad)
         if verdict != WIRE_OK:
             return verdict
-    if scan.on_batch != NULL and scan.point_count == scan.batch:
+    if layout or row or exemplars:
+        payload = 1 + layout + row + (exemplars + 7) // 8
+    needed = 2 + ext_slots(<uint32_t>payload)
+    if scan.on_batch != NULL and scan.point_count and (
+            scan.point_count == scan.batch or scan.slot_count + needed > 8 * scan.batch):
         verdict = stream_settle_early(scan)
         if verdict != WIRE_OK:
             return verdict
@@ -133,6 +137,7 @@ cdef int stage(Scan *scan, Fields *fields, Span body, uint32_t reason, size_t la
         if verdict != 0:
             scan.stop_code = verdict
             return WIRE_STOPPED
+        scan.most_slots = max(scan.most_slots, scan.slot_count)
         scan.point_count = 0
         scan.slot_count = 0
         scan.unresolved = 0
@@ -158,14 +163,12 @@ cdef int stage(Scan *scan, Fields *fields, Span body, uint32_t reason, size_t la
         reason = REJECT_NO_NAME
     elif metric.settled and lacks_temporality(metric):
         reason = REJECT_TEMPORALITY
-    if layout or row or exemplars:
-        payload = 1 + layout + row + (exemplars + 7) // 8
+    if payload:
         if payload > scan.max_payload or layout > MAX_WORDS or row > MAX_WORDS:
             reason = REJECT_TOO_LARGE if reason == REJECT_NONE else reason
     point.reason = reason
     if reason != REJECT_NONE or scan.dry:
         return tell(scan, point, fields)
-    needed = 2 + ext_slots(<uint32_t>payload)
     if scan.slot_count + needed > scan.slot_capacity and mem_grow(
             scan.account, <void **>&scan.slots, &scan.slot_capacity, scan.slot_count + needed,
             sizeof(Point)) != 0:

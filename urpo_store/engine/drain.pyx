@@ -8,6 +8,7 @@ from urpo_store.engine.atomics cimport (
     pthread_mutex_unlock, pthread_setname_np, sched_yield, sem_post, sem_wait_for, store_relaxed,
     store_release, wall_ns,
 )
+from urpo_store.engine.chunk_store cimport FULL_TAILS
 from urpo_store.engine.chunks cimport (
     SeriesData, chunks_append, chunks_evict, chunks_expire, chunks_seal, prefetch_series,
     prefetch_stream, prefetch_tail,
@@ -117,6 +118,7 @@ cdef uint64_t drain_all(Store *store) noexcept nogil:
     # What has been published before this call is drained by it; what comes later may wait.
     cdef uint64_t target = load_acquire(&store.ring.head)
     cdef uint64_t passed = 0, some
+    cdef int _round
     while True:
         pthread_mutex_lock(&store.chunks.lock)
         some = drain_some(store)
@@ -124,8 +126,10 @@ cdef uint64_t drain_all(Store *store) noexcept nogil:
             store_relaxed(&store.drains, load_relaxed(&store.drains) + 1)
             pthread_mutex_unlock(&store.chunks.lock)
             wake_waiting(store, True)
-            while seal_full(store):
-                pass
+            # What was in the queue by now; producers that help may fill it again and again.
+            for _round in range(FULL_TAILS):
+                if not seal_full(store):
+                    break
             return passed + some
         pthread_mutex_unlock(&store.chunks.lock)
         wake_waiting(store, False)
@@ -134,7 +138,7 @@ cdef uint64_t drain_all(Store *store) noexcept nogil:
 
 
 cdef bint seal_full(Store *store) noexcept nogil:
-    """Seals some of the tails that draining has filled; False: there are none."""
+    """Seals some of the tails that draining has filled; False: nothing was left to do for us."""
     cdef int slot = epoch_enter(&store.epochs)
     cdef bint done = full_seal_some(&store.chunks)
     epoch_leave(&store.epochs, slot)

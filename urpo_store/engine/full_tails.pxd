@@ -24,5 +24,6 @@ cdef bint full_take_aside(ChunkStore *store, SeriesData *data) noexcept nogil
 cdef int full_settle(ChunkStore *store, SeriesData *data) noexcept nogil
 # Gives up what was taken aside, if anything. Under the drain lock.
 cdef void full_drop(ChunkStore *store, SeriesData *data) noexcept nogil
-# Seals some of what was taken aside. No lock; inside an epoch. False: there was nothing to do.
+# Seals some of what was taken aside. No lock; inside an epoch. False: nothing was left to do, or there is no
+# room for one more worker.
 cdef bint full_seal_some(ChunkStore *store) noexcept nogil

@@ -8,7 +8,7 @@ from urpo_store.engine.atomics cimport (
 )
 from urpo_store.engine.chunk cimport Chunk, chunk_encode, chunk_size
 from urpo_store.engine.chunk_store cimport (
-    FULL_ROW, FULL_TAILS, SEALERS, Bench, ChunkStore, FullTail, Sealer, SeriesData, bench_of, clocks_of,
+    FULL_ROW, FULL_TAILS, FULL_TICKS, SEALERS, Bench, ChunkStore, FullTail, Sealer, SeriesData, bench_of, clocks_of,
 )
 from urpo_store.engine.clock cimport block_number, clock_release, gather_times
 from urpo_store.engine.epoch cimport epoch_retire
@@ -51,8 +51,10 @@ cdef bint becomes_one_chunk(ChunkStore *store, const SeriesData *data) noexcept 
         return False
     if tail.rows != NULL and (tail.rows.ranged or tail.rows.row_words > FULL_ROW):
         return False
-    # Ticks missed: it might be sparse, or better off with another clock.
-    if tail.clock != NULL and (tail.tick - tail.first_tick) * <uint64_t>10 > tail.count * <uint64_t>11:
+    # Many ticks missed: it might be sparse, or better off with another clock.
+    if tail.clock != NULL and (
+            tail.tick - tail.first_tick >= FULL_TICKS
+            or (tail.tick - tail.first_tick) * <uint64_t>10 > tail.count * <uint64_t>11):
         return False
     if data.chunk_count == 0:
         return True

@@ -11,7 +11,9 @@ from urpo_store.engine.points cimport (
 from urpo_store.engine.protobuf cimport (
     WT_BYTES, WT_FIXED64, WT_VARINT, read_fixed64, read_length, read_tag, read_varint, skip_value,
 )
-from urpo_store.engine.wire_memory cimport arena_take, malformed, no_span
+from urpo_store.engine.wire_memory cimport (
+    ArenaMark, arena_back, arena_mark, arena_take, malformed, no_span,
+)
 from urpo_store.engine.wire_types cimport (
     REJECT_BOUNDS, REJECT_BUCKET_COUNT, REJECT_BUCKET_RANGE, REJECT_BUCKET_SUM, REJECT_NONE,
     Scan, Span, WIRE_E_BYTES, WIRE_NO_MEMORY, WIRE_OK,
@@ -80,6 +82,7 @@ cdef int histogram_point(Scan *scan, Span body) noexcept nogil:
     cdef double bound, before
     cdef int verdict
     cdef bint stale
+    cdef ArenaMark mark = arena_mark(scan)
     memset(&fields, 0, sizeof(Fields))
     memset(&counts, 0, sizeof(Packed))
     memset(&bounds, 0, sizeof(Packed))
@@ -169,7 +172,15 @@ cdef int histogram_point(Scan *scan, Span body) noexcept nogil:
         words[2] = fields.max
         if counts.n:
             memcpy(words + ROW_HISTOGRAM, counts.p, counts.n * 8)
+    forget(scan, &fields, mark)
     return verdict
+
+
+cdef inline void forget(Scan *scan, const Fields *fields, ArenaMark mark) noexcept nogil:
+    """Gives back what a point took of the arena: its numbers stand in slots. But attributes that were
+    gathered are needed until the point is resolved."""
+    if not fields.scattered:
+        arena_back(scan, mark)
 
 
 # ---- exponential histograms -------------------------------------------------------------------------
@@ -283,6 +294,7 @@ cdef int exponential_point(Scan *scan, Span body) noexcept nogil:
     cdef size_t length, i
     cdef int verdict, side
     cdef bint buckets = False
+    cdef ArenaMark mark = arena_mark(scan)
     memset(&fields, 0, sizeof(Fields))
     memset(sides, 0, sizeof(sides))
     fields.attributes = no_span()
@@ -371,6 +383,7 @@ cdef int exponential_point(Scan *scan, Span body) noexcept nogil:
             if sides[side].n:
                 memcpy(words, sides[side].counts, sides[side].n * 8)
             words += sides[side].n
+    forget(scan, &fields, mark)
     return verdict
 
 
@@ -408,6 +421,7 @@ cdef int summary_point(Scan *scan, Span body) noexcept nogil:
     cdef uint32_t tag
     cdef size_t length, i, n
     cdef int verdict
+    cdef ArenaMark mark = arena_mark(scan)
     memset(&fields, 0, sizeof(Fields))
     memset(&pairs, 0, sizeof(Buckets))
     fields.attributes = no_span()
@@ -461,4 +475,5 @@ cdef int summary_point(Scan *scan, Span body) noexcept nogil:
         for i in range(n):
             words[i] = pairs.counts[2 * i]
             words[n + ROW_SUMMARY + i] = pairs.counts[2 * i + 1]
+    forget(scan, &fields, mark)
     return verdict

@@ -81,6 +81,8 @@ cdef bint create_series(Request *request, WirePoint *point) noexcept nogil:
     cdef WireScope *wire_scope = &scan.scopes[wire_metric.scope]
     cdef uint32_t resource, scope, metric, series = 0
     cdef uint64_t source = 0
+    # Of now: a series that is made, or touched, while a long request is under way has just been seen.
+    request.second = <uint32_t>(monotonic_ns() // 1000000000)
     resource = resource_add(&store.table, scan, scan.resources[wire_scope.resource].body)
     scope = scope_add(&store.table, scan, wire_scope.body, wire_scope.schema_url)
     metric = metric_add(&store.table, wire_metric.kind, wire_metric.temporality, wire_metric.monotonic,
@@ -109,7 +111,7 @@ cdef bint create_series(Request *request, WirePoint *point) noexcept nogil:
     if request.previous != NULL:
         series_follows(&store.table, request.previous.id, series)
     request.previous = series_get(&store.table, series)
-    return resolve_take(request, scan, point, request.previous) == WIRE_OK
+    return resolve_take(request, scan, point, request.previous) == WIRE_OK and point.series != 0
 
 
 cdef bint collapse(Request *request, WirePoint *point, uint64_t source) noexcept nogil:

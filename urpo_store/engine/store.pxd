@@ -5,7 +5,7 @@
 #   scan.pyx    ring + chunks -> columns                      on the caller's thread
 #
 # Lock order: ChunkStore.lock (the drain lock), SeriesTable.lock, Table.lock, Epochs.lock; a
-# HealthService's lock is a leaf. The GIL is never taken while one of them is held.
+# HealthService's lock and ChunkStore.full_lock are leaves. The GIL is never taken while one of them is held.
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from urpo_store.engine.alloc cimport Account

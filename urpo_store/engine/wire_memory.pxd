@@ -5,10 +5,14 @@
 from libc.stdint cimport uint8_t, uint32_t
 
 from urpo_store.engine.alloc cimport Account
-from urpo_store.engine.wire_types cimport Scan, Span
+from urpo_store.engine.wire_types cimport ArenaBlock, Scan, Span
 
 cdef enum:
     MAX_WORDS = 65535           # layout or row words that a payload header can tell
+
+cdef struct ArenaMark:
+    ArenaBlock *block
+    size_t used
 
 cdef int scan_init(Scan *scan, Account *account) noexcept nogil
 cdef void scan_destroy(Scan *scan) noexcept nogil
@@ -19,6 +23,9 @@ cdef void scan_end(Scan *scan) noexcept nogil
 cdef void trim(Scan *scan, void **items, size_t *capacity, size_t used, size_t size) noexcept nogil
 # `size` bytes, 8-aligned, until the next scan; NULL: no memory.
 cdef uint8_t *arena_take(Scan *scan, size_t size) noexcept nogil
+# Where the arena stands, and back to it: what was taken since is given up.
+cdef ArenaMark arena_mark(Scan *scan) noexcept nogil
+cdef void arena_back(Scan *scan, ArenaMark mark) noexcept nogil
 # Notes the error and where it is; WIRE_MALFORMED.
 cdef int malformed(Scan *scan, uint32_t error, const uint8_t *p) noexcept nogil
 

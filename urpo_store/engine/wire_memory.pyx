@@ -47,6 +47,19 @@ cdef uint8_t *arena_take(Scan *scan, size_t size) noexcept nogil:
     return taken
 
 
+cdef ArenaMark arena_mark(Scan *scan) noexcept nogil:
+    cdef ArenaMark mark
+    mark.block = scan.arena_at
+    mark.used = scan.arena_at.used if scan.arena_at != NULL else 0
+    return mark
+
+
+cdef void arena_back(Scan *scan, ArenaMark mark) noexcept nogil:
+    scan.arena_at = mark.block if mark.block != NULL else scan.arena
+    if scan.arena_at != NULL:
+        scan.arena_at.used = mark.used
+
+
 cdef void arena_reset(Scan *scan) noexcept nogil:
     """Empties the arena, and gives blocks back beyond what is usually needed."""
     cdef ArenaBlock *block = scan.arena
@@ -94,6 +107,7 @@ cdef void scan_begin(Scan *scan, const uint8_t *data, size_t length) noexcept no
     scan.stop_code = 0
     scan.has_start = False
     scan.unresolved = 0
+    scan.most_slots = 0
     scan.expected.p = NULL
     scan.expected.n = 0
     arena_reset(scan)
@@ -105,7 +119,7 @@ cdef void scan_end(Scan *scan) noexcept nogil:
     trim(scan, <void **>&scan.scopes, &scan.scope_capacity, scan.scope_count, sizeof(WireScope))
     trim(scan, <void **>&scan.metrics, &scan.metric_capacity, scan.metric_count, sizeof(WireMetric))
     trim(scan, <void **>&scan.points, &scan.point_capacity, points, sizeof(WirePoint))
-    trim(scan, <void **>&scan.slots, &scan.slot_capacity, points, sizeof(Point))
+    trim(scan, <void **>&scan.slots, &scan.slot_capacity, max(scan.most_slots, scan.slot_count), sizeof(Point))
     trim(scan, <void **>&scan.scratch, &scan.scratch_capacity, 0, 1)
     arena_reset(scan)
 

@@ -9,7 +9,7 @@ cdef enum:
     WIRE_OK = 0
     WIRE_MALFORMED = 1          # Scan.error says why (a WIRE_E_* code), Scan.error_offset about where
     WIRE_NO_MEMORY = 2
-    WIRE_STOPPED = 3            # on_batch asked to stop; Scan.stop_code is its answer
+    WIRE_STOPPED = 3            # on_batch or on_point asked to stop; Scan.stop_code is the answer
 
     # Scan.error
     WIRE_E_NONE = 0
@@ -76,13 +76,15 @@ cdef struct Scan
 ctypedef int (*batch_fn)(void *context, Scan *scan) noexcept nogil
 # Called for each point as it is staged, while its bytes are at hand: who knows its series sets it, in
 # the point and in its slot, and Scan.expected for the next one. `expected`: its attributes are those.
-# A point that comes back without a series counts in Scan.unresolved. Returns 0 to go on.
+# A point that comes back without a series counts in Scan.unresolved. Returns 0 to go on. Nobody else
+# changes Scan.expected while a scan is under way: it may have been compared already.
 ctypedef int (*point_fn)(void *context, Scan *scan, WirePoint *point, bint expected) noexcept nogil
 
 cdef struct Scan:
     Account *account
     # options, constant during a scan
-    size_t batch                # points per call of on_batch; also slots are bounded to 8 * batch
+    size_t batch                # points per call of on_batch, which is also called before there are more than
+                                # 8 * batch slots
     batch_fn on_batch           # NULL: the arrays grow as needed
     point_fn on_point           # NULL: nobody knows series
     void *context
@@ -104,6 +106,7 @@ cdef struct Scan:
     # the start time changes; Point.series is 0 (the caller fills it). Rejected points have none.
     Point *slots
     size_t slot_count, slot_capacity
+    size_t most_slots           # of all batches of the scan
     uint64_t total_points       # of the whole request, rejected ones included
     size_t unresolved           # points among `points` without a series
     # Attributes that the next point probably has: whole fields that have been checked before. The bytes
