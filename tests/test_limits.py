@@ -118,7 +118,8 @@ def test_open_chunks_are_given_up_too_oldest_first():
                 yield gauges(["busy"], range(4_000), BASE + step * SECOND, value=chance.random())
                 sent += 4_000
 
-        assert highest_memory(store, requests()) < limit * 1.25
+        # All of them grow with the same request, which is taken in before anything is given up for it.
+        assert highest_memory(store, requests()) < limit * 1.4
         store.compress_cold()
         stats = store.stats()
         assert stats.evicted_points > 0

@@ -327,20 +327,21 @@ cdef bint is_full(Store *store) noexcept:
     cdef uint64_t most = store.memory_limit + store.memory_limit // 8
     cdef uint64_t before, bytes = load_relaxed(&store.account.bytes)
     cdef bint held = False
-    cdef int _try
+    cdef int waited = 0, idle = 0
     if bytes <= most:
         return False
     with nogil:
-        # Others that store leave within milliseconds; and each time more open chunks are sealed.
-        for _try in range(8):
+        # Others that store, or seal, leave within milliseconds; and each time more open chunks are sealed.
+        while bytes > most and waited < 8 and idle < 4:
             before = bytes
             maintain(store, False)
             bytes = load_relaxed(&store.account.bytes)
             held = bytes > most and epoch_waits(&store.epochs, load_relaxed(&store.evicted_epoch))
             if held:
+                waited += 1
                 usleep(500)
-            elif bytes <= most or bytes >= before:
-                break
+            elif bytes >= before:
+                idle += 1
     if held:
         add_relaxed(&store.rejected_requests, 1)
     return held

@@ -131,7 +131,7 @@ cdef bint full_take_aside(ChunkStore *store, SeriesData *data) noexcept nogil:
     if full_fill(store, full, data) != 0:
         full_free(store, full)
         return False
-    # The stream and the hold on the clock are the FullTail's now.
+    # The stream, which a reader may be at, and the hold on the clock are the FullTail's now.
     data.tail.bytes = NULL
     data.tail.clock = NULL
     tail_reset(store, data)

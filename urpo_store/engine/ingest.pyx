@@ -45,7 +45,7 @@ cdef Staging *staging_of(Store *store, int slot) noexcept nogil:
         if scan_init(&staging.scan, &store.account) != 0:
             mem_free(&store.account, staging)
             return NULL
-        staging.scan.keep = <size_t>min(max(store.memory_limit // 64, <uint64_t>1 << 20), <uint64_t>8 << 20)
+        staging.scan.keep = <size_t>min(max(store.memory_limit // 32, <uint64_t>1 << 20), <uint64_t>8 << 20)
         # A point must fit in a claim, and a claim in half of the ring.
         staging.scan.max_payload = <uint32_t>(store.ring.capacity // 8 * 4)
         store.staging[slot] = staging
@@ -162,7 +162,9 @@ cdef void publish_claim(Store *store, Point *slots, uint64_t count) noexcept nog
         # Lock-free among running producers: when the ring is full the one that needs room makes it.
         drain_help(store, count)
     ring_publish(&store.ring, position, slots, count)
-    if ring_used(&store.ring) * 2 > store.ring.capacity:
+    # What the drain gives up while this call is under way waits for its end, so it is not woken at half, as
+    # behind a request, but when room gets short.
+    if ring_used(&store.ring) * 4 > store.ring.capacity * 3:
         drain_wanted(store)
 
 
@@ -364,4 +366,6 @@ cdef int ingest_request(Store *store, int slot, const uint8_t *data, size_t leng
         add_relaxed(&store.dropped_exemplars, staging.bad_exemplars)
     if verdict != WIRE_OK:
         add_relaxed(&store.rejected_requests, 1)
+    if ring_used(&store.ring) * 2 > store.ring.capacity:
+        drain_wanted(store)
     return verdict

@@ -63,7 +63,14 @@ from urpo_store.engine.rows cimport (
     rows_reserve_words,
     rows_view,
 )
-from urpo_store.engine.tail cimport Tail, TailView, tail_decode, tail_last_row, tail_view
+from urpo_store.engine.tail cimport (
+    Tail,
+    TailView,
+    tail_decode,
+    tail_free_stream,
+    tail_last_row,
+    tail_view,
+)
 from urpo_store.engine.work cimport work_span
 
 cdef enum:
@@ -515,11 +522,9 @@ cdef void tail_reset(ChunkStore *store, SeriesData *data) noexcept nogil:
     if tail.clock != NULL:
         clock_release(clocks_of(store), tail.clock, tail.first_tick, tail.tick)
         tail.clock = NULL
-    if tail.bytes != NULL:
-        epoch_retire(store.epochs, free_chunk, store.account, tail.bytes, 0)
+    tail_free_stream(store.account, store.epochs, tail)
     # The next stream begins with half of what this one took: then one more step is mostly enough.
     tail.reserve = tail.length // 2 + 16
-    tail.bytes = NULL
     tail.length = tail.capacity = 0
     tail.count = 0
     tail.limit = CHUNK_POINTS

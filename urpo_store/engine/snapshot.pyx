@@ -153,6 +153,7 @@ cdef Snapshot *snapshot_take(
             memcpy(blocks, blocks_from(tail.clock, tail.first_tick), n * sizeof(TickBlock *))
             blocks += n
         tail_view(tail, data.kind, snapshot.layout, &snapshot.tail)
+        tail.shared = 1
         if words:
             memcpy(blocks, snapshot.tail.newest.row, 8 * words)
             snapshot.tail.newest.row = <uint64_t *>blocks

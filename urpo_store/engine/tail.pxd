@@ -22,8 +22,8 @@
 #
 # Invariants
 # (1) Written under the drain lock. Bytes before `length` never change; a stream that outgrows its
-#     room is copied and the old one retired through epochs. So a reader inside an epoch may decode
-#     what it was told of under the lock.
+#     room is copied, and the old one, if a reader was told of it (`shared`), retired through epochs. So a
+#     reader inside an epoch may decode what it was told of under the lock.
 # (2) The newest point is not in the stream but in `time`.. and `rows`, so that it can be replaced.
 # (3) All points of a tail have one layout; of an exponential histogram, one that may still widen.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -54,7 +54,7 @@ cdef struct Tail:
     uint8_t flipped             # the start of the next point is taken to be the last point's time
     uint8_t restless            # the series should look for another clock when its tail is sealed
     uint8_t exponent            # of the last decimal; 0 none yet
-    uint8_t padding
+    uint8_t shared              # a reader was told of `bytes`, and may still be at it
     Clock *clock                # NULL: times of its own
     uint32_t first_tick         # of the first point
     uint32_t tick               # of the newest point
@@ -96,6 +96,8 @@ cdef inline uint64_t *tail_newest_row(TailRows *rows) noexcept nogil:
 # Whether row word j of a kind is a double.
 cdef bint row_is_double(uint32_t kind, uint32_t j) noexcept nogil
 
+# Gives the stream back: at once, unless a reader may be at it.
+cdef void tail_free_stream(Account *account, Epochs *epochs, Tail *tail) noexcept nogil
 # Adds the newest point to the stream; it is then the last. 0, or -1: no memory, nothing changed.
 cdef int tail_flush(Work *work, Epochs *epochs, Tail *tail, uint32_t kind) noexcept nogil
 # Rows that hold `view` and, if `old` is given, its last and newest row too; NULL: no memory.

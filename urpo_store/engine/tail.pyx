@@ -223,6 +223,15 @@ cdef void free_stream(void *context, void *item) noexcept nogil:
     mem_free(<Account *>context, item)
 
 
+cdef void tail_free_stream(Account *account, Epochs *epochs, Tail *tail) noexcept nogil:
+    if tail.shared and tail.bytes != NULL:
+        epoch_retire(epochs, free_stream, account, tail.bytes, 0)
+    else:
+        mem_free(account, tail.bytes)
+    tail.bytes = NULL
+    tail.shared = 0
+
+
 cdef size_t room_wanted(const Tail *tail, size_t needed) noexcept nogil:
     """Room for a stream that has outgrown its own: a multiple of that, but not much more than what the
     whole stream will take if it goes on as it began."""
@@ -251,8 +260,7 @@ cdef int make_room(Account *account, Epochs *epochs, Tail *tail, size_t more) no
         return -1
     if tail.length:
         memcpy(bytes, tail.bytes, tail.length)
-    if tail.bytes != NULL:
-        epoch_retire(epochs, free_stream, account, tail.bytes, 0)
+    tail_free_stream(account, epochs, tail)
     tail.bytes = bytes
     tail.capacity = <uint32_t>capacity
     return 0
