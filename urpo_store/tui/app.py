@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import App, ScreenStackError, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
@@ -91,6 +92,12 @@ class UrpoApp(App[None]):
         if text.ascii_only():
             ScrollBar.renderer = _PlainScrollBar
             self.add_class("-plain")
+
+    def clear_selection(self) -> None:
+        # The text box of the first screen asks for it when it is mounted, which from Python 3.12 on may be
+        # before the screen stands on the stack.
+        with contextlib.suppress(ScreenStackError):
+            super().clear_selection()
 
     def on_mount(self) -> None:
         self._timer = self.set_interval(
