@@ -65,7 +65,8 @@ cdef int make_room(Request *request) noexcept nogil:
     if mem_grow(&store.account, <void **>&staging.services, &staging.service_capacity,
                 scan.resource_count, sizeof(Span)) != 0:
         return -1
-    memset(staging.services + new, 0, (scan.resource_count - new) * sizeof(Span))
+    if scan.resource_count > new:
+        memset(staging.services + new, 0, (scan.resource_count - new) * sizeof(Span))
     if mem_grow(&store.account, <void **>&staging.scopes, &staging.scope_capacity,
                 scan.scope_count, sizeof(uint32_t)) != 0:
         return -1
