@@ -130,6 +130,8 @@ class OneSeries:
         for request in Mix(500, histograms=False).many(16):
             self.store.ingest(request)
         assert self.store.stats().ring_points == 8_000
+        for _ in range(30):
+            self.time_3600_points()
 
     def teardown(self):
         self.store.close()
