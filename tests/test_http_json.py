@@ -44,14 +44,14 @@ def test_attribute_values_keep_their_types(value: model.AttributeValue) -> None:
 def test_nan_stays_nan_in_attributes() -> None:
     tree = http_json.encode_value(math.nan)
     assert tree == {"doubleValue": "NaN"}
-    assert math.isnan(http_json.decode_value(tree))  # type: ignore[arg-type]
+    assert math.isnan(http_json.decode_value(tree))
 
 
 def test_numpy_values_are_attribute_values() -> None:
-    assert http_json.encode_value(np.int64(1)) == {"intValue": "1"}  # type: ignore[arg-type]
-    assert http_json.encode_value(np.bool_(True)) == {"boolValue": True}  # type: ignore[arg-type]
+    assert http_json.encode_value(np.int64(1)) == {"intValue": "1"}
+    assert http_json.encode_value(np.bool_(True)) == {"boolValue": True}
     with pytest.raises(JsonError, match="no attribute value"):
-        http_json.encode_value(object())  # type: ignore[arg-type]
+        http_json.encode_value(object())
 
 
 def test_numbers_as_semantics_says() -> None:
@@ -182,8 +182,8 @@ def test_errors_do_not_repeat_what_is_long() -> None:
 def test_an_answer_is_cut_off_before_it_is_built() -> None:
     made = []
 
-    class Lazy(list):  # type: ignore[type-arg]
-        def __iter__(self):  # type: ignore[no-untyped-def]
+    class Lazy(list):
+        def __iter__(self):
             for index in range(1000):
                 made.append(index)
                 yield "x" * 100

@@ -70,7 +70,7 @@ def test_a_point_is_cumulative_and_of_now_unless_said_otherwise() -> None:
     assert (point.timestamp, point.start_timestamp, point.temporality) == (None, None, "cumulative")
     assert (point.unit, point.resource, point.scope, point.exemplars) == ("", {}, None, ())
     with pytest.raises(dataclasses.FrozenInstanceError):
-        point.service = "other"  # type: ignore[misc]
+        point.service = "other"
 
 
 def test_a_query_is_raw_over_the_last_five_minutes_unless_said_otherwise() -> None:

@@ -81,26 +81,26 @@ class Chunks:
 
         return best_of(3, run) * 1e9 / self.values.size
 
-    track_append_and_seal.unit = "ns/point"  # type: ignore[attr-defined]
+    track_append_and_seal.unit = "ns/point"
 
     def track_bytes(self, name: str) -> float:
         buffers = filled(self.times, self.values)
         seal_all(buffers)
         return buffers.counters()["chunk_bytes"] / self.values.size
 
-    track_bytes.unit = "bytes/point, clocks included"  # type: ignore[attr-defined]
+    track_bytes.unit = "bytes/point, clocks included"
 
     def track_tail_bytes(self, name: str) -> float:
         buffers = filled(self.times[:240], self.values[:240])
         return sum(buffers.tail_bytes(s)[2] for s in range(SERIES)) / (240 * SERIES)
 
-    track_tail_bytes.unit = "bytes/point, not yet sealed"  # type: ignore[attr-defined]
+    track_tail_bytes.unit = "bytes/point, not yet sealed"
 
     def track_allocations(self, name: str) -> float:
         buffers = filled(self.times, self.values)
         return 100 * buffers.memory()[1] / self.values.size
 
-    track_allocations.unit = "allocations/100 points"  # type: ignore[attr-defined]
+    track_allocations.unit = "allocations/100 points"
 
     def track_decode(self, name: str) -> float:
         buffers = filled(self.times, self.values)
@@ -109,4 +109,4 @@ class Chunks:
         seconds = best_of(5, lambda: buffers.decode_points(*EVER))
         return self.values.size / seconds / 1e6
 
-    track_decode.unit = "M points/s"  # type: ignore[attr-defined]
+    track_decode.unit = "M points/s"

@@ -85,7 +85,7 @@ class Size(Columns):
     def track_bytes_per_value(self, name: str, length: int) -> float:
         return sum(map(len, self.encoded)) / self.values
 
-    track_bytes_per_value.unit = "bytes/value"  # type: ignore[attr-defined]
+    track_bytes_per_value.unit = "bytes/value"
 
 
 class Rate(Columns):
@@ -108,5 +108,5 @@ class Rate(Columns):
     def track_decode_rate(self, name: str, length: int) -> float:
         return self.best("decode")
 
-    track_encode_rate.unit = "M values/s"  # type: ignore[attr-defined]
-    track_decode_rate.unit = "M values/s"  # type: ignore[attr-defined]
+    track_encode_rate.unit = "M values/s"
+    track_decode_rate.unit = "M values/s"

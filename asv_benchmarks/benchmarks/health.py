@@ -43,7 +43,7 @@ class Filing:
             best = min(best, spent / 100_000)
         return best
 
-    track_point.unit = "ns"  # type: ignore[attr-defined]
+    track_point.unit = "ns"
 
 
 class Report:

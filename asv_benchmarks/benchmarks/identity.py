@@ -56,7 +56,7 @@ class Strings:
             choose.shuffle(keys)
         return best(lambda repeat: table.find_all(keys, repeat), strings)
 
-    track_known.unit = "ns"  # type: ignore[attr-defined]
+    track_known.unit = "ns"
 
 
 class Series:
@@ -76,7 +76,7 @@ class Series:
         index.find_all(raw, 2, guess=guess)
         return best(lambda repeat: index.find_all(raw, repeat, guess=guess), series)
 
-    track_known.unit = "ns"  # type: ignore[attr-defined]
+    track_known.unit = "ns"
 
 
 class NewSeries:
@@ -90,7 +90,7 @@ class NewSeries:
             index.resolve(attributes=item)
         return (time.perf_counter_ns() - begin) / len(raw)
 
-    track_new.unit = "ns"  # type: ignore[attr-defined]
+    track_new.unit = "ns"
 
     def track_memory(self) -> float:
         index = SeriesIndex()
@@ -99,4 +99,4 @@ class NewSeries:
             index.resolve(attributes=raw_set(i))
         return (index.memory - before) / 20_000
 
-    track_memory.unit = "bytes"  # type: ignore[attr-defined]
+    track_memory.unit = "bytes"

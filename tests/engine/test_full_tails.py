@@ -224,3 +224,43 @@ def test_workers_beside_one_who_appends_and_one_who_reads() -> None:
     for series in range(count):
         assert len(buffers.read(series, *EVER)) == n
     assert buffers.close() == 0
+
+
+@pytest.mark.parametrize("what", ["clear", "expire"])
+def test_workers_beside_one_who_gives_up(what: str) -> None:
+    """What a worker holds is given up meanwhile, and its record used again for another tail."""
+    count, n = 8, 600
+    buffers = SeriesBuffers([HISTOGRAM] * count, background=True)
+    done = threading.Event()
+    wrong: list[object] = []
+
+    def work() -> None:
+        try:
+            while not done.is_set():
+                buffers.seal_full()
+        except BaseException as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    chance = random.Random(2)
+    for turn in range(12):
+        for series in range(count):
+            fill(buffers, series, HISTOGRAM, turn * n, n)
+            if chance.random() < 0.5:
+                if what == "clear":
+                    buffers.clear(series)
+                else:
+                    buffers.expire(series, T0 + (turn + 1) * n * SECOND)
+                assert buffers.points(series) == 0
+            times = [p[0] for p in buffers.read(series, *EVER)]
+            assert len(times) == buffers.points(series)
+            # Whole turns, up to now.
+            first = (turn + 1) * n - len(times)
+            assert times == [T0 + i * SECOND for i in range(first, (turn + 1) * n)]
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert buffers.close() == 0

@@ -44,7 +44,7 @@ def request(service: str, timestamp: int, count: int, **options: object) -> Metr
         "timestamp": timestamp,
         "start_timestamp": timestamp - 10 * SECOND,
     }
-    return MetricPoint(**(fields | options))  # type: ignore[arg-type]
+    return MetricPoint(**(fields | options))
 
 
 def test_an_unknown_service_is_none(store: MetricStorage, now: int) -> None:

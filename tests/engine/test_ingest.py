@@ -1,6 +1,5 @@
 """From bytes to the ring: requests of every size, whole or not at all."""
 
-import os
 import threading
 
 import numpy as np
@@ -133,19 +132,6 @@ def test_close_waits_for_readers():
     reader.close()
     closer.join(10)
     assert not closer.is_alive()
-
-
-def test_a_forked_child_cannot_use_the_store(engine):
-    engine.ingest(request_of(5).SerializeToString())
-    child = os.fork()
-    if child == 0:
-        try:
-            engine.stats()
-        except StoreClosedError as error:
-            os._exit(0 if "parent" in str(error) else 2)
-        os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert engine.stats()["points"] == 5
 
 
 def test_every_allocation_may_fail():

@@ -157,7 +157,7 @@ class MemoryReader:
         return 0 if value is None else self._ids.get(key_of(value), 0)
 
     def value(self, value_id: int) -> AttributeValue:
-        return self._values[value_id]  # type: ignore[no-any-return]
+        return self._values[value_id]
 
     def identity(self, series_id: int) -> SeriesInfo:
         return self.series[series_id - 1].info

@@ -57,7 +57,7 @@ def subtract(new: Buckets, old: Buckets) -> Buckets | None:
         fell = any(count < 0 for count in left.values())
         return None if fell else (scale, {i: c for i, c in left.items() if c})
     counts = tuple(a - b for a, b in zip(new[1], old[1], strict=True))
-    return None if min(counts) < 0 else (new[0], counts)  # type: ignore[return-value]
+    return None if min(counts) < 0 else (new[0], counts)
 
 
 class Reference:
@@ -122,11 +122,11 @@ def quantile_explicit(q: Fraction, increments: Sequence[Increment]) -> float | N
     vectors = [i.buckets for i in increments if i.buckets is not None and i.count]
     if not vectors:
         return None
-    bounds = [b for b in vectors[0][0] if all(b in v[0] for v in vectors)]  # type: ignore[union-attr, operator]
+    bounds = [b for b in vectors[0][0] if all(b in v[0] for v in vectors)]
     counts = [0] * (len(bounds) + 1)
     for own, numbers in vectors:
         for i, number in enumerate(numbers):
-            edge = own[i] if i < len(own) else None  # type: ignore[arg-type, index]
+            edge = own[i] if i < len(own) else None
             at = len(bounds)
             if edge is not None:
                 at = next((k for k, b in enumerate(bounds) if b >= edge), len(bounds))
@@ -151,16 +151,16 @@ def quantile_exponential(q: Fraction, increments: Sequence[Increment], most: int
     while True:
         total: dict[int, int] = {}
         for vector in vectors:
-            for index, count in downscale(vector, scale).items():  # type: ignore[arg-type]
+            for index, count in downscale(vector, scale).items():
                 total[index] = total.get(index, 0) + count
         if max(total) - min(total) < most:
             break
-        scale -= 1  # type: ignore[operator]
+        scale -= 1
     rank = q * sum(total.values())
     below = 0
     for index in sorted(total):
         if total[index] and below + total[index] >= rank:
             inside = float((rank - below) / total[index])
-            return float(2.0 ** ((index + inside) * 2.0**-scale))  # type: ignore[operator]
+            return float(2.0 ** ((index + inside) * 2.0**-scale))
         below += total[index]
     raise AssertionError("the counts do not reach the rank")

@@ -29,4 +29,4 @@ def test_the_three_messages_give_the_same_request(size: int) -> None:
 @pytest.mark.parametrize("wrong", [metrics_pb2.Metric(), b"bytes", None])
 def test_other_things_are_a_type_error_that_names_them(wrong: object) -> None:
     with pytest.raises(TypeError, match="not a metrics message"):
-        request_from_message(wrong)  # type: ignore[arg-type]
+        request_from_message(wrong)

@@ -514,7 +514,7 @@ def test_exponential_histograms_agree_with_exact_arithmetic(
         if inside:
             merged: exact.Exponential | None = counted[0] if counted else None
             for value in counted[1:]:
-                merged = exact.combine(merged, value, 1)  # type: ignore[arg-type]
+                merged = exact.combine(merged, value, 1)
             expected.append((t, merged))
     quantiles = ask(reader, Aggregation.RAW, by=(), quantile=q)
     increases = ask(reader, Aggregation.INCREASE, by=())

@@ -38,7 +38,7 @@ def running() -> Iterator[tuple[FakeStorage, Server]]:
 
 @pytest.fixture
 def storage(running: tuple[FakeStorage, Server]) -> FakeStorage:
-    running[0].__init__()  # type: ignore[misc]
+    running[0].__init__()
     return running[0]
 
 

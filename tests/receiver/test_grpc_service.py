@@ -37,7 +37,7 @@ def running() -> Iterator[tuple[FakeStorage, Server, grpc.Channel]]:
 
 @pytest.fixture
 def storage(running: tuple[FakeStorage, Server, grpc.Channel]) -> FakeStorage:
-    running[0].__init__()  # type: ignore[misc]
+    running[0].__init__()
     return running[0]
 
 
@@ -55,8 +55,8 @@ def export(
 
 def refusal(channel: grpc.Channel, request: bytes, **options: object) -> grpc.Call:
     with pytest.raises(grpc.RpcError) as caught:
-        export(channel, request, **options)  # type: ignore[arg-type]
-    return caught.value  # type: ignore[return-value]
+        export(channel, request, **options)
+    return caught.value
 
 
 def test_bytes_reach_the_storage_as_they_came(channel: grpc.Channel, storage: FakeStorage) -> None:
@@ -148,7 +148,7 @@ def test_other_signals_are_accepted_and_dropped(
 
 def own_server(storage: FakeStorage, **options: object) -> tuple[grpc.Server, int]:
     server = grpc.server(ThreadPoolExecutor(2), options=[("grpc.max_receive_message_length", -1)])
-    add_metrics_service(server, storage, **options)  # type: ignore[arg-type]
+    add_metrics_service(server, storage, **options)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     return server, port

@@ -15,7 +15,7 @@ STATS = "/api/urpo/v1/stats"
 
 
 def client_of(host: str = "127.0.0.1:4318", **options: object) -> TestClient:
-    app = asgi_app(FakeStorage(), **options)  # type: ignore[arg-type]
+    app = asgi_app(FakeStorage(), **options)
     return TestClient(app, base_url=f"http://{host}")
 
 

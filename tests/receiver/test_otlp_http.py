@@ -34,7 +34,7 @@ def client(storage: FakeStorage) -> TestClient:
 
 
 def client_of(storage: FakeStorage, **options: object) -> TestClient:
-    app = asgi_app(storage, **options)  # type: ignore[arg-type]
+    app = asgi_app(storage, **options)
     return TestClient(app, base_url="http://127.0.0.1:4318", raise_server_exceptions=True)
 
 
@@ -108,7 +108,7 @@ def raw_deflate(data: bytes) -> bytes:
 def test_compressed_bodies(
     client: TestClient, storage: FakeStorage, encoding: str, compress: object
 ) -> None:
-    body = compress(gauge_request())  # type: ignore[operator]
+    body = compress(gauge_request())
     headers = {**PROTOBUF, "content-encoding": encoding}
     answer = client.post("/v1/metrics", content=body, headers=headers)
     assert answer.status_code == 200, answer.text
@@ -182,9 +182,9 @@ def test_too_large_is_413_after_decompression(
 ) -> None:
     client = client_of(storage, limits=LIMIT)
     headers = {**PROTOBUF, "content-encoding": encoding}
-    small = compress.compress(gauge_request(filler=9_000))  # type: ignore[attr-defined]
+    small = compress.compress(gauge_request(filler=9_000))
     assert client.post("/v1/metrics", content=small, headers=headers).status_code == 200
-    bomb = compress.compress(bytes(5_000_000))  # type: ignore[attr-defined]
+    bomb = compress.compress(bytes(5_000_000))
     assert len(bomb) < LIMIT.request_bytes
     answer = client.post("/v1/metrics", content=bomb, headers=headers)
     assert (

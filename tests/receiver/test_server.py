@@ -93,7 +93,7 @@ def test_a_taken_port_is_named_with_the_remedy(flag: str, host: str) -> None:
         ports = {"grpc_port": 0, "http_port": 0}
         ports[flag[2:].replace("-", "_")] = port
         with pytest.raises(ConfigError) as caught:
-            Server(FakeStorage(), **ports).start()  # type: ignore[arg-type]
+            Server(FakeStorage(), **ports).start()
     other = port + 10 if port + 10 <= 65535 else port - 10
     assert str(caught.value) == (
         f"port {port} is in use by another process. Stop it, or choose another: "
@@ -152,7 +152,7 @@ def test_start_and_stop_again() -> None:
 )
 def test_options_that_do_not_fit(options: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        Server(FakeStorage(), **options)  # type: ignore[arg-type]
+        Server(FakeStorage(), **options)
 
 
 @pytest.mark.parametrize(
@@ -166,12 +166,12 @@ def test_options_that_do_not_fit(options: dict[str, object], words: str) -> None
 def test_options_that_the_system_refuses(options: dict[str, object], words: str) -> None:
     ports = {"grpc_port": 0, "http_port": 0}
     with pytest.raises(ConfigError, match=words):
-        Server(FakeStorage(), **{**ports, **options}).start()  # type: ignore[arg-type]
+        Server(FakeStorage(), **{**ports, **options}).start()
 
 
 def test_other_hosts_with_a_token_or_insecure() -> None:
     for options in ({"token": "x"}, {"insecure": True}):
-        with Server(FakeStorage(), host="0.0.0.0", grpc_port=0, http_port=0, **options) as server:  # type: ignore[arg-type]
+        with Server(FakeStorage(), host="0.0.0.0", grpc_port=0, http_port=0, **options) as server:
             with HttpStorage(f"http://127.0.0.1:{server.http_port}", token="x") as client:
                 assert client.services()
             status = http(

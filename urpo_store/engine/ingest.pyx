@@ -314,7 +314,7 @@ cdef int pass_over(Request *request, const uint8_t *data, size_t length) noexcep
     return take_batch(request) if verdict == WIRE_OK else verdict
 
 
-cdef void rest(Staging *staging) noexcept nogil:
+cdef void trim_staging(Staging *staging) noexcept nogil:
     """Gives back what only a big request needs; a staging may wait for the next one for ever."""
     cdef Scan *scan = &staging.scan
     scan_end(scan)
@@ -358,7 +358,7 @@ cdef int ingest_request(Store *store, int slot, const uint8_t *data, size_t leng
         scan.dry = False
         request.checked = True
         verdict = pass_over(&request, data, length)
-    rest(staging)
+    trim_staging(staging)
     add_relaxed(&store.accepted_points, staging.accepted)
     if staging.rejected:
         add_relaxed(&store.rejected_points, staging.rejected)

@@ -259,7 +259,7 @@ cdef inline uint32_t ids_of(Request *request, const WirePoint *point, uint32_t *
     return 0 if metric == NO_ROOM or resource[0] == 0 or scope[0] == 0 else metric
 
 
-cdef uint32_t guess(Request *request, const WirePoint *point, uint32_t previous) noexcept nogil:
+cdef uint32_t guess_follower(Request *request, const WirePoint *point, uint32_t previous) noexcept nogil:
     cdef uint32_t scope, resource
     cdef uint32_t metric = ids_of(request, point, &resource, &scope)
     if metric == 0:
@@ -332,7 +332,7 @@ cdef int resolve_rest(Request *request) noexcept nogil:
         point = &scan.points[i]
         series = point.series
         if series == 0 and together.used == together.count:
-            series = guess(request, point, previous)
+            series = guess_follower(request, point, previous)
             if series == 0:
                 # The order is another one than last time, or this one is new: perhaps the next ones too.
                 find_together(request, i, &together)

@@ -294,7 +294,8 @@ cdef bint has_room(SeriesTable *table) noexcept nogil:
 
 cdef bint series_touch(Series *series, uint32_t second) noexcept nogil:
     # See evict_idle for the order. Most series have been seen this second already; then the mark would
-    # have been there before who saw them looked for it.
+    # have been there before who saw them looked for it. (That look at `seen` is relaxed: on x86-64 no load
+    # passes another, elsewhere it would have to be an acquire of a store that released.)
     if load32_relaxed(&series.seen) != second:
         store32_seq_cst(&series.seen, second)
     return not load32_seq_cst(&series.flags) & SERIES_EVICTED

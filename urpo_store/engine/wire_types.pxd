@@ -29,7 +29,6 @@ cdef enum:
     REJECT_BUCKET_RANGE = 8     # exponential bucket indexes or scale out of range
     REJECT_TOO_LARGE = 9        # more payload than the store takes in one point
     REJECT_NO_NAME = 10         # the metric has no name
-    REJECT_NO_DATA = 11         # (not a point) unused: a metric without data has no points
     REJECT_ATTRIBUTES = 12      # too many attributes
     REJECT_STRING = 13          # a string longer than the limit
     REJECT_TOO_OLD = 14         # older than the retention

@@ -16,13 +16,14 @@ from ..model import AttributeValue, MetricQuery, SeriesExemplar
 from ..report import clock, pairs
 from .look import DIM, PLAIN, Cell
 from .metric_data import MOST_SERIES, split_filter
+from .series_view import SeriesView
 from .state import Moment
 from .table import Column, Table, TableRow
 from .text_box import TextBox
-from .view import Loaded, View, matches
+from .view import Loaded, matches
 
 
-class ExemplarsView(View):
+class ExemplarsView(SeriesView):
     NAME = "Exemplars"
     FILTERS = "k=v, k:int=5 or k~regex filter series; other words are looked for in the rows"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -107,25 +108,12 @@ class ExemplarsView(View):
         table = self.query_one(Table)
         empty = "No exemplars in this range. SDKs send them for requests that were sampled."
         table.update_rows(rows, empty)
-        self._detail(table.current)
+        self.show_detail(table.current)
 
-    def on_table_moved(self, event: Table.Moved) -> None:
-        self._detail(event.key)
-
-    def _detail(self, key: object) -> None:
-        """The row of the cursor in full: the value as it is stored."""
-        shown = self._details.get(key, "")
-        self.query_one("#detail", TextBox).write(text.printable(shown))
+    def detail(self, key: object) -> str:
+        return self._details.get(key, "")
 
     # ---- keys
-
-    def filter_changed(self) -> None:
-        try:
-            split_filter(self.filter)
-        except QueryError as error:
-            self.query_one("#detail", TextBox).write(f"! {error}")
-            return
-        self.reload()
 
     def _trace(self) -> tuple[str, str]:
         """(trace id, span id) of the row of the cursor."""

@@ -30,16 +30,17 @@ from .metric_data import (
     load_metric,
     split_filter,
 )
+from .series_view import SeriesView
 from .state import Moment
 from .table import Column, Table, TableRow
 from .text_box import TextBox
-from .view import Loaded, View, matches
+from .view import Loaded, matches
 
 _TREND = 16
 Condition = AttributeValue | re.Pattern[str]
 
 
-class MetricView(View):
+class MetricView(SeriesView):
     NAME = "Metric"
     FILTERS = "k=v, k:int=5 or k~regex filter series; other words are looked for in their names"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -163,7 +164,7 @@ class MetricView(View):
         ]
         table = self.query_one(Table)
         table.update_rows(rows, empty)
-        self._detail(table.current)
+        self.show_detail(table.current)
 
     def _row(self, index: int, name: str, series: MetricSeries, line: Line, unit: str) -> TableRow:
         values = [float(value) for value in series.values if math.isfinite(value)]
@@ -186,11 +187,7 @@ class MetricView(View):
             ),
         )
 
-    def on_table_moved(self, event: Table.Moved) -> None:
-        self._detail(event.key)
-
-    def _detail(self, key: object) -> None:
-        """The row of the cursor in full: nothing cut, the value as it is stored."""
+    def detail(self, key: object) -> str:
         data = self._data()
         shown = ""
         for name, series in data.series if data is not None else ():
@@ -202,17 +199,9 @@ class MetricView(View):
                 when = clock(int(series.timestamps[-1]))
                 between = " " if unit and not unit.startswith("/") else ""
                 shown = f"{name}: {value!s}{between}{unit} at {when}"
-        self.query_one("#detail", TextBox).write(text.printable(shown))
+        return shown
 
     # ---- keys
-
-    def filter_changed(self) -> None:
-        try:
-            split_filter(self.filter)
-        except QueryError as error:
-            self.query_one("#detail", TextBox).write(f"! {error}")
-            return
-        self.reload()
 
     def action_view(self) -> None:
         self._view += 1
