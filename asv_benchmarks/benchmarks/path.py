@@ -212,6 +212,9 @@ class Attributes:
         self.batch = flat(attributes, 42)
 
     def track_ingest(self, attributes):
+        return min(self.ingest() for _ in range(5))
+
+    def ingest(self):
         store = open_store()
         times = []
         for each in self.batch:

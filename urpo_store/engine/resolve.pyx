@@ -56,6 +56,10 @@ cdef int make_room(Request *request) noexcept nogil:
     cdef Staging *staging = request.staging
     cdef Scan *scan = &staging.scan
     cdef size_t new = request.seen_resources
+    # Mostly one more metric of the same scope.
+    if (scan.resource_count == new and scan.scope_count == request.seen_scopes
+            and scan.metric_count <= staging.metric_capacity):
+        return 0
     if mem_grow(&store.account, <void **>&staging.resources, &staging.resource_capacity,
                 scan.resource_count, sizeof(uint32_t)) != 0:
         return -1
