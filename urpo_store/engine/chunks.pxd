@@ -4,7 +4,8 @@
 #
 #   chunks    sealed, immutable, ascending in time and disjoint; at most CHUNK_POINTS points each
 #   tail      the newest points, in an appendable stream (tail.pxd); encoded once, when CHUNK_POINTS
-#             are together or when chunks_seal is called
+#             are together or when chunks_seal is called. A full one may be taken aside, to be encoded
+#             without the lock (full_tails.pxd)
 #   late      points older than the newest of their series, decoded and sorted; merged with the rest
 #             when read, and folded into the chunks they belong to when there are many or the tail is
 #             sealed. A fold replaces chunks by new ones; where a late point is at no tick of the

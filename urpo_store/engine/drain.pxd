@@ -9,10 +9,11 @@ from urpo_store.engine.store cimport Store
 
 # Drains until the ring is empty or a hole is met. Slots passed.
 cdef uint64_t drain_all(Store *store) noexcept nogil
-# For a producer that found no room for `count` slots: drains a part if nobody else does, else waits until
-# whoever does has made room. (Waiting, not spinning: the drain needs the core.)
+# For a producer that found no room for `count` slots: drains a part if nobody else does; else seals what the
+# drain has taken aside (full_tails.pxd), or waits until there is room. (Waiting, not spinning: the drain needs
+# the core.)
 cdef void drain_help(Store *store, uint64_t count) noexcept nogil
-# Tells the drain thread that the ring is half full; one semaphore post per drain at most.
+# Tells the drain thread that there is enough in the ring to be worth its while; one semaphore post per drain at most.
 cdef void drain_wanted(Store *store) noexcept nogil
 # Retention, memory limit and reclamation, if they are due; `force`: now. `ahead`: idle series are told as if it
 # were so many seconds later.

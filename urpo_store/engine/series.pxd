@@ -3,8 +3,9 @@
 # A series is resource attributes + scope (name, version, schema_url, attributes) + metric name + unit
 # + kind + temporality + monotonic + point attributes, values with their types.
 #
-#   level 1  series_guess   the request usually repeats the last one's order: the series that followed
-#                           the previous one then is compared byte for byte
+#   level 1  series_expect  the request usually repeats the last one's order: the series that followed
+#                           the previous one then is compared byte for byte, by the scanner as it meets the
+#                           attributes (resolve.pxd), or by series_guess behind it
 #   level 2  series_find    a table keyed by (resource, scope, metric, raw attribute bytes)
 #   level 3  series_add     decode, sort, intern; find or create the canonical series; alias the raw
 #                           bytes (at most ALIASES a series) so that level 2 knows them next time
@@ -36,9 +37,10 @@ cdef int series_table_init(SeriesTable *table, Account *account, Epochs *epochs,
                            uint32_t max_series, uint64_t memory_limit) noexcept nogil
 cdef void series_table_destroy(SeriesTable *table) noexcept nogil
 
-# Lock-free look-ups by raw bytes; 0: not known.
+# Lock-free look-ups.
 # Who followed `before` last time, and the raw attributes by which it is known; NULL: nobody that is alive.
 cdef Series *series_expect(SeriesTable *table, const Series *before, Span *attributes) noexcept nogil
+# A series by its raw bytes; 0: not known.
 cdef uint32_t series_guess(SeriesTable *table, uint32_t previous, uint32_t resource, uint32_t scope, uint32_t metric, Span attributes) noexcept nogil
 cdef uint32_t series_find(SeriesTable *table, uint32_t resource, uint32_t scope, uint32_t metric, Span attributes) noexcept nogil
 # The same for at most FIND_TOGETHER points at a time, by their raw keys, which is faster.

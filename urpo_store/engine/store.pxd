@@ -1,6 +1,6 @@
 # The stages of one store, side by side, and the memory in which requests are staged.
 #
-#   ingest.pyx  bytes -> wire -> series -> ring -> health     on the caller's thread
+#   ingest.pyx  bytes -> wire, resolve -> health -> ring      on the caller's thread
 #   drain.pyx   ring -> chunks, retention, memory limit       on the drain thread, or on one that helps
 #   scan.pyx    ring + chunks -> columns                      on the caller's thread
 #
