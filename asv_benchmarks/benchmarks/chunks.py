@@ -37,6 +37,12 @@ def make_values(name: str) -> Values:
         return np.round(50 + np.cumsum(random.normal(0, 1, shape), axis=0), 2)
     if name == "normal floats":
         return random.normal(0, 1, shape)
+    if name == "averages":
+        return np.round(random.random((*shape, 5)) * 10, 2).mean(axis=2)
+    if name == "sines":
+        return 50 + 20 * np.sin(np.add.outer(np.arange(POINTS), np.arange(SERIES)) / 10)
+    if name == "ratios":
+        return random.poisson(50, shape) / random.poisson(1000, shape)
     values = np.full(shape, 7.0)
     eighth = SERIES // 8
     values[:, :eighth] = np.cumsum(random.poisson(5, (POINTS, eighth)), axis=0)
@@ -68,7 +74,17 @@ def best_of(n: int, action: Any) -> float:
 
 
 class Chunks:
-    params = ("constant", "counter, Poisson 50", "gauge, 2 decimals", "normal floats", "mix")
+    params = (
+        "constant",
+        "counter, Poisson 50",
+        "gauge, 2 decimals",
+        "normal floats",
+        # These are decimals with corrections: two streams a column.
+        "averages",
+        "sines",
+        "ratios",
+        "mix",
+    )
     param_names = ("series",)
 
     def setup(self, name: str) -> None:

@@ -306,6 +306,11 @@ def choose_bins(values: Sequence[int]) -> tuple[int, int]:
     return min(tried, key=lambda choice: choice[0])
 
 
+def has_half(lengths: dict[int, int], count: int) -> bool:
+    """Whether it is written where the codes of the second half begin."""
+    return len(lengths) > 1 and count >= 128
+
+
 def write_binned(bins: int, values: Sequence[int]) -> bytes:
     places = [bin_of(bins, value) for value in values]
     lengths = code_lengths(Counter(symbol for symbol, _ in places))
@@ -313,7 +318,11 @@ def write_binned(bins: int, values: Sequence[int]) -> bytes:
     rests = [
         (value & (1 << rest) - 1, rest) for value, (_, rest) in zip(values, places, strict=True)
     ]
-    return write_code(lengths) + pack_bits([codes[s] for s, _ in places]) + pack_bits(rests)
+    pieces = [codes[symbol] for symbol, _ in places]
+    out = write_code(lengths)
+    if has_half(lengths, len(values)):
+        out += put_varint(sum(width for _, width in pieces[: len(values) // 2]))
+    return out + pack_bits(pieces) + pack_bits(rests)
 
 
 def read_binned(bins: int, reader: Reader, count: int) -> list[int]:
@@ -322,13 +331,18 @@ def read_binned(bins: int, reader: Reader, count: int) -> list[int]:
     if any(rest > 64 or (rest == 64 and symbol) for symbol, (_, rest) in bases.items()):
         raise ValueError("a bin beyond 64 bits")
     symbols = {(code, length): s for s, (code, length) in canonical_codes(lengths).items()}
+    half = reader.varint() if has_half(lengths, count) else None
     found = []
-    for _ in range(count):
+    taken = 0
+    for i in range(count):
+        if half is not None and i == count // 2 and taken != half:
+            raise ValueError(f"the second half begins at bit {taken}, not {half}")
         code = length = 0
         while (code, length) not in symbols:
             code |= reader.bits(1) << length
             length += 1
         found.append(symbols[code, length])
+        taken += length
     reader.align()
     values = [bases[s][0] + reader.bits(bases[s][1]) & MASK for s in found]
     reader.align()

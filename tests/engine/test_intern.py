@@ -57,6 +57,10 @@ class AgainstDict(RuleBasedStateMachine):
     def find(self, key: bytes) -> None:
         assert self.table.find(key) == self.ids.get(key, 0)
 
+    @rule(together=st.booleans(), copies=st.integers(1, 3))
+    def find_all(self, together: bool, copies: int) -> None:
+        assert self.table.find_all(KEYS * copies, together=together) == len(self.ids) * copies
+
     @precondition(lambda self: self.slot is None)
     @rule()
     def enter(self) -> None:

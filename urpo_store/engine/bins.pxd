@@ -6,10 +6,14 @@
 #   linear, s = 0..64       bins 2^s wide. For bells and for level noise; with one bin it is plain bit
 #                           packing without widths.
 #
-#   +-------------------+--------------------------------+------------------------------------+
-#   | code (huffman)    | code bits of all numbers,      | rest bits of all numbers,          |
-#   |                   | padded to a byte               | padded to a byte                   |
-#   +-------------------+--------------------------------+------------------------------------+
+#   +----------------+----------------+------------------------+------------------------+
+#   | code (huffman) | half varint    | codes of all numbers,  | rests of all numbers,  |
+#   |                | (see below)    | padded to a byte       | padded to a byte       |
+#   +----------------+----------------+------------------------+------------------------+
+#
+# `half` is the bit at which the codes of the second half begin, whose decoding so need not wait for the
+# first's. It is there for 128 numbers or more, the first half being count // 2 of them, unless all are in
+# one bin, which needs no codes.
 #
 # Codes and rests are apart so that the second loop of the decoder, in which no step waits for a table
 # look-up of the step before, can run ahead. Pure functions; any thread.

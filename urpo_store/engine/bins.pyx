@@ -6,11 +6,13 @@ from urpo_store.engine.bits cimport (
     BitWriter,
     bit_length,
     end_bits,
+    get_varint,
     load_bits,
     load_word,
     load_word_before,
     low_bits,
     put_bits,
+    put_varint,
 )
 from urpo_store.engine.huffman cimport (
     CODE_TABLE,
@@ -30,6 +32,7 @@ cdef enum:
     LINEAR_BITS = 7             # linear bins start at no more than 2^7 of them,
     LINEAR_BITS_FEW = 6         # or 2^6 for fewer numbers than FEW, which never make finer bins pay
     FEW = 256
+    HALVES_FROM = 128           # numbers from which on both halves of their codes are decoded at once
 
 
 cdef inline uint32_t log_symbol(uint64_t value, uint32_t m) noexcept nogil:
@@ -149,6 +152,7 @@ cdef uint8_t *write_binned(
     cdef HuffmanCode code
     cdef BitWriter writer
     cdef uint32_t symbol, rest
+    cdef uint64_t half = 0
     cdef size_t i
     memset(counts, 0, sizeof(counts))
     code.first = MAX_SYMBOLS
@@ -167,6 +171,10 @@ cdef uint8_t *write_binned(
     build_code(counts, &code)
     out = write_code(&code, out)
     assign_codes(&code, codes)
+    if code.first != code.last and count >= HALVES_FROM:
+        for i in range(count // 2):
+            half += code.lengths[symbols[i]]
+        out = put_varint(out, half)
     writer.out = out
     writer.pending = 0
     writer.held = 0
@@ -180,53 +188,70 @@ cdef uint8_t *write_binned(
     return end_bits(&writer)
 
 
-cdef const uint8_t *read_symbols(
-    const HuffmanCode *code, const uint8_t *bytes, const uint8_t *end, size_t count, uint16_t *symbols
+cdef size_t read_run(
+    const uint16_t *table, uint64_t mask, const uint8_t *bytes, const uint8_t *end, size_t bit,
+    size_t count, uint16_t *symbols
 ) noexcept nogil:
-    cdef uint16_t[CODE_TABLE] table
-    cdef uint32_t width = decode_table(code, table), entry, mask = (1 << width) - 1
-    cdef size_t bit = 0, i = 0, room = end - bytes
+    """`count` symbols from `bit` on; the bit behind them, which lies beyond `end` if they do not end before."""
+    cdef size_t i = 0, room = end - bytes
     cdef uint64_t word
-    if width == 0:
-        for i in range(count):
-            symbols[i] = code.first
-        return bytes
-    # Fast path: one load holds four codes (at most 7 + 4 * 12 bits).
-    while i + 4 <= count and (bit >> 3) + 8 <= room:
-        word = load_word(bytes + (bit >> 3)) >> (bit & 7)
-        entry = table[word & mask]
-        symbols[i] = entry >> 4
-        word >>= entry & 15
-        bit += entry & 15
-        entry = table[word & mask]
-        symbols[i + 1] = entry >> 4
-        word >>= entry & 15
-        bit += entry & 15
-        entry = table[word & mask]
-        symbols[i + 2] = entry >> 4
-        word >>= entry & 15
-        bit += entry & 15
-        entry = table[word & mask]
-        symbols[i + 3] = entry >> 4
-        bit += entry & 15
-        i += 4
-    # Up to three codes more, if there are bytes enough.
+    cdef uint32_t entry
     while i < count and (bit >> 3) + 8 <= room:
         entry = table[(load_word(bytes + (bit >> 3)) >> (bit & 7)) & mask]
-        symbols[i] = entry >> 4
-        bit += entry & 15
+        symbols[i] = entry >> 6
+        bit += entry & 63
         i += 1
     # The last bytes, fewer than 8, are one word; behind them are zeros, and going there is an error.
     word = load_word_before(bytes + (bit >> 3), end) >> (bit & 7)
     while i < count and bit <= 8 * room:
         entry = table[word & mask]
-        symbols[i] = entry >> 4
-        word >>= entry & 15
-        bit += entry & 15
+        symbols[i] = entry >> 6
+        word >>= entry & 63
+        bit += entry & 63
         i += 1
-    if bit > 8 * room:
+    return bit
+
+
+cdef const uint8_t *read_symbols(
+    const HuffmanCode *code, const uint8_t *bytes, const uint8_t *end, size_t count, uint16_t *symbols
+) noexcept nogil:
+    cdef uint16_t[CODE_TABLE] table
+    cdef uint32_t width = decode_table(code, table), one, two
+    cdef uint64_t mask = (1 << width) - 1, half = 0, word, other
+    cdef size_t first = count // 2 if count >= HALVES_FROM else 0
+    cdef size_t bit = 0, bit_two, room, i = 0, j
+    cdef uint16_t *behind = symbols + first
+    if width == 0:
+        for i in range(count):
+            symbols[i] = code.first
+        return bytes
+    if first:
+        bytes = get_varint(bytes, end, &half)
+        if bytes == NULL or half > 8 * <uint64_t>(end - bytes):
+            return NULL
+    room = end - bytes
+    bit_two = half
+    # A symbol waits for the length of the one before it, so two runs side by side take little longer than
+    # one. A load holds four codes (at most 7 + 4 * 12 bits).
+    while i + 4 <= first and (bit >> 3) + 8 <= room and (bit_two >> 3) + 8 <= room:
+        word = load_word(bytes + (bit >> 3)) >> (bit & 7)
+        other = load_word(bytes + (bit_two >> 3)) >> (bit_two & 7)
+        for j in range(i, i + 4):
+            one = table[word & mask]
+            two = table[other & mask]
+            symbols[j] = one >> 6
+            behind[j] = two >> 6
+            word >>= one & 63
+            other >>= two & 63
+            bit += one & 63
+            bit_two += two & 63
+        i += 4
+    if first and read_run(table, mask, bytes, end, bit, first - i, symbols + i) != half:
         return NULL
-    return bytes + ((bit + 7) >> 3)
+    bit_two = read_run(table, mask, bytes, end, bit_two, count - first - i, behind + i)
+    if bit_two > 8 * room:
+        return NULL
+    return bytes + ((bit_two + 7) >> 3)
 
 
 cdef const uint8_t *read_binned(
@@ -253,6 +278,10 @@ cdef const uint8_t *read_binned(
     bytes = read_symbols(&code, bytes, end, count, symbols)
     if bytes == NULL:
         return NULL
+    if widest == 0:
+        for i in range(count):
+            values[i] = base[symbols[i]]
+        return bytes
     room = end - bytes
     # Fast path: a rest of at most 57 bits lies in the 8 bytes from its first byte on.
     if widest <= 57:

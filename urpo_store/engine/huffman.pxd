@@ -47,6 +47,6 @@ cdef void assign_codes(const HuffmanCode *code, uint16_t *codes) noexcept nogil
 cdef uint8_t *write_code(const HuffmanCode *code, uint8_t *out) noexcept nogil
 # The byte behind, or NULL if this is no code of symbols below MAX_SYMBOLS.
 cdef const uint8_t *read_code(const uint8_t *bytes, const uint8_t *end, HuffmanCode *code) noexcept nogil
-# Fills table[0 .. 2^bits) with symbol << 4 | length, by the next `bits` bits of the stream; returns
+# Fills table[0 .. 2^bits) with symbol << 6 | length, by the next `bits` bits of the stream; returns
 # `bits`, the longest length (0 for a code of one symbol, whose only entry is then right as well).
 cdef uint32_t decode_table(const HuffmanCode *code, uint16_t *table) noexcept nogil

@@ -1,7 +1,7 @@
 """Canonical Huffman codes; see huffman.pxd for the contract and the bytes."""
 from libc.math cimport log2, rint
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from urpo_store.engine.bits cimport (
     BitWriter,
@@ -288,20 +288,39 @@ cdef const uint8_t *read_code(const uint8_t *bytes, const uint8_t *end, HuffmanC
 
 
 cdef uint32_t decode_table(const HuffmanCode *code, uint16_t *table) noexcept nogil:
-    cdef uint16_t[MAX_SYMBOLS] codes
-    cdef uint32_t symbol, length, bits = 0, at
+    cdef uint16_t[MAX_SYMBOLS] ascending     # the symbols, the shortest codes first
+    cdef uint32_t[MAX_CODE_BITS + 2] place
+    cdef uint32_t symbol, length, bits, i = 0, at = 0, bit
+    memset(place, 0, sizeof(place))
     for symbol in range(code.first, code.last + 1):
-        if code.lengths[symbol] > bits:
-            bits = code.lengths[symbol]
-    table[0] = code.first << 4
+        place[code.lengths[symbol] + 1] += 1
+    bits = MAX_CODE_BITS
+    while bits and place[bits + 1] == 0:
+        bits -= 1
+    table[0] = code.first << 6
     if bits == 0:
         return 0
-    assign_codes(code, codes)
+    place[1] = 0                            # absent symbols have no place
+    for length in range(1, bits + 1):
+        place[length + 1] += place[length]
     for symbol in range(code.first, code.last + 1):
         length = code.lengths[symbol]
         if length:
-            at = codes[symbol]
-            while at < <uint32_t>1 << bits:
-                table[at] = symbol << 4 | length
-                at += <uint32_t>1 << length
+            ascending[place[length]] = symbol
+            place[length] += 1
+    # For each length the table is doubled, and the codes of that length overwrite one entry each: what
+    # stands behind a shorter code is its copy. `at` is the next code, lowest bit first; as a longer one
+    # it only gains a zero at the far end.
+    for length in range(1, bits + 1):
+        bit = <uint32_t>1 << (length - 1)
+        memcpy(table + bit, table, bit * sizeof(uint16_t))
+        while i < place[length]:
+            table[at] = ascending[i] << 6 | length
+            i += 1
+            # One more, counted from the highest bit down.
+            bit = <uint32_t>1 << (length - 1)
+            while at & bit:
+                at ^= bit
+                bit >>= 1
+            at |= bit
     return bits

@@ -279,7 +279,7 @@ cdef const uint8_t *read_general(
 ) noexcept nogil:
     cdef uint32_t flags, order
     cdef uint64_t[DEEPEST] start
-    cdef uint64_t first = 0, divisor = 1, step = 0, offset, previous
+    cdef uint64_t first = 0, divisor = 1, step = 0, offset, inner, outer
     cdef size_t i
     if bytes >= end:
         return NULL
@@ -316,13 +316,24 @@ cdef const uint8_t *read_general(
         for i in range(order, count):
             v[i] += offset
     # Differences of order n begin at v[n]; summed, with their start before them, they are those of n - 1.
-    while order > 0:
-        order -= 1
-        previous = start[order]
-        v[order] = previous
-        for i in range(order + 1, count):
-            previous += v[i]
-            v[i] = previous
+    # Two orders at a time, since either sum waits only for itself.
+    while order > 1:
+        order -= 2
+        inner = start[order + 1]
+        outer = start[order]
+        v[order] = outer
+        outer += inner
+        v[order + 1] = outer
+        for i in range(order + 2, count):
+            inner += v[i]
+            outer += inner
+            v[i] = outer
+    if order:
+        outer = start[0]
+        v[0] = outer
+        for i in range(1, count):
+            outer += v[i]
+            v[i] = outer
     if step:
         for i in range(count):
             v[i] += i * step
