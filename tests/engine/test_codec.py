@@ -424,7 +424,9 @@ def test_every_truncation_is_refused(name: str, count: int) -> None:
 @settings(max_examples=400, deadline=None)
 @given(st.data())
 def test_mutated_bytes_are_read_as_the_reference_reads_them(draw: st.DataObject) -> None:
-    column = shape(draw.draw(st.sampled_from(sorted(SHAPES))), draw.draw(st.integers(3, 60) | st.just(160)))
+    column = shape(
+        draw.draw(st.sampled_from(sorted(SHAPES))), draw.draw(st.integers(3, 60) | st.just(160))
+    )
     data = bytearray(codec_of(column).encode(column))
     for _ in range(draw.draw(st.integers(1, 4))):
         at = draw.draw(st.integers(0, min(len(data) - 1, 40)))
