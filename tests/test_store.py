@@ -144,6 +144,8 @@ def test_the_first_point_left_by_the_retention_is_no_first_point(sealed, restart
             1000 + (1004 if restarted else 4)
         ]
         until_dropped(store, 2)
+        stats = store.stats()
+        assert (stats.expired_points, stats.evicted_points) == (480, 0)
         assert store.query_metrics(query)[0].int_values.tolist() == [1004 if restarted else 3]
         assert raw(store).start_timestamps.tolist() == [started, started]
 

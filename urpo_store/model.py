@@ -502,7 +502,8 @@ class StoreStats:
 
     `compressed_bytes` is chunks, their headers and the timestamp columns; `index_bytes` strings,
     series and their tables; `memory_bytes` everything the engine allocated. The `*_points` counts
-    of refusals and losses only ever grow.
+    of refusals and losses only ever grow: `evicted_points` were dropped for want of memory, or with a
+    series that was idle when room was needed; `expired_points` grew older than the retention.
     """
 
     points: int
@@ -522,6 +523,7 @@ class StoreStats:
     late_points: int
     stale_points: int
     evicted_points: int
+    expired_points: int
     evicted_series: int
     overflowed_series: int
     overflowed_points: int

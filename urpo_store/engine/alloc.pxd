@@ -9,8 +9,7 @@ cdef struct Account:
     uint64_t bytes              # atomic: usable bytes now owned; written by every mem_* call
     uint64_t calls              # atomic: allocations asked for so far
     uint64_t fail_at            # the number of the call that returns NULL (tests); 0 never. Of a
-                                # part, the whole's counts.
-                                # Written before threads start.
+                                # part, the whole's counts. Written by tests, while nobody else is in
 
 cdef void account_init(Account *account, Account *whole) noexcept nogil
 cdef void *mem_alloc(Account *account, size_t size) noexcept nogil

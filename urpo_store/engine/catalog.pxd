@@ -1,7 +1,7 @@
 # What queries ask of the series table: streams, columns of attributes, identities.
 #
-# Ids mean something only inside the caller's epoch. The functions that return Python objects copy what
-# they need under SeriesTable.lock and build objects after dropping it.
+# Ids mean something only inside the caller's epoch, in which records and strings stay as they are. Only the
+# series of a metric are listed under SeriesTable.lock; Python objects are built after it is dropped.
 from libc.stdint cimport uint32_t
 
 from urpo_store.engine.series_types cimport SeriesTable

@@ -1,7 +1,7 @@
 # The structs of chunks.pxd, which says what they mean, and the drain's working memory.
 #
-# They stand apart so that the modules that share them (sealing, snapshot, eviction, exemplars,
-# chunks) need not know one another.
+# They stand apart so that the modules that share them (sealing, full_tails, snapshot, eviction, exemplars,
+# chunks) need not know one another. "The lock" here is the drain lock, ChunkStore.lock.
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from urpo_store.engine.alloc cimport Account
@@ -25,8 +25,8 @@ cdef enum:
 
 cdef struct SeriesData
 
-# A full tail that was taken aside; full_tails.pxd says what becomes of it. Constant from then on but where
-# it says otherwise.
+# A full tail that was taken aside; full_tails.pxd says what becomes of it. Immutable once queued, but for
+# `held` and `gone`.
 cdef struct FullTail:
     SeriesData *data            # whose
     TailView view
@@ -64,7 +64,7 @@ cdef struct ChunkStore:
     Epochs *epochs
     pthread_mutex_t lock        # the drain lock
     void *clocks                # a ClockTable
-    void *scratch               # a Bench, chunks.pyx: layouts, and buffers used under the lock
+    void *scratch               # the Bench (below)
     bint background             # somebody seals what is taken aside; under the lock
     pthread_mutex_t full_lock   # a leaf; guards what follows, up to the counters
     FullTail *full_queue[FULL_TAILS]
@@ -82,7 +82,8 @@ cdef struct ChunkStore:
     uint64_t duplicate_points
     uint64_t replaced_points
     uint64_t late_points
-    uint64_t evicted_points
+    uint64_t evicted_points     # dropped for want of memory, or with their series
+    uint64_t expired_points     # older than the retention
     uint64_t dropped_exemplars
 
 # A chunk that a fold leads to: a new one, or one that stays.

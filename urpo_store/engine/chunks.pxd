@@ -3,9 +3,10 @@
 # The drain appends points one at a time, under the drain lock (ChunkStore.lock). Per series:
 #
 #   chunks    sealed, immutable, ascending in time and disjoint; at most CHUNK_POINTS points each
-#   tail      the newest points, in an appendable stream (tail.pxd); encoded once, when CHUNK_POINTS
-#             are together or when chunks_seal is called. A full one may be taken aside, to be encoded
-#             without the lock (full_tails.pxd)
+#   tail      the newest points, in an appendable stream (tail.pxd); encoded when CHUNK_POINTS are together
+#             (a first tail earlier, so that not all series seal at once; wide rows earlier too), when the
+#             layout changes, or when chunks_seal is called. A full one may be taken aside, to be encoded
+#             without the lock (full_tails.pxd). A small last chunk is encoded again with what comes next
 #   late      points older than the newest of their series, decoded and sorted; merged with the rest
 #             when read, and folded into the chunks they belong to when there are many or the tail is
 #             sealed. A fold replaces chunks by new ones; where a late point is at no tick of the

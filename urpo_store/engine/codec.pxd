@@ -1,7 +1,7 @@
 # Value codecs: a column of 64-bit values to bytes and back, bit-exact for every pattern.
 #
 # A column is self-describing (first byte: codec tag) and self-delimiting given its count. The
-# encoder picks the smallest codec on a sample, verifies what it wrote, and falls back to RAW; so
+# encoder picks what a sample says is smallest, verifies what it wrote, and falls back to RAW; so
 # decode(encode(x)) == x always. docs/format.md draws the bytes; golden bytes in
 # tests/engine/test_codec.py pin them; tests/engine/reference_codec.py is the same in plain Python.
 #
@@ -18,7 +18,7 @@ cdef size_t codec_scratch(size_t count) noexcept nogil
 # Each returns the number of bytes written.
 cdef size_t encode_doubles(const uint64_t *bits, size_t count, uint8_t *out, void *scratch) noexcept nogil
 cdef size_t encode_ints(const int64_t *values, size_t count, uint8_t *out, void *scratch) noexcept nogil
-# Strictly ascending Unix ns: delta of delta.
+# Unix ns, mostly ascending: as integers, whose prediction finds the differences of differences.
 cdef size_t encode_times(const int64_t *times, size_t count, uint8_t *out, void *scratch) noexcept nogil
 # Each returns the first byte behind the column, or NULL if the bytes are not a column of `count`
 # values (never reads at or beyond end, whatever the bytes are).

@@ -1,7 +1,7 @@
 """The engine as Python sees it: `Engine`, and `Reader` for queries.
 
-Thin: arguments are checked, the GIL is released around every step that takes time, codes become
-exceptions here and nowhere else. The work is in ingest, drain and scan.
+Thin: arguments are checked, the GIL is released around every step that takes long, codes become
+exceptions. The work is in ingest, drain, maintenance and scan.
 """
 import threading
 
@@ -22,12 +22,13 @@ from urpo_store.engine.catalog cimport (
     series_identity, service_column, string_bytes,
 )
 from urpo_store.engine.drain cimport (
-    compress_all, drain_all, drain_start, drain_stop, evict_idle, maintain,
+    compress_all, drain_all, drain_start, drain_stop,
 )
 from urpo_store.engine.epoch cimport epoch_enter, epoch_leave, epoch_waits
 from urpo_store.engine.exemplars cimport read_exemplars
 from urpo_store.engine.health cimport health_report
 from urpo_store.engine.ingest cimport ingest_request
+from urpo_store.engine.maintenance cimport evict_idle, maintain
 from urpo_store.engine.points cimport (
     payload_exemplar_bytes, payload_layout_words, payload_row_words,
 )
@@ -239,6 +240,7 @@ cdef class Engine:
                 "late_points": load_relaxed(&store.chunks.late_points),
                 "stale_points": load_relaxed(&store.stale_points),
                 "evicted_points": load_relaxed(&store.chunks.evicted_points),
+                "expired_points": load_relaxed(&store.chunks.expired_points),
                 "evicted_series": load_relaxed(&store.table.evicted_series),
                 "overflowed_series": load_relaxed(&store.table.overflowed_series),
                 "overflowed_points": load_relaxed(&store.table.overflowed_points),
@@ -578,6 +580,8 @@ cdef class Reader:
         cdef RingCopies copies
         cdef Series *series
         cdef Py_ssize_t i
+        cdef uint32_t id
+        cdef int failed
         cdef list found = []
         for i in range(ids.shape[0]):
             series = series_get(&store.table, ids[i])
@@ -587,7 +591,10 @@ cdef class Reader:
             seen = set()
             memset(&copies, 0, sizeof(RingCopies))
             copies.account = &store.query_account
-            if ring_collect_one(&store.ring, ids[i], &copies) != 0:
+            id = ids[i]
+            with nogil:
+                failed = ring_collect_one(&store.ring, id, &copies)
+            if failed:
                 ring_copies_free(&copies)
                 raise MemoryError("no memory to read the hot exemplars of a series")
             try:

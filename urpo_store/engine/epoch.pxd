@@ -8,9 +8,9 @@
 # (2) An item retired at epoch e (the global epoch is then raised to e + 1) may be freed once no
 #     slot holds an epoch in 1..e.
 # (3) Whoever entered after the raise can no longer reach the item: it was unlinked before.
-# (4) An item retired behind the drain is also held back until the drain has passed everything that
-#     was in the ring when (2) was first found true: calls that knew the item are over by then, so
-#     none of its points lies beyond.
+# (4) An item retired *behind the drain* waits twice: until (2) holds, then until the drain has passed the
+#     ring's head as it was read at that moment. Calls that knew the item are over by then, so no point of
+#     it can be later.
 #
 # Entering takes no lock: a compare-and-swap on a slot of its own. When all slots are held (more
 # than EPOCH_SLOTS calls at once) the caller yields until one is free.

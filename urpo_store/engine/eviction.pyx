@@ -5,6 +5,7 @@ gives the time up to which enough would go, and is refined within that bin a few
 """
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t, uint64_t
 
+from urpo_store.engine.atomics cimport add_relaxed
 from urpo_store.engine.chunk cimport chunk_about, chunk_ends_before, chunk_last, chunk_size
 from urpo_store.engine.chunk_store cimport LATE_OVERRIDE, ChunkStore, SeriesData, bench_of, clocks_of
 from urpo_store.engine.exemplars cimport exemplars_expire
@@ -72,6 +73,7 @@ cdef uint64_t chunks_expire(ChunkStore *store, SeriesData *data, int64_t before)
         data.points = 0
         store.points -= rest
         points += rest
+    add_relaxed(&store.expired_points, points)
     return points
 
 
@@ -141,5 +143,5 @@ cdef uint64_t chunks_evict(
             points += drop_oldest(store, data, n)
             if freed >= bytes:
                 break
-    store.evicted_points += points
+    add_relaxed(&store.evicted_points, points)
     return freed

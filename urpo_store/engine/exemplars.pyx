@@ -7,10 +7,11 @@ from libc.string cimport memcmp, memcpy, memmove
 from urpo_store.engine.alloc cimport mem_alloc, mem_free, mem_realloc
 from urpo_store.engine.atomics cimport pthread_mutex_lock, pthread_mutex_unlock
 from urpo_store.engine.chunk_store cimport ChunkStore, SeriesData
+from urpo_store.engine.protobuf cimport read_fixed64, read_tag, skip_value
 
 cdef enum:
     HEADER = 12                 # of a record: i64 time, u32 length
-    TIME_FIELD = 2              # Exemplar.time_unix_nano, fixed64 (opentelemetry/proto/metrics/v1)
+    TIME_TAG = 2 << 3 | 1       # Exemplar.time_unix_nano, fixed64 (opentelemetry/proto/metrics/v1)
 
 
 cdef inline int64_t record_time(const uint8_t *record) noexcept nogil:
@@ -25,48 +26,18 @@ cdef inline uint32_t record_length(const uint8_t *record) noexcept nogil:
     return length
 
 
-cdef const uint8_t *skip_varint(const uint8_t *at, const uint8_t *end, uint64_t *value) noexcept nogil:
-    cdef int shift = 0
-    value[0] = 0
-    while at < end and shift < 64:
-        value[0] |= <uint64_t>(at[0] & 0x7F) << shift
-        at += 1
-        if not at[-1] & 0x80:
-            return at
-        shift += 7
-    return NULL
-
-
 cdef int64_t exemplar_time(const uint8_t *at, uint32_t length) noexcept nogil:
-    """time_unix_nano of an Exemplar message; 0 if it has none. The scanner has checked the message;
-    what is not understood here merely has no time."""
+    """time_unix_nano of an Exemplar message, which the scanner has checked; 0 if it has none."""
     cdef const uint8_t *end = at + length
-    cdef uint64_t tag, value
-    cdef int64_t time = 0
+    cdef uint64_t time = 0
+    cdef uint32_t tag
     while at != NULL and at < end:
-        at = skip_varint(at, end, &tag)
-        if at == NULL:
-            break
-        if tag & 7 == 0:
-            at = skip_varint(at, end, &value)
-        elif tag & 7 == 1:
-            if end - at < 8:
-                break
-            if tag >> 3 == TIME_FIELD:
-                memcpy(&time, at, 8)
-            at += 8
-        elif tag & 7 == 2:
-            at = skip_varint(at, end, &value)
-            if at == NULL or value > <uint64_t>(end - at):
-                break
-            at += value
-        elif tag & 7 == 5:
-            if end - at < 4:
-                break
-            at += 4
-        else:
-            break
-    return time
+        at = read_tag(at, end, &tag)
+        if at != NULL and tag == TIME_TAG:
+            at = read_fixed64(at, end, &time)
+        elif at != NULL:
+            at = skip_value(at, end, tag, 1)
+    return <int64_t>time
 
 
 cdef bint known(const SeriesData *data, const uint8_t *message, uint32_t length) noexcept nogil:

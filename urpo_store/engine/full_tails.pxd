@@ -7,7 +7,7 @@
 # to see a series under the lock settles it first.
 #
 # Invariants
-# (1) What a FullTail tells is immutable and its own: its stream, the times of its ticks, the newest row.
+# (1) A FullTail owns its stream, the times of its ticks and its newest row; none of them changes any more.
 # (2) SeriesData.full is written under the drain lock. Its points are newer than all chunks and older than
 #     what the tail holds; they are counted where points of chunks and tails are.
 # (3) A FullTail is in the queue, or held by one worker, or with nobody (a worker had no memory for it): in
@@ -24,6 +24,7 @@ cdef bint full_take_aside(ChunkStore *store, SeriesData *data) noexcept nogil
 cdef int full_settle(ChunkStore *store, SeriesData *data) noexcept nogil
 # Gives up what was taken aside, if anything. Under the drain lock.
 cdef void full_drop(ChunkStore *store, SeriesData *data) noexcept nogil
-# Seals some of what was taken aside. No lock; inside an epoch. False: nothing was left to do, or there is no
-# room for one more worker.
+# Seals some of what was taken aside. The caller holds no lock and is inside an epoch; takes full_lock, and the
+# drain lock to put chunks in their place. False: nothing was left to do, or there is no room for one more
+# worker.
 cdef bint full_seal_some(ChunkStore *store) noexcept nogil

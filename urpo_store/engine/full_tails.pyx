@@ -101,7 +101,7 @@ cdef int full_fill(ChunkStore *store, FullTail *full, SeriesData *data) noexcept
     full.layout = NULL
     full.clock = tail.clock
     full.clock_id = tail.clock.id if tail.clock != NULL else 0
-    # The clock's newest block is another one whenever it grows.
+    # Copied, for the clock's newest block is replaced when it outgrows its room.
     if tail.clock != NULL and gather_times(
         bench.work, tail.clock.blocks + (block_number(tail.first_tick) - tail.clock.first_block),
         tail.first_tick, <size_t>(tail.tick - tail.first_tick) + 1, full.times,

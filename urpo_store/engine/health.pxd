@@ -8,13 +8,14 @@
 # What a series means is decided once, when it is created (health_bind). Ingest then files each point.
 #
 # Invariants
-# (1) A HealthService is written under its own lock, taken once per resource and request by ingest. That lock
-#     is the innermost: who holds it takes no other.
+# (1) A HealthService is written under its own lock, taken by ingest once for each run of points of one
+#     service in a batch. That lock is the innermost: who holds it takes no other.
 # (2) Services are found without a lock; a service once known stays until the store is closed, and holds a
 #     reference to its name, so that the name's id is never given to another.
-# (3) A HealthSeries (last cumulative vector) belongs to its series; it and Series.health are written, and
-#     Series.health read, under its service's lock. A series that is evicted while a request still holds it
-#     just feeds no health any more.
+# (3) A HealthSeries (last cumulative vector) belongs to its series and is written under its service's lock.
+#     Series.health is set before the series is published, cleared under that lock and read under it; without
+#     it only as a hint that there is one. A series that is evicted while a request still holds it just
+#     feeds no health any more.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from urpo_store.engine.alloc cimport Account
@@ -44,6 +45,6 @@ cdef void health_lock(HealthService *service) noexcept nogil
 cdef void health_unlock(HealthService *service) noexcept nogil
 cdef void health_observe(Health *health, HealthService *service, Series *series, const Point *point, int64_t start, const uint64_t *payload, int64_t now) noexcept nogil
 # (known, fields): fields are those of ServiceHealthMetrics (model.py) behind the service's name, in order.
-# `at` < 0 or equal to now: the window ends now. Fields are None when the window reaches beyond the slots: answer by
-# scanning (HealthBook.replay). Raises MemoryError.
+# `at` < 0 or equal to now: the window ends now. Fields are None when the window reaches beyond the slots:
+# answer by scanning (HealthBook.replay). Raises MemoryError.
 cdef object health_report(Health *health, uint32_t service, int64_t window, int64_t at, int64_t now)

@@ -154,8 +154,8 @@ cdef void health_bind(Health *health, Series *series) noexcept nogil:
         service = health_service(health, resource.service)
         if service == NULL:
             return
-        # Readers of Resource.health come from a series that is published after this.
-        resource.health = service
+        # Release: an earlier series of the resource, for which there was no memory, may be read just now.
+        store_ptr_release(&resource.health, service)
     asked.table = health.table
     asked.series = series
     if name != NULL and health_meaning(

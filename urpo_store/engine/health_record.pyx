@@ -607,131 +607,182 @@ cdef bint sent_before(HealthSeries *series, int64_t start, int64_t time) noexcep
 
 
 # A point of a series that counts requests or errors. `start` is 0 where unknown.
+# What a point holds, as far as health wants it.
+cdef struct Held:
+    double count                # a sum's value, or the count
+    int32_t layout              # of its buckets; -1 none
+    const uint64_t *row
+    const uint64_t *counts      # of its buckets, `size` of them
+    uint32_t size
+    double maximum              # seconds; -INFINITY unknown
+    Exponential sent            # of an exponential histogram: its buckets
+
+# What a point adds, and what is known of that.
+cdef struct Increment:
+    double count
+    int64_t covered             # since when it counts
+    bint since_last             # it is against the series' last point
+    bint placed                 # into which buckets it fell is known
+    bint baseline               # nothing is known of it: the point only says where the series stands
+    bint before_us              # the first point of a series that is older than what we know of its service
+    Exponential grown           # of an exponential histogram, since the last point: what its buckets grew by
+
+
+cdef bint read_held(HealthService *service, HealthSeries *series, const Point *point, const uint64_t *payload,
+                    Held *held) noexcept nogil:
+    """False: negative or NaN, no count of anything."""
+    cdef uint32_t size
+    held.layout = -1
+    held.maximum = -INFINITY
+    held.row = NULL
+    held.counts = NULL
+    held.size = 0
+    if series.kind == KIND_SUM:
+        held.count = number(point.value, point.flags)
+        return held.count >= 0
+    held.count = <double>point.value
+    if payload == NULL or series.multiplier == 0:
+        return True
+    size = payload_layout_words(payload[0])
+    held.row = payload + 1 + size
+    if series.kind == KIND_EXPONENTIAL:
+        held.layout = layout_for(service, series, True, <const double *>(payload + 1), 0)
+        read_exponential(payload, &held.sent)
+        held.counts = held.sent.counts
+        held.size = held.sent.size
+    elif size != 0 and payload_row_words(payload[0]) == ROW_HISTOGRAM + size + 1:
+        held.layout = layout_for(service, series, False, <const double *>(payload + 1), size)
+        held.counts = held.row + ROW_HISTOGRAM
+        held.size = size + 1
+    if point.flags & FLAG_MAX:
+        held.maximum = bits_to_double(held.row[2]) * series.multiplier / series.divisor
+    return True
+
+
+cdef bint was_reset(HealthSeries *series, const Point *point, int64_t start, const Held *held) noexcept nogil:
+    """Whether start time or totals say that the series began anew; its buckets are looked at apart."""
+    if start > series.start and series.start != 0:
+        return True
+    if series.kind != KIND_SUM:
+        return point.value < series.value
+    if point.flags & series.flags & FLAG_INT:
+        return <int64_t>point.value < <int64_t>series.value
+    return held.count < number(series.value, series.flags)
+
+
+# Against which values, and since when, the point counts. `heard`: when its source was heard of before.
+cdef void compare(HealthService *service, HealthSeries *series, const Point *point, int64_t start, int64_t heard,
+                  const Held *held, Increment *increment) noexcept nogil:
+    cdef int64_t time = point.timestamp
+    cdef bint reset
+    increment.count = held.count
+    increment.since_last = False
+    increment.placed = True
+    increment.baseline = False
+    increment.before_us = False
+    if not series.cumulative:
+        increment.covered = start
+        if start == 0:
+            increment.covered = series.time if series.primed and series.time < time else time
+        return
+    if not series.primed:
+        increment.before_us = start < service.first_seen
+        increment.covered = start if increment.before_us else max(start, heard)
+        # Its total may hold what a series counted here before it was evicted.
+        increment.baseline = start == 0 or start < series.source.forgotten
+        return
+    reset = was_reset(series, point, start, held)
+    increment.placed = held.layout == series.layout
+    if not reset and increment.placed and held.layout >= 0:
+        if series.kind == KIND_EXPONENTIAL:
+            reset = not subtract_exponential(series, &held.sent, &increment.grown)
+        else:
+            reset = any_fell(held.counts, series.counts, held.size)
+    increment.since_last = not reset
+    increment.placed = increment.placed or reset or series.value == 0
+    increment.covered = max(series.time, start) if reset else series.time
+    if reset:
+        return
+    # Unsigned, so that integers beyond 2**53 lose nothing before the difference is taken.
+    if series.kind != KIND_SUM or point.flags & series.flags & FLAG_INT:
+        increment.count = <double>(point.value - series.value)
+    else:
+        increment.count -= number(series.value, series.flags)
+
+
+cdef Slot *slot_of(HealthService *service, Source *source, int64_t time, int64_t start, const Increment *increment) noexcept nogil:
+    """Where an increment goes; NULL: nowhere."""
+    cdef Slot *slot
+    if increment.baseline:
+        return NULL
+    if increment.before_us:
+        if start < time - 3600 * <int64_t>SECOND:
+            return NULL
+        return slot_first(service, source, time, start)
+    slot = slot_at(service, source, time)
+    if slot == NULL:
+        service.dropped += 1
+    return slot
+
+
+cdef void add_increment(HealthService *service, HealthSeries *series, Slot *slot, int64_t time, const Held *held,
+                        const Increment *increment) noexcept nogil:
+    cdef bint same = increment.since_last and held.layout == series.layout
+    cdef const Exponential *buckets
+    if time < slot.first:
+        slot.first = time
+    if time > slot.last:
+        slot.last = time
+    if increment.covered < slot.covered:
+        slot.covered = increment.covered
+    slot.count += increment.count
+    if series.is_error:
+        slot.errors += increment.count
+    if held.layout < 0 or not increment.placed or not increment.count > 0:
+        return
+    if series.kind == KIND_EXPONENTIAL:
+        buckets = &increment.grown if same else &held.sent
+        vector_add_exponential(service, slot, held.layout, buckets.scale, buckets.offset, buckets.counts,
+                               buckets.size, buckets.zero, bits_to_double(held.row[4]), held.maximum)
+    else:
+        vector_add(service, slot, held.layout, held.counts, series.counts if same else NULL, held.size, held.maximum)
+
+
+cdef void remember_point(HealthSeries *series, const Point *point, int64_t start, const Held *held) noexcept nogil:
+    if series.cumulative:
+        if held.layout >= 0 or series.layout >= 0:
+            remember(series, held.layout, held.counts, held.size)
+            if series.kind == KIND_EXPONENTIAL and held.layout >= 0:
+                series.scale = held.sent.scale
+                series.offset = held.sent.offset
+                series.zero = held.sent.zero
+        series.start = start
+        series.value = point.value
+        series.flags = point.flags
+    # Deltas that come late do not move it back.
+    if point.timestamp > series.time or not series.primed:
+        series.time = point.timestamp
+    series.primed = True
+
+
 cdef void file_point(HealthService *service, HealthSeries *series, const Point *point, int64_t start, const uint64_t *payload) noexcept nogil:
     cdef int64_t time = point.timestamp
     cdef Source *source = series.source
-    cdef Slot *slot = NULL
-    cdef bint first = series.cumulative and not series.primed
-    cdef bint baseline = first and start == 0
-    cdef bint reset = False
-    cdef bint since_last = False        # the increment is against the last point
-    cdef bint placed = True             # it is known into which buckets the increment fell
-    cdef int64_t covered, heard
-    cdef double count
-    cdef double maximum = -INFINITY
-    cdef const uint64_t *row = NULL
-    cdef const uint64_t *counts = NULL
-    cdef uint32_t size = 0
-    cdef int32_t layout = -1
-    cdef Exponential sent, grown
-
-    # What the point holds.
-    if series.kind == KIND_SUM:
-        count = number(point.value, point.flags)
-        if not count >= 0:
-            return                      # negative or NaN: no count of anything
-    else:
-        count = <double>point.value
-        if payload != NULL and series.multiplier != 0:
-            size = payload_layout_words(payload[0])
-            row = payload + 1 + size
-            if series.kind == KIND_EXPONENTIAL:
-                layout = layout_for(service, series, True, <const double *>(payload + 1), 0)
-                read_exponential(payload, &sent)
-                counts = sent.counts
-                size = sent.size
-            elif size != 0 and payload_row_words(payload[0]) == ROW_HISTOGRAM + size + 1:
-                layout = layout_for(service, series, False, <const double *>(payload + 1), size)
-                counts = row + ROW_HISTOGRAM
-                size += 1
-            if point.flags & FLAG_MAX:
-                maximum = bits_to_double(row[2]) * series.multiplier / series.divisor
-
+    cdef int64_t heard
+    cdef Held held
+    cdef Increment increment
+    cdef Slot *slot
+    if not read_held(service, series, point, payload, &held):
+        return
     heard = source.latest if source.latest < time else source.before
     if time > source.latest:
         source.before = source.latest
         source.latest = time
-
-    # Against which values, and since when, does it count?
-    if not series.cumulative:
-        covered = start
-        if start == 0:
-            covered = series.time if series.primed and series.time < time else time
-    elif first:
-        covered = start if start < service.first_seen else max(start, heard)
-        # Its total may hold what a series counted here before it was evicted.
-        baseline = baseline or start < source.forgotten
-    else:
-        if start > series.start and series.start != 0:
-            reset = True
-        elif series.kind != KIND_SUM:
-            reset = point.value < series.value
-        elif point.flags & series.flags & FLAG_INT:
-            reset = <int64_t>point.value < <int64_t>series.value
-        else:
-            reset = count < number(series.value, series.flags)
-        placed = layout == series.layout
-        if not reset and placed and layout >= 0:
-            if series.kind == KIND_EXPONENTIAL:
-                reset = not subtract_exponential(series, &sent, &grown)
-            else:
-                reset = any_fell(counts, series.counts, size)
-        since_last = not reset
-        placed = placed or reset or series.value == 0
-        covered = max(series.time, start) if reset else series.time
-        if since_last:
-            # Unsigned, so that integers beyond 2**53 lose nothing before the difference is taken.
-            if series.kind != KIND_SUM or point.flags & series.flags & FLAG_INT:
-                count = <double>(point.value - series.value)
-            else:
-                count -= number(series.value, series.flags)
-
-    # Where does it go?
-    if baseline:
-        pass
-    elif first and start < service.first_seen:
-        if start >= time - 3600 * <int64_t>SECOND:
-            slot = slot_first(service, source, time, start)
-    else:
-        slot = slot_at(service, source, time)
-        if slot == NULL:
-            service.dropped += 1
+    compare(service, series, point, start, heard, &held, &increment)
+    slot = slot_of(service, source, time, start, &increment)
     if slot != NULL:
-        if time < slot.first:
-            slot.first = time
-        if time > slot.last:
-            slot.last = time
-        if covered < slot.covered:
-            slot.covered = covered
-        slot.count += count
-        if series.is_error:
-            slot.errors += count
-        if layout >= 0 and placed and count > 0:
-            if series.kind == KIND_EXPONENTIAL:
-                if not (since_last and layout == series.layout):
-                    vector_add_exponential(service, slot, layout, sent.scale, sent.offset, sent.counts, sent.size,
-                                           sent.zero, bits_to_double(row[4]), maximum)
-                else:
-                    vector_add_exponential(service, slot, layout, grown.scale, grown.offset, grown.counts, grown.size,
-                                           grown.zero, bits_to_double(row[4]), maximum)
-            else:
-                vector_add(service, slot, layout, counts,
-                           series.counts if since_last and layout == series.layout else NULL, size, maximum)
-
-    # The series' last point. Deltas that come late do not move it back.
-    if series.cumulative:
-        if layout >= 0 or series.layout >= 0:
-            remember(series, layout, counts, size)
-            if series.kind == KIND_EXPONENTIAL and layout >= 0:
-                series.scale = sent.scale
-                series.offset = sent.offset
-                series.zero = sent.zero
-        series.start = start
-        series.value = point.value
-        series.flags = point.flags
-    if time > series.time or not series.primed:
-        series.time = time
-    series.primed = True
+        add_increment(service, series, slot, time, &held, &increment)
+    remember_point(series, point, start, &held)
 
 
 cdef void health_file(HealthService *service, HealthSeries *series, const Point *point, int64_t start, const uint64_t *payload, int64_t now) noexcept nogil:

@@ -21,6 +21,6 @@ from libc.stdint cimport int64_t
 from urpo_store.engine.health_record cimport HealthService
 
 # The fields of ServiceHealthMetrics (model.py) as a tuple in their order, or None: the window reaches beyond
-# the slots, and the caller answers by scanning (HealthBook.replay). `at` < 0 or equal to now: now. Takes the lock, without the
-# GIL. Raises MemoryError.
+# the slots, and the caller answers by scanning (HealthBook.replay). `at` < 0 or equal to now: now. Takes
+# the lock, without the GIL. Raises MemoryError.
 cdef object record_report(HealthService *service, int64_t window, int64_t at, int64_t now)

@@ -7,7 +7,9 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from urpo_store.engine.alloc cimport mem_calloc, mem_free, mem_grow
-from urpo_store.engine.atomics cimport add_relaxed, monotonic_ns, store_relaxed, wall_ns
+from urpo_store.engine.atomics cimport (
+    add_relaxed, load32_relaxed, load_ptr_acquire, monotonic_ns, store_relaxed, wall_ns,
+)
 from urpo_store.engine.drain cimport drain_help, drain_wanted
 from urpo_store.engine.health cimport HealthService, health_lock, health_observe, health_unlock
 from urpo_store.engine.ingest cimport BATCH, LARGE, PART
@@ -104,7 +106,8 @@ cdef bint create_series(Request *request, WirePoint *point) noexcept nogil:
     if series == 0:
         return False
     point.series = series
-    if series_get(&store.table, series).flags & SERIES_OVERFLOW:
+    # Atomic for the sake of SERIES_EVICTED, which may be set meanwhile; SERIES_OVERFLOW never changes.
+    if load32_relaxed(&series_get(&store.table, series).flags) & SERIES_OVERFLOW:
         return (collapse(request, point, source)
                 and (point.series == 0
                      or resolve_take(request, scan, point, series_get(&store.table, series)) == WIRE_OK))
@@ -218,7 +221,8 @@ cdef void file_for_health(Request *request) noexcept nogil:
         if point.series == 0 or point.reason != REJECT_NONE:
             continue
         series = series_get(&store.table, point.series)
-        wanted = <HealthService *>resource_get(&store.table, series.resource).health
+        # Acquire: whoever set it may have done so after this series was published.
+        wanted = <HealthService *>load_ptr_acquire(&resource_get(&store.table, series.resource).health)
         if wanted == NULL:
             continue
         if wanted != service:

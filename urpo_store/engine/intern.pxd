@@ -60,8 +60,9 @@ cdef struct Table:
     uint32_t count              # entries, under the lock
     uint64_t key_bytes          # of all keys, under the lock
     uint32_t used               # slots that are not empty, under the lock
-    void **pages                # id -> Entry*; pages of 4096; page pointers, NULL in an alias table
-    uint32_t next_id
+    void **pages                # atomic, and each page's entries: id -> Entry*, pages of 4096, written under the
+                                # lock; NULL in an alias table
+    uint32_t next_id            # this and what follows: under the lock
     uint32_t *free_ids
     size_t free_count
     size_t free_capacity

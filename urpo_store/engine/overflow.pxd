@@ -10,7 +10,7 @@
 # When a known source's bounds differ from the total's, the total begins anew, at a new start time. The total
 # never goes back in time: a source that lags behind the others shows it at the newest time so far.
 #
-# All of it is written under SeriesTable.lock.
+# Sources and totals are written under SeriesTable.lock; the counters are atomic.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from urpo_store.engine.points cimport Point

@@ -1,14 +1,14 @@
 # The packed point, and what follows a point that is more than one number.
 #
-# A *slot* is 32 bytes. Staging memory and the ring hold runs of slots; a run handed to the ring
-# in one claim is a *claim*:
+# A *slot* is 32 bytes. Staging memory and the ring hold runs of slots; a run that a producer reserves
+# and publishes at once is a *claim*:
 #
 #   START   timestamp = the start time (Unix ns, 0 unknown) of the points behind it
 #   point   a Point; `start` is the distance in slots back to its START slot (always >= 1)
 #   EXT     ceil(payload / 4) slots of payload words, directly behind their point (payload > 0)
 #
 # Every claim begins with a START slot, and a point refers to the nearest START slot before it.
-# So a START slot is a boundary at which the drain may stop: nothing behind it refers across it.
+# So a START slot is a boundary at which the drain may stop: no point after it refers to one before it.
 #
 # Payload words (u64) of a histogram, exponential histogram, summary, or of any point with exemplars:
 #

@@ -11,7 +11,8 @@
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
 cdef enum:
-    # The shift that folds any index into -1 or 0; wider ones are cut to it (shifting an int32 by more is undefined in C).
+    # The shift that folds any index into -1 or 0; wider ones are cut to it (shifting an int32 by more is
+    # undefined in C).
     SHIFT_MAX = 31
 
 # `counts` has bound_count + 1 elements. `maximum` NaN: not known.

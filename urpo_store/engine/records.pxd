@@ -1,8 +1,8 @@
 # What series refer to: resources, scopes and metrics, each stored once and counted.
 #
-# They are found and made like series: by raw bytes without a lock, else decoded, interned and aliased
-# under SeriesTable.lock. A record that nothing refers to any more leaves in two steps, see (5) in
-# series.pxd.
+# They are found and made like series: by raw bytes without a lock, else decoded, interned and (resources and
+# scopes) aliased under SeriesTable.lock. A record that nothing refers to any more leaves in two steps, see
+# (5) in series.pxd.
 from libc.stdint cimport uint32_t
 
 from urpo_store.engine.attribute_set cimport Pair, Set, set_weight

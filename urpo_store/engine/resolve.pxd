@@ -6,7 +6,8 @@
 #                         is not known is checked in full, for it is going to be created.
 #
 # Nothing is created here and nothing becomes visible: a request that turns out to be malformed leaves no
-# trace but hints at who follows whom, and that series were seen. The caller is inside an epoch, so that a Series stays valid.
+# trace but hints at who follows whom, and that series were seen. The caller is inside an epoch, so that a
+# Series stays valid.
 from urpo_store.engine.series_types cimport Series
 from urpo_store.engine.store cimport Request
 from urpo_store.engine.wire_types cimport Scan, WirePoint

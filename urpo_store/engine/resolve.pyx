@@ -271,7 +271,7 @@ cdef uint32_t guess_follower(Request *request, const WirePoint *point, uint32_t 
     return series_guess(&request.store.table, previous, resource, scope, metric, point.attributes)
 
 
-# Points that are looked up together: the answers for those at `at[used]` and later are still to be taken.
+# The answers for `count` points that were looked up together, the first `used` of them taken.
 cdef struct Together:
     uint32_t[FIND_TOGETHER] found
     uint32_t count, used

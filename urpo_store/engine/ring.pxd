@@ -6,7 +6,8 @@
 # 2^32, which harms nothing: every lap writes every tag.
 #
 # Invariants
-# (1) tail <= head <= tail + capacity. head is moved by producers (CAS, release), tail by the drain alone.
+# (1) tail <= head <= tail + capacity. head is moved by producers (CAS, release), tail by the drain alone:
+#     by whoever holds the drain lock to drain.
 # (2) A producer owns [claim, claim + n) from its CAS until it has stored the tags.
 # (3) The tag of a claim's first slot is stored last, and each tag with release: who sees (acquire) the
 #     first one sees the whole claim. So a hole always starts at a claim's first slot.
@@ -30,13 +31,13 @@ cdef struct Ring:
     Point *slots                # constant pointer; contents: producers that own them
     uint64_t *tags              # constant pointer; contents: producers, store release
     uint64_t capacity           # power of two, >= 1024; constant
-    uint64_t mask
-    uint64_t shift              # capacity == 1 << shift
-    Account *account
+    uint64_t mask               # capacity - 1; constant
+    uint64_t shift              # capacity == 1 << shift; constant
+    Account *account            # constant
     uint64_t padding0[2]
     uint64_t head               # atomic; producers
     uint64_t padding1[7]
-    uint64_t tail               # atomic; the drain, under the drain lock
+    uint64_t tail               # atomic; who drains, under the drain lock
     uint64_t padding2[7]
 
 # One point as a reader copied it.

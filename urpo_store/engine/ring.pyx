@@ -8,8 +8,8 @@ Three kinds of memory are shared, each under one rule:
                     between publishing and passing them nobody writes. Readers copy them as relaxed
                     atomics at any time, and throw away what may have been overwritten (5).
 
-Relaxed 8-byte loads and stores are plain moves on x86-64; what they forbid is tearing, and the compiler
-to read twice.
+Relaxed 8-byte loads and stores are plain moves on x86-64; what they rule out is tearing, and a compiler
+that reads twice.
 """
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE

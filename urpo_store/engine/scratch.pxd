@@ -1,7 +1,7 @@
 # The working memory of one encode or decode call, cut from the caller's block.
 #
-# Each array has room for `count` items. Who uses what: codec.pyx `check`; decimals.pyx `scaled` and
-# `side`; integers.pyx `column`, `residuals` and `centred`; streams.pyx `sparse` and `symbols`.
+# Each array has room for `count` items. Who uses what: codec.pyx `scaled`, `side`, `trial` and `check`;
+# integers.pyx `column`, `residuals` and `centred`; streams.pyx `sparse` and `symbols`.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 
 cdef struct Scratch:

@@ -14,14 +14,14 @@
 # (1) Levels 1 and 2 take no lock and allocate nothing; the caller is inside an epoch.
 # (2) A Series' identity fields are immutable from publication until its id leaves limbo; pages never
 #     move, so a Series pointer is good as long as its id is.
-# (3) Everything below is written under SeriesTable.lock, but for the fields that say otherwise.
+# (3) Everything in series_types.pxd is written under SeriesTable.lock, but for the fields that say otherwise.
 # (4) An evicted series is unlinked from every table under the lock. Its id and points are retired behind
 #     the drain (epoch.pxd): they are given back only when no call from before is under way and the drain
 #     has passed all that such calls published. A call that found the series before asks series_touch before
 #     it publishes a point of it, so that no point that is acknowledged goes into a series that leaves.
-# (5) A record (Resource, Scope, Metric, Series) is found by its id until no call from before is under way;
-#     then it leaves its page, under the lock, and is freed when those are over that met it there meanwhile
-#     (a stale `next`, a walk over all ids).
+# (5) A record (Resource, Scope, Metric, Series) is unlinked in two steps: its page entry is cleared once no
+#     call from before is under way; its memory is freed after a second grace period, for those who met it on
+#     the page meanwhile (by a stale `next`, or walking over all ids).
 # (6) An alias is at most as long as ALIAS_ROOM allows for what it says: padding costs its sender, not us.
 # Lock order: ChunkStore.lock before SeriesTable.lock before Table.lock before Epochs.lock.
 from libc.stdint cimport uint32_t, uint64_t
@@ -48,12 +48,12 @@ cdef void series_find_many(SeriesTable *table, const Key *keys, uint32_t count, 
 # Remembers that `series` came after `previous`.
 cdef void series_follows(SeriesTable *table, uint32_t previous, uint32_t series) noexcept nogil
 
-# Find or create, from checked bytes. Each takes the lock; 0: no memory. resource_add, scope_add and
-# metric_add take a reference for the caller, given back with *_release.
-# When max_series are active: idle series are evicted first; then the set collapses (the metric's
-# attribute key with most distinct values takes the value "urpo.overflow") and the series returned has
-# SERIES_OVERFLOW; *source is then a 64-bit keyed hash of the original set, whatever the order of its keys.
-# The caller is inside an epoch and holds references to resource, scope and metric.
+# Finds or creates, from checked bytes. Takes the lock; 0: no memory.
+# When max_series are active: idle series are evicted first; then the set collapses: a key that no series
+# had before, else the metric's attribute key with most distinct values, takes the value "urpo.overflow", and
+# the next one too until such a series exists or has room. The series returned has SERIES_OVERFLOW, no alias
+# (each point of it comes here again), and *source is a 64-bit keyed hash of the original set, whatever the
+# order of its keys. The caller is inside an epoch and holds references to resource, scope and metric.
 cdef uint32_t series_add(SeriesTable *table, Scan *scan, uint32_t resource, uint32_t scope, uint32_t metric, Span attributes, uint64_t *source) noexcept nogil
 # The canonical value of attribute `key` (a string id): the first of point, scope, resource that has it
 # decides. A string id, or 0: absent.

@@ -318,6 +318,7 @@ cdef class SeriesBuffers:
             "replaced_points": load_relaxed(&store.replaced_points),
             "late_points": load_relaxed(&store.late_points),
             "evicted_points": load_relaxed(&store.evicted_points),
+            "expired_points": load_relaxed(&store.expired_points),
             "dropped_exemplars": load_relaxed(&store.dropped_exemplars),
             "layouts": bench_of(store).layouts.count,
         }

@@ -1,6 +1,9 @@
 # The records of identity and the table of them: declarations, and look-ups by id. Who finds and makes
 # resources, scopes and metrics is records.pxd; who finds and makes series, series.pxd, which says what
 # holds for all of them.
+#
+# "The lock" here is SeriesTable.lock. Identity (ids, names, pairs, content, kinds) is constant from publication
+# on; all else is written under the lock, and read under it, unless its field says otherwise.
 from libc.stdint cimport uint32_t, uint64_t
 
 from urpo_store.engine.alloc cimport Account
@@ -38,7 +41,7 @@ cdef struct Resource:
     Pair *pairs
     uint64_t content            # hash of its attributes, whatever their ids; constant
     Entry *aliases[ALIASES]
-    void *health                # HealthService of the service; set with its first series, constant after
+    void *health                # atomic read: HealthService of the service; set once, with a series
 
 cdef struct Scope:
     uint32_t id
@@ -74,9 +77,10 @@ cdef struct Series:
     uint32_t resource, scope, metric
     uint32_t next               # atomic hint, any producer: the series that followed this one last time
     uint32_t seen               # atomic, any producer: monotonic second of the last arrival
-    uint32_t flags              # atomic read; SERIES_*
+    uint32_t flags              # atomic read: SERIES_OVERFLOW is constant, SERIES_EVICTED set under the lock
     uint32_t alias_count
-    void *health                # HealthSeries, NULL if it feeds no health; set under the lock before publication
+    void *health                # HealthSeries, NULL if it feeds no health; set before publication, cleared under
+                                # its service's lock; read under that, and atomically as a hint
     Entry *aliases[ALIASES]     # atomic read: aliases[0] is what level 1 compares
     Pair *pairs
     uint32_t pair_count
@@ -99,10 +103,11 @@ cdef struct SeriesTable:
     uint64_t memory_limit       # bytes of its account beyond which new sets collapse; constant
     uint32_t max_series         # constant
     uint32_t overflow_value     # string id of "urpo.overflow"; constant
-    uint32_t last_eviction      # monotonic second of the last search for idle series
+    uint32_t last_eviction      # under the lock: monotonic second of the last search for idle series
     uint32_t series_count       # atomic read; series alive
     uint32_t series_limit       # highest id ever given + 1; atomic read
-    uint64_t evicted_series, overflowed_series, overflowed_points, baseline_points
+    uint64_t evicted_series, overflowed_series      # read atomically by stats()
+    uint64_t overflowed_points, baseline_points     # atomic: added to by producers
     # Called under the lock for each new series, before it is published (health); may be NULL.
     void (*on_new)(void *context, SeriesTable *table, Series *series) noexcept nogil
     # Called under the lock when a series is evicted.

@@ -1,7 +1,8 @@
 # The stages of one store, side by side, and the memory in which requests are staged.
 #
 #   ingest.pyx  bytes -> wire, resolve -> health -> ring      on the caller's thread
-#   drain.pyx   ring -> chunks, retention, memory limit       on the drain thread, or on one that helps
+#   drain.pyx   ring -> chunks                                on the drain thread, or on one that helps
+#   maintenance.pyx  retention, memory limit, reclamation     on the drain thread, or on one that needs room
 #   scan.pyx    ring + chunks -> columns                      on the caller's thread
 #
 # Lock order: ChunkStore.lock (the drain lock), SeriesTable.lock, Table.lock, Epochs.lock; a
@@ -52,7 +53,8 @@ cdef struct Staging:
 
 cdef struct Store:
     Account account             # everything but the columns of running queries
-    Account index_account       # strings, series, their health; a part of `account`, at most half of memory_limit
+    Account index_account       # strings, series, their health; a part of `account`. Beyond half of memory_limit new
+                                # sets collapse, beyond five eighths what they collapse into is refused
     Account query_account
     Epochs epochs
     Ring ring
@@ -79,11 +81,11 @@ cdef struct Store:
     # The drain thread.
     pthread_t thread
     bint has_thread             # written by the thread that opens and closes
-    sem_t wake                  # posted when the ring is half full, and to stop
-    uint64_t woken              # atomic: 1 between a post and the drain that answers it
+    sem_t wake                  # posted when enough is in the ring (drain_wanted), and to stop
+    uint64_t woken              # atomic: 1 between a producer's post and the drain thread's answer, which clears it
     sem_t room                  # posted when there is room again, once for each that waits
     uint64_t waiting            # atomic: producers that wait, or are about to
-    uint64_t stopping           # atomic: 1 from close on
+    uint64_t stopping           # atomic: 1 from close on; written by who closes
     uint64_t next_maintenance   # monotonic ns; under the drain lock
     uint64_t evicted_epoch      # atomic: in which memory was last given up to limbo; written under the drain lock
     uint32_t seal_next          # series from which on tails are sealed for want of memory; under the drain lock

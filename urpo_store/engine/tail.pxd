@@ -4,8 +4,8 @@
 # is plain and quick: what differs from the point before, byte-aligned.
 #
 #   entry    u8 control: bit 7 META follows; a number: bit 6 the value's bits changed, bits 3..5 how many
-#            low zero bytes the changed bits have, bits 0..2 how many bytes follow these, less one; or
-#            bits 5 and 6 are 0 1: the value is a decimal, bits 0..3 its exponent
+#            low zero bytes the changed bits have, bits 0..2 how many bytes follow these, less one; with
+#            bit 6 clear and bit 5 set the value is a decimal, bits 0..3 its exponent
 #   META     u8: 1 TICK, 2 FLAGS, 4 START_FLIP, 8 START, 16 RANGES; then what is named, in this order
 #   TICK     varint, ticks since the last point less one; without it the next tick. A tail with times
 #            of its own has instead always, behind control and META: varint zigzag, the delta's delta
@@ -54,7 +54,7 @@ cdef struct Tail:
     uint8_t flipped             # the start of the next point is taken to be the last point's time
     uint8_t restless            # the series should look for another clock when its tail is sealed
     uint8_t exponent            # of the last decimal; 0 none yet
-    uint8_t shared              # a reader was told of `bytes`, and may still be at it
+    uint8_t shared              # a reader was told of `bytes`, and may still be at it; set by it, under the drain lock
     Clock *clock                # NULL: times of its own
     uint32_t first_tick         # of the first point
     uint32_t tick               # of the newest point
@@ -100,7 +100,7 @@ cdef bint row_is_double(uint32_t kind, uint32_t j) noexcept nogil
 cdef void tail_free_stream(Account *account, Epochs *epochs, Tail *tail) noexcept nogil
 # Adds the newest point to the stream; it is then the last. 0, or -1: no memory, nothing changed.
 cdef int tail_flush(Work *work, Epochs *epochs, Tail *tail, uint32_t kind) noexcept nogil
-# Rows that hold `view` and, if `old` is given, its last and newest row too; NULL: no memory.
+# Rows that hold `ranges` and, if `old` is given, its last and newest row too; NULL: no memory.
 cdef TailRows *tail_rows_widened(Account *account, const TailRows *old, const Ranges *ranges) noexcept nogil
 cdef TailRows *tail_rows_new(Account *account, uint32_t row_words) noexcept nogil
 # A view of the tail as it is; its layout and row point into the tail, `layout` is 2 words of room.

@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from urpo_store.engine.alloc cimport Account, mem_alloc, mem_free
+from urpo_store.engine.bits cimport put_varint, unzigzag, zigzag
 from urpo_store.engine.decimals cimport scaled_near, unscaled_bits
 from urpo_store.engine.epoch cimport Epochs, epoch_retire
 from urpo_store.engine.exponential cimport Ranges, ranges_equal, ranges_pad, ranges_row, ranges_write
@@ -55,24 +56,8 @@ cdef bint row_is_double(uint32_t kind, uint32_t j) noexcept nogil:
 
 # Varints
 
-cdef inline uint64_t zigzag(uint64_t delta) noexcept nogil:
-    return (delta << 1) ^ (0 - (delta >> 63))
-
-
-cdef inline uint64_t unzigzag(uint64_t value) noexcept nogil:
-    return (value >> 1) ^ (0 - (value & 1))
-
-
-cdef inline uint8_t *put_varint(uint8_t *out, uint64_t value) noexcept nogil:
-    while value >= 0x80:
-        out[0] = <uint8_t>(value | 0x80)
-        out += 1
-        value >>= 7
-    out[0] = <uint8_t>value
-    return out + 1
-
-
 cdef inline const uint8_t *get_varint(const uint8_t *bytes, uint64_t *value) noexcept nogil:
+    """As bits.pxd's, of bytes that we wrote ourselves: no end is looked for."""
     cdef uint64_t result = bytes[0] & 0x7F
     cdef int shift = 7
     while bytes[0] & 0x80:

@@ -1,7 +1,7 @@
 # The OTLP scanner: protobuf bytes of an ExportMetricsServiceRequest to points, without objects.
 #
-# Identity comes after the values in every producer's byte order, so requests, resources, scopes and metrics
-# are scanned twice: first their fields are indexed, then their sub-messages are entered, identity first.
+# Identity comes after the values in every producer's byte order, so resources, scopes and metrics are scanned
+# twice: first their fields are indexed, then their sub-messages are entered, identity first.
 # Points, which are nearly all of the bytes, are scanned once: see scan_data, and Scan.expected.
 #
 # The scanner decides exactly as protobuf's reference decoder (upb) does: what upb refuses makes the
@@ -14,8 +14,8 @@
 # resource or a scope that are already known as an alias have been checked when they first came;
 # whoever does not know them calls wire_check_* (attribute_values) before believing them.
 #
-# Nothing here takes a lock, the GIL, or recurses on input. Everything found points into the request
-# or into the scan's arena and is valid until the next wire_scan with the same Scan.
+# Nothing here takes a lock or the GIL (but what on_batch does), or recurses on input. Everything found
+# points into the request or into the scan's arena and is valid until the next wire_scan with the same Scan.
 from libc.stdint cimport uint8_t, uint32_t
 
 from urpo_store.engine.wire_types cimport Scan

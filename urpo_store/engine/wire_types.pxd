@@ -66,7 +66,7 @@ cdef struct WirePoint:
     uint32_t reason             # REJECT_*; a rejected point still counts
     Span attributes             # its KeyValue fields, tags included, contiguous and in order
     uint32_t slot               # index of its Point in Scan.slots (none if rejected when it was staged)
-    uint32_t series             # filled by on_point; 0 not known
+    uint32_t series             # filled by on_point, or later by who resolves or creates it; 0 not known
     uint32_t bad_exemplars      # exemplars dropped (no value, bad id length)
 
 cdef struct Scan

@@ -1,4 +1,5 @@
-# The working memory of whoever encodes or decodes chunks: one for the drain, one for each reader.
+# The working memory of whoever encodes or decodes chunks: one for the drain, one for each worker that seals
+# full tails, one for each reader.
 #
 # Reused from call to call; nothing in it means anything between calls but the decoded blocks of
 # clocks, which are looked up by the block's serial number (a serial is never given twice, so a

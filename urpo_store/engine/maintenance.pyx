@@ -1,0 +1,95 @@
+"""Keeping the store within its bounds; the contract is in maintenance.pxd."""
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from urpo_store.engine.alloc cimport mem_alloc, mem_free
+from urpo_store.engine.atomics cimport (
+    load32_relaxed, load_relaxed, monotonic_ns, pthread_mutex_lock, pthread_mutex_unlock, store_relaxed,
+    wall_ns,
+)
+from urpo_store.engine.chunks cimport SeriesData, chunks_evict, chunks_expire, chunks_seal
+from urpo_store.engine.epoch cimport epoch_reclaim, epoch_waits
+from urpo_store.engine.series cimport series_evict_idle
+from urpo_store.engine.series_types cimport Series, series_get
+from urpo_store.engine.store cimport Store
+
+cdef enum:
+    MAINTENANCE_NS = 1000000000
+    # Once over the memory limit, drops enough that it is not reached again at once.
+    EVICT_SHARE = 16
+    # Series whose open chunks are sealed in one hold of the lock when memory is short: a few ms.
+    SEAL_AT_ONCE = 256
+
+
+cdef void expire(Store *store) noexcept nogil:
+    """Drops sealed chunks that are older than the retention. Under the drain lock."""
+    cdef int64_t before = wall_ns() - store.retention
+    cdef uint32_t id, limit = load32_relaxed(&store.table.series_limit)
+    cdef Series *series
+    for id in range(1, limit):
+        series = series_get(&store.table, id)
+        if series != NULL:
+            chunks_expire(&store.chunks, &series.data, before)
+
+
+cdef void evict(Store *store, uint32_t ahead) noexcept nogil:
+    """Brings the store back under its memory limit: the oldest sealed chunks first; if they are not
+    enough, open ones are sealed, which takes a fifth of their memory and makes them the next to go; and
+    series that are idle. Under the drain lock.
+    """
+    cdef uint64_t bytes = load_relaxed(&store.account.bytes)
+    cdef uint64_t over
+    cdef uint32_t id, limit = load32_relaxed(&store.table.series_limit)
+    cdef SeriesData **data
+    cdef Series *series
+    # What was given up last may still wait for a reader to leave: dropping more would not free it sooner.
+    if bytes <= store.memory_limit or epoch_waits(&store.epochs, store.evicted_epoch):
+        return
+    over = bytes - store.memory_limit + store.memory_limit // EVICT_SHARE
+    data = <SeriesData **>mem_alloc(&store.query_account, limit * sizeof(void *))
+    if data == NULL:
+        return
+    for id in range(limit):
+        series = series_get(&store.table, id) if id else NULL
+        data[id] = &series.data if series != NULL else NULL
+    if chunks_evict(&store.chunks, data, limit, over) < over:
+        seal_some(store, data, limit)
+        series_evict_idle(&store.table, <uint32_t>(monotonic_ns() // 1000000000) + ahead, limit)
+    mem_free(&store.query_account, data)
+    store_relaxed(&store.evicted_epoch, load_relaxed(&store.epochs.current))
+
+
+cdef void seal_some(Store *store, SeriesData **data, uint32_t limit) noexcept nogil:
+    """Seals the tails of the next few series, in turns: all at once would hold the lock for long."""
+    cdef uint32_t _looked, sealed = 0
+    for _looked in range(limit):
+        if sealed == SEAL_AT_ONCE:
+            break
+        store.seal_next = store.seal_next + 1 if store.seal_next + 1 < limit else 0
+        if data[store.seal_next] != NULL and data[store.seal_next].tail != NULL:
+            # Without memory it stays as it is, and another is tried.
+            chunks_seal(&store.chunks, data[store.seal_next])
+            sealed += 1
+
+
+cdef uint32_t evict_idle(Store *store, uint32_t ahead) noexcept nogil:
+    cdef uint32_t evicted
+    evicted = series_evict_idle(&store.table, <uint32_t>(monotonic_ns() // 1000000000) + ahead,
+                                load32_relaxed(&store.table.series_limit))
+    epoch_reclaim(&store.epochs)
+    return evicted
+
+
+cdef void maintain(Store *store, bint force, uint32_t ahead=0) noexcept nogil:
+    cdef uint64_t now = monotonic_ns()
+    # After every drain: streams that tails have outgrown would else pile up faster than points.
+    epoch_reclaim(&store.epochs)
+    if not force and load_relaxed(&store.account.bytes) <= store.memory_limit:
+        if now < load_relaxed(&store.next_maintenance):
+            return
+    pthread_mutex_lock(&store.chunks.lock)
+    store_relaxed(&store.next_maintenance, now + MAINTENANCE_NS)
+    if store.retention:
+        expire(store)
+    evict(store, ahead)
+    pthread_mutex_unlock(&store.chunks.lock)
+    epoch_reclaim(&store.epochs)
