@@ -328,3 +328,102 @@ def test_one_request_of_large_points_does_not_cost_what_is_stored(kind, size):
         stats = store.stats()
         assert stats.evicted_points == 0
         assert stats.points == 20_001
+
+
+def keeps_its_promise(store):
+    """Within the limit, and new points are kept: nothing that cannot go has taken all the room."""
+    store.compress_cold()
+    stats = store.stats()
+    assert stats.memory_bytes <= stats.memory_limit
+    for second in range(10):
+        store.ingest(gauges(["new"], range(20), BASE + second * SECOND, "new"))
+    store.compress_cold()
+    query = MetricQuery("new", service="new", start=BASE, end=BASE + 10 * SECOND)
+    assert sum(map(len, store.query_metrics(query))) == 200
+
+
+def test_exemplars_go_before_points_do():
+    request = ExportMetricsServiceRequest()
+    metric = request.resource_metrics.add().scope_metrics.add().metrics.add(name="m")
+    for i in range(1_000):
+        point = metric.gauge.data_points.add(as_double=1.0)
+        point.attributes.add(key="id").value.int_value = i
+        point.exemplars.add(as_double=1.5, trace_id=bytes(16), span_id=bytes(8))
+    with urpo_store.open(retention=None, memory_limit=8 << 20) as store:
+        for second in range(200):
+            for point in metric.gauge.data_points:
+                point.time_unix_nano = BASE + second * SECOND
+                point.exemplars[0].time_unix_nano = point.time_unix_nano
+            store.ingest(request.SerializeToString())
+        stats = store.stats()
+        assert stats.evicted_points == 0 and stats.dropped_exemplars > 0
+        # The newest ones are still there.
+        newest = store.exemplars(MetricQuery("m", start=BASE, end=BASE + 200 * SECOND))
+        assert max(each.exemplar.timestamp for each in newest) == BASE + 199 * SECOND
+        keeps_its_promise(store)
+
+
+def test_health_of_many_services_stays_within_its_share_and_right():
+    """Old seconds go early; what they would have told is scanned for, so the answers are the same."""
+    request = ExportMetricsServiceRequest()
+    points = []
+    for i in range(100):
+        block = request.resource_metrics.add()
+        block.resource.attributes.add(key="service.name").value.string_value = f"s{i}"
+        metric = block.scope_metrics.add().metrics.add(
+            name="http.server.request.duration", unit="s"
+        )
+        metric.histogram.aggregation_temporality = 2
+        points.append(
+            metric.histogram.data_points.add(
+                start_time_unix_nano=BASE - 1,
+                explicit_bounds=[0.001 * 2**k for k in range(15)],
+                bucket_counts=[0] * 16,
+            )
+        )
+    with (
+        urpo_store.open(retention=None, memory_limit=LIMIT) as store,
+        urpo_store.open(retention=None, memory_limit=16 * LIMIT) as roomy,
+    ):
+        for second in range(300):
+            for point in points:
+                point.time_unix_nano = BASE + second * SECOND
+                point.count += 3
+                point.bucket_counts[second % 16] += 3
+            data = request.SerializeToString()
+            store.ingest(data)
+            roomy.ingest(data)
+        assert store.stats().evicted_points == 0
+        assert roomy.stats().memory_bytes - store.stats().memory_bytes > LIMIT // 8
+        for window in ("1m", "5m"):
+            for service in ("s0", "s99"):
+                end = BASE + 299 * SECOND
+                asked = store.get_service_health(service, window, at=end)
+                assert asked.request_count > 0
+                assert asked == roomy.get_service_health(service, window, at=end)
+        keeps_its_promise(store)
+
+
+def test_last_values_of_collapsed_histograms_stay_within_the_share_of_the_index():
+    """They cannot be given up without counting wrong, so beyond it new sources are baselines."""
+    request = ExportMetricsServiceRequest()
+    block = request.resource_metrics.add()
+    block.resource.attributes.add(key="service.name").value.string_value = "attacked"
+    data = block.scope_metrics.add().metrics.add(name="attack").histogram
+    data.aggregation_temporality = 2
+    for _ in range(1_000):
+        point = data.data_points.add(start_time_unix_nano=BASE, count=1)
+        point.explicit_bounds.extend(map(float, range(60)))
+        point.bucket_counts.extend([1] + [0] * 60)
+        point.attributes.add(key="id").value.string_value = ""
+    with urpo_store.open(retention=None, memory_limit=LIMIT, max_series=100) as store:
+        store.ingest(gauges(["new"], range(20), BASE - SECOND, "new"))
+        for turn in range(20):
+            for i, point in enumerate(data.data_points):
+                point.time_unix_nano = BASE + (1 + turn) * SECOND
+                point.attributes[0].value.string_value = str(turn * 1_000 + i)
+            store.ingest(request.SerializeToString())
+        stats = store.stats()
+        assert stats.index_bytes < LIMIT * 0.65
+        assert stats.baseline_points >= 19_000
+        keeps_its_promise(store)

@@ -1,5 +1,6 @@
 """The embedded store through its public names: what SEMANTICS calls time, rejection and life."""
 
+import contextlib
 import json
 import math
 import struct
@@ -666,3 +667,27 @@ def test_series_obey_a_limit(store):
     assert len(store.series(MetricQuery("m"))) == 5
     limited = store.series(MetricQuery("m", limit=2))
     assert [info.attributes for info in limited] == [{"i": 0}, {"i": 1}]
+
+
+def test_an_evicted_service_is_not_listed_while_a_query_still_holds_it(store):
+    """Its record stays for those inside, its name may be gone: who comes later must not meet it."""
+    store.store_metric(MetricPoint("gone", "m", Gauge(1.0), timestamp=BASE))
+    assert store.services() == ["gone"]
+    store.compress_cold()
+    with contextlib.closing(store._engine.reader()):
+        assert store._engine.evict_idle(700) == 1
+        assert store.services() == [] and store.stats().producers == {}
+
+
+def test_more_exemplars_than_a_point_can_carry_cost_them_and_not_the_point():
+    request, metric = new_request()
+    point = metric.gauge.data_points.add(time_unix_nano=BASE, as_double=1.5)
+    for _ in range(200):
+        point.exemplars.add(
+            as_double=1.0, time_unix_nano=BASE, trace_id=bytes(16), span_id=bytes(8)
+        )
+    with urpo_store.open(retention=None, ring_slots=1024) as store:
+        result = store.ingest(request.SerializeToString())
+        assert (result.accepted, result.rejected) == (1, 0)
+        assert store.stats().dropped_exemplars == 200
+        assert raw(store).values.tolist() == [1.5]

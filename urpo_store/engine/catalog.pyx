@@ -6,7 +6,7 @@ from libc.string cimport memcpy
 import numpy as np
 
 from urpo_store.engine.alloc cimport mem_alloc, mem_free
-from urpo_store.engine.atomics cimport load32_acquire, pthread_mutex_lock, pthread_mutex_unlock
+from urpo_store.engine.atomics cimport load32_acquire, load32_relaxed, pthread_mutex_lock, pthread_mutex_unlock
 from urpo_store.engine.attribute_set cimport Pair
 from urpo_store.engine.intern cimport Entry, Key, Table, entry_bytes, key_of, table_find, table_get
 from urpo_store.engine.series cimport series_attribute
@@ -132,7 +132,8 @@ cdef dict catalog_producers(SeriesTable *table):
     cdef dict found = {}
     for id in range(1, ids_given(&table.resources)):
         resource = resource_get(table, id)
-        if resource != NULL:
+        # A record stays on its page for a while after its strings are gone.
+        if resource != NULL and load32_relaxed(&resource.dropped) == 0:
             service = decode_value(string_bytes(table, resource.service))
             found[service] = found.get(service, 0) + 1
     return found

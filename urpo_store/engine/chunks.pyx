@@ -39,7 +39,7 @@ from urpo_store.engine.clock cimport (
 )
 from urpo_store.engine.codec cimport CHUNK_POINTS
 from urpo_store.engine.epoch cimport Epochs
-from urpo_store.engine.exemplars cimport exemplars_add
+from urpo_store.engine.exemplars cimport exemplars_add, exemplars_clear
 from urpo_store.engine.exponential cimport (
     Ranges,
     ranges_equal,
@@ -177,7 +177,7 @@ cdef uint64_t series_data_clear(ChunkStore *store, SeriesData *data) noexcept no
     mem_free(store.account, data.chunks)
     full_drop(store, data)
     free_tail(store, data)
-    mem_free(store.account, data.exemplars)
+    exemplars_clear(store, data)
     store.points -= points
     series_data_init(data, data.kind, data.clock_group, data.options)
     return points

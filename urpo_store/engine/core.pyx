@@ -250,7 +250,7 @@ cdef class Engine:
                 "rejected_requests": load_relaxed(&store.rejected_requests),
                 "services": len(producers),
                 "metrics": len({stream[0] for stream in catalog_streams(&store.table, None)}),
-                "strings": store.table.strings.count,
+                "strings": load32_relaxed(&store.table.strings.count),
                 "chunks": load_relaxed(&store.chunks.chunk_count),
                 "drains": load_relaxed(&store.drains),
                 "last_arrival": arrival or None,

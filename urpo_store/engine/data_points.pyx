@@ -125,6 +125,10 @@ cdef int stage(Scan *scan, Fields *fields, Span body, uint32_t reason, size_t la
         verdict = exemplar_size(scan, fields, body, &exemplars, &bad)
         if verdict != WIRE_OK:
             return verdict
+    if exemplars and 1 + layout + row + (exemplars + 7) // 8 > scan.max_payload:
+        # More of them than a point can carry: the point is worth more than they are.
+        bad = <uint32_t>fields.exemplars
+        exemplars = 0
     if layout or row or exemplars:
         payload = 1 + layout + row + (exemplars + 7) // 8
     needed = 2 + ext_slots(<uint32_t>payload)

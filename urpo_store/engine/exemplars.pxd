@@ -15,6 +15,10 @@ cdef enum:
 cdef void exemplars_add(ChunkStore *store, SeriesData *data, int64_t time, const uint8_t *bytes, uint32_t length) noexcept nogil
 # Drops, from the oldest on, those before `before`. Under the lock.
 cdef void exemplars_expire(SeriesData *data, int64_t before) noexcept nogil
+# Halves what a series keeps of them, the oldest first, counted in dropped_exemplars. Under the lock.
+cdef void exemplars_halve(ChunkStore *store, SeriesData *data) noexcept nogil
+# Gives all of them back. Under the lock.
+cdef void exemplars_clear(ChunkStore *store, SeriesData *data) noexcept nogil
 # Exemplars of the series with start <= time <= end, as a list of (time, raw Exemplar message), oldest
 # first. The time is the exemplar's own, or its point's if it has none. With the GIL; takes the lock.
 cdef list read_exemplars(ChunkStore *store, SeriesData *data, int64_t start, int64_t end)

@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove
 
 from urpo_store.engine.alloc cimport mem_alloc, mem_free, mem_realloc
-from urpo_store.engine.atomics cimport pthread_mutex_lock, pthread_mutex_unlock
+from urpo_store.engine.atomics cimport add_relaxed, pthread_mutex_lock, pthread_mutex_unlock
 from urpo_store.engine.chunk_store cimport ChunkStore, SeriesData
 from urpo_store.engine.protobuf cimport read_fixed64, read_tag, skip_value
 
@@ -65,7 +65,7 @@ cdef int add(
         return -1
     while data.exemplar_bytes - dropped + needed > EXEMPLAR_BYTES:
         dropped += HEADER + record_length(data.exemplars + dropped)
-        store.dropped_exemplars += 1
+        add_relaxed(&store.dropped_exemplars, 1)
     if dropped:
         drop_front(data, dropped)
     if data.exemplar_bytes + needed > data.exemplar_capacity:
@@ -76,6 +76,7 @@ cdef int add(
         if moved == NULL:
             return -1
         data.exemplars = moved
+        store.exemplar_room += capacity - data.exemplar_capacity
         data.exemplar_capacity = capacity
     moved = data.exemplars + data.exemplar_bytes
     if own != 0:
@@ -99,7 +100,7 @@ cdef void exemplars_add(
         if size == 0 or size > <uint64_t>(end - bytes):
             return
         if not known(data, bytes, size) and add(store, data, time, bytes, size) != 0:
-            store.dropped_exemplars += 1
+            add_relaxed(&store.dropped_exemplars, 1)
         bytes += size
 
 
@@ -109,6 +110,33 @@ cdef void exemplars_expire(SeriesData *data, int64_t before) noexcept nogil:
         bytes += HEADER + record_length(data.exemplars + bytes)
     if bytes:
         drop_front(data, bytes)
+
+
+cdef void exemplars_halve(ChunkStore *store, SeriesData *data) noexcept nogil:
+    cdef uint32_t bytes = 0, count = 0
+    cdef uint8_t *moved
+    while data.exemplar_bytes - bytes > data.exemplar_capacity // 4:
+        bytes += HEADER + record_length(data.exemplars + bytes)
+        count += 1
+    if bytes:
+        drop_front(data, bytes)
+        add_relaxed(&store.dropped_exemplars, count)
+    if data.exemplar_bytes == 0:
+        exemplars_clear(store, data)
+    elif data.exemplar_capacity > 1:
+        # Shrinking needs no memory; if it fails all the same, the room stays.
+        moved = <uint8_t *>mem_realloc(store.account, data.exemplars, data.exemplar_capacity // 2)
+        if moved != NULL:
+            data.exemplars = moved
+            store.exemplar_room -= data.exemplar_capacity - data.exemplar_capacity // 2
+            data.exemplar_capacity //= 2
+
+
+cdef void exemplars_clear(ChunkStore *store, SeriesData *data) noexcept nogil:
+    mem_free(store.account, data.exemplars)
+    store.exemplar_room -= data.exemplar_capacity
+    data.exemplars = NULL
+    data.exemplar_bytes = data.exemplar_capacity = 0
 
 
 cdef list read_exemplars(ChunkStore *store, SeriesData *data, int64_t start, int64_t end):

@@ -4,7 +4,7 @@ from libc.string cimport memcpy, memmove
 
 from urpo_store.engine.alloc cimport Account, mem_alloc, mem_free
 from urpo_store.engine.atomics cimport (
-    pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
+    add_relaxed, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
 )
 from urpo_store.engine.chunk cimport Chunk, chunk_encode, chunk_size
 from urpo_store.engine.chunk_store cimport (
@@ -176,8 +176,8 @@ cdef int put_in_place(ChunkStore *store, FullTail *full, Chunk *chunk) noexcept 
     data.chunks[data.chunk_count] = chunk
     data.chunk_count += 1
     data.full = NULL
-    store.chunk_count += 1
-    store.chunk_bytes += chunk_size(chunk)
+    add_relaxed(&store.chunk_count, 1)
+    add_relaxed(&store.chunk_bytes, chunk_size(chunk))
     # Who looked at the series before it was taken aside may still read the stream.
     if full.view.bytes != NULL:
         epoch_retire(store.epochs, free_block, store.account, <void *>full.view.bytes, False)

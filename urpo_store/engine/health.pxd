@@ -24,11 +24,13 @@ from urpo_store.engine.points cimport Point
 from urpo_store.engine.series_types cimport Series, SeriesTable
 
 cdef struct Health:
-    Account *account
+    Account *account            # what is there once a service or series
+    Account slots               # what grows with time, of all services; a part of the whole store's
+    uint64_t most               # bytes of it before services begin to drop their oldest slots; constant
     SeriesTable *table
     void *services              # atomic: Services*, health.pyx; replaced under SeriesTable.lock
 
-cdef int health_init(Health *health, Account *account, SeriesTable *table) noexcept nogil
+cdef int health_init(Health *health, Account *account, Account *whole, uint64_t most, SeriesTable *table) noexcept nogil
 # Needs no series or string of the table any more.
 cdef void health_destroy(Health *health) noexcept nogil
 # The record of a service (a string id), made when first asked for; NULL: no memory. Under SeriesTable.lock.

@@ -6,7 +6,7 @@ newest), so that a reader needs neither lock nor epoch.
 """
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from urpo_store.engine.alloc cimport Account, mem_calloc, mem_free
+from urpo_store.engine.alloc cimport Account, account_init, mem_calloc, mem_free
 from urpo_store.engine.atomics cimport (
     load_ptr_acquire, pthread_mutex_lock, pthread_mutex_unlock, store_ptr_release,
 )
@@ -56,8 +56,10 @@ cdef void **place_of(Services *services, uint32_t service) noexcept nogil:
         i += 1
 
 
-cdef int health_init(Health *health, Account *account, SeriesTable *table) noexcept nogil:
+cdef int health_init(Health *health, Account *account, Account *whole, uint64_t most, SeriesTable *table) noexcept nogil:
     health.account = account
+    account_init(&health.slots, whole)
+    health.most = most
     health.table = table
     health.services = services_new(account, FIRST_PLACES)
     return 0 if health.services != NULL else -1
@@ -117,6 +119,8 @@ cdef HealthService *health_service(Health *health, uint32_t service) noexcept no
     made = health_service_new(health.account, entry_bytes(entry), entry.length, service)
     if made == NULL:
         return NULL
+    made.account = &health.slots
+    made.most = health.most
     key = key_of(entry_bytes(entry), entry.length)
     if table_intern(&health.table.strings, &key) == 0:
         health_service_free(made)

@@ -25,7 +25,9 @@
 # (1) Everything here is written and read under HealthService.lock. It is the innermost lock: who holds it
 #     takes no other (SeriesTable.lock may be held by who takes it).
 # (2) A slot is reachable from exactly one place: seconds, tens or firsts.
-# (3) No memory: the increment is counted without its buckets, or (no slot) not counted; the series'
+# (3) Beyond `most` bytes a new slot costs the two oldest ones of its service, and reports that reach back
+#     to these are answered by scanning.
+# (4) No memory: the increment is counted without its buckets, or (no slot) not counted; the series'
 #     last point moves on all the same, so that nothing is counted twice later.
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
@@ -87,7 +89,8 @@ cdef struct HealthSeries        # below
 
 cdef struct HealthService:
     Account *index_account      # what is there once a service, source or series
-    Account *account            # what grows with time: slots, vectors. Whole of the former, if that is a part
+    Account *account            # what grows with time: slots, vectors
+    uint64_t most               # bytes of `account` beyond which a new slot costs the oldest ones; constant, 0 any
     pthread_mutex_t lock
     char *name                  # UTF-8; constant
     uint32_t name_length
@@ -97,6 +100,7 @@ cdef struct HealthService:
     uint32_t source_count
     Source *sources[SOURCES]
     HealthSeries *series        # all that are bound, linked by their `next`
+    int64_t shed_until          # newest point time in a slot that was dropped for want of memory; INT64_MIN none
     uint64_t dropped            # increments not counted for want of memory or of a slot that old
 
 cdef struct HealthSeries:

@@ -5,7 +5,9 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint32
 from libc.string cimport memcmp, memcpy, memset
 
 from urpo_store.engine.alloc cimport Account, mem_alloc, mem_calloc, mem_free, mem_realloc
-from urpo_store.engine.atomics cimport bits_to_double, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock
+from urpo_store.engine.atomics cimport (
+    bits_to_double, load_relaxed, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
+)
 from urpo_store.engine.health_sources cimport Meaning
 from urpo_store.engine.points cimport (
     FLAG_INT, FLAG_MAX, FLAG_STALE, KIND_EXPONENTIAL, KIND_SUM, Point, ROW_EXPONENTIAL,
@@ -52,11 +54,12 @@ cdef HealthService *health_service_new(Account *account, const uint8_t *name, ui
         mem_free(account, service)
         return NULL
     service.index_account = account
-    service.account = account.whole if account.whole != NULL else account
+    service.account = account
     service.name_length = length
     service.id = id
     service.first_seen = INT64_MAX
     service.last_seen = INT64_MIN
+    service.shed_until = INT64_MIN
     return service
 
 
@@ -171,8 +174,35 @@ cdef void health_series_free(HealthSeries *series) noexcept nogil:
 
 # --- slots ---
 
+cdef void shed_oldest(HealthService *service) noexcept nogil:
+    """Drops the slot of the service whose newest point is the oldest; those of tens are older than seconds."""
+    cdef Slot **oldest = NULL
+    cdef Source *source
+    cdef uint32_t i, j
+    for i in range(service.source_count):
+        source = service.sources[i]
+        for j in range(TENS):
+            if source.tens[j] != NULL and (oldest == NULL or source.tens[j].last < oldest[0].last):
+                oldest = &source.tens[j]
+    if oldest == NULL:
+        for i in range(service.source_count):
+            source = service.sources[i]
+            for j in range(SECONDS):
+                if source.seconds[j] != NULL and (oldest == NULL or source.seconds[j].last < oldest[0].last):
+                    oldest = &source.seconds[j]
+    if oldest != NULL:
+        service.shed_until = max(service.shed_until, oldest[0].last)
+        slot_free(service.account, oldest[0])
+        oldest[0] = NULL
+
+
 cdef Slot *slot_new(HealthService *service) noexcept nogil:
-    cdef Slot *slot = <Slot *>mem_calloc(service.account, sizeof(Slot))
+    cdef Slot *slot
+    cdef int _
+    for _ in range(2):
+        if service.most and load_relaxed(&service.account.bytes) > service.most:
+            shed_oldest(service)
+    slot = <Slot *>mem_calloc(service.account, sizeof(Slot))
     if slot != NULL:
         slot.first = INT64_MAX
         slot.last = INT64_MIN

@@ -491,6 +491,8 @@ cdef object record_report(HealthService *service, int64_t window, int64_t at, in
         low = end - window
         # Slots that far behind the newest point may have been dropped.
         beyond = last_seen != INT64_MIN and low < last_seen - (TENS - 1) * 10 * <int64_t>SECOND
+        # Or have been dropped for want of memory.
+        beyond = beyond or low < service.shed_until
         if not beyond:
             failed = summarise(service, low, end, &report)
         pthread_mutex_unlock(&service.lock)

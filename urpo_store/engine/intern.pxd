@@ -57,7 +57,7 @@ cdef struct Table:
     uint64_t hash_mask          # all ones; a test makes it small to force collisions
     void *slots                 # atomic Slots*; replaced under the lock
     pthread_mutex_t lock        # taken to add, remove, take and drop references
-    uint32_t count              # entries, under the lock
+    uint32_t count              # atomic read; entries, written under the lock
     uint64_t key_bytes          # of all keys, under the lock
     uint32_t used               # slots that are not empty, under the lock
     void **pages                # atomic, and each page's entries: id -> Entry*, pages of 4096, written under the

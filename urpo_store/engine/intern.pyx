@@ -18,7 +18,7 @@ from libc.string cimport memcmp, memcpy, memset
 from urpo_store.engine.alloc cimport Account, account_init, mem_alloc, mem_calloc, mem_free, mem_grow
 from urpo_store.engine.atomics cimport (
     load_acquire, load_ptr_acquire, load_ptr_relaxed, load_relaxed, multiply_fold, pthread_mutex_destroy,
-    pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock, store_ptr_release, store_release,
+    pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock, store32_relaxed, store_ptr_release, store_release,
 )
 from urpo_store.engine.epoch cimport (
     Epochs, epoch_enter, epoch_leave, epoch_reclaim, epoch_retire, epochs_destroy, epochs_init,
@@ -265,7 +265,7 @@ cdef void publish(Table *table, Entry *entry, uint64_t hash) noexcept nogil:
     cdef uint64_t word = <uint64_t><uintptr_t>entry | (hash & TAG)
     if place(<Slots *>load_ptr_relaxed(&table.slots), word, entry.hash):
         table.used += 1
-    table.count += 1
+    store32_relaxed(&table.count, table.count + 1)
     table.key_bytes += entry.length
 
 
@@ -276,7 +276,7 @@ cdef void withdraw(Table *table, Entry *entry) noexcept nogil:
         at = (at + 1) & slots.mask
     # No reader needs what was written before this; release keeps the word's writers alike.
     store_release(words_of(slots) + at, REMOVED)
-    table.count -= 1
+    store32_relaxed(&table.count, table.count - 1)
     table.key_bytes -= entry.length
 
 

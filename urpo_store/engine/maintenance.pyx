@@ -8,6 +8,7 @@ from urpo_store.engine.atomics cimport (
 )
 from urpo_store.engine.chunks cimport SeriesData, chunks_evict, chunks_expire, chunks_seal
 from urpo_store.engine.epoch cimport epoch_reclaim, epoch_waits
+from urpo_store.engine.exemplars cimport exemplars_halve
 from urpo_store.engine.series cimport series_evict_idle
 from urpo_store.engine.series_types cimport Series, series_get
 from urpo_store.engine.store cimport Store
@@ -16,6 +17,8 @@ cdef enum:
     MAINTENANCE_NS = 1000000000
     # Once over the memory limit, drops enough that it is not reached again at once.
     EVICT_SHARE = 16
+    # Exemplars may take an eighth of the memory when there is none left.
+    EXEMPLAR_SHARE = 8
     # Series whose open chunks are sealed in one hold of the lock when memory is short: a few ms.
     SEAL_AT_ONCE = 256
 
@@ -51,6 +54,16 @@ cdef void evict(Store *store, uint32_t ahead) noexcept nogil:
     for id in range(limit):
         series = series_get(&store.table, id) if id else NULL
         data[id] = &series.data if series != NULL else NULL
+    # What is kept beside points goes before points do, once it takes more than its share.
+    if store.chunks.exemplar_room > store.memory_limit // EXEMPLAR_SHARE:
+        for id in range(limit):
+            if data[id] != NULL and data[id].exemplar_capacity:
+                exemplars_halve(&store.chunks, data[id])
+        bytes = load_relaxed(&store.account.bytes)
+        if bytes <= store.memory_limit:
+            mem_free(&store.query_account, data)
+            return
+        over = bytes - store.memory_limit + store.memory_limit // EVICT_SHARE
     if chunks_evict(&store.chunks, data, limit, over) < over:
         seal_some(store, data, limit)
         series_evict_idle(&store.table, <uint32_t>(monotonic_ns() // 1000000000) + ahead, limit)

@@ -3,7 +3,7 @@
 # Deltas need nothing: the chunks add them up (DATA_ADD). Of cumulative sums and histograms the last value
 # of each source is remembered, and its increase is added to a running total, which is what the collapsed
 # series stores. A source that is seen first is a baseline, counted; so is every point of a source beyond
-# OVERFLOW_SOURCES. A sum that may fall needs no baseline: its total is the sum of what its sources said
+# OVERFLOW_SOURCES, and of one that is new while the index has used its share of memory (half of the limit). A sum that may fall needs no baseline: its total is the sum of what its sources said
 # last. Of gauges and summaries the last one wins. A stale mark of one source is not passed on.
 #
 # What cannot be added is a baseline again: another set of bounds or buckets than the source had before.

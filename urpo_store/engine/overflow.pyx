@@ -5,7 +5,7 @@ from libc.string cimport memcmp, memcpy
 
 from urpo_store.engine.alloc cimport mem_alloc, mem_calloc, mem_free
 from urpo_store.engine.atomics cimport (
-    add_relaxed, bits_to_double, double_to_bits, pthread_mutex_lock, pthread_mutex_unlock,
+    add_relaxed, bits_to_double, double_to_bits, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock,
 )
 from urpo_store.engine.points cimport (
     FLAG_INT, FLAG_MAX, FLAG_MIN, FLAG_STALE, FLAG_SUM, KIND_EXPONENTIAL, KIND_HISTOGRAM, KIND_SUM,
@@ -99,6 +99,10 @@ cdef Source *find_source(SeriesTable *table, Metric *metric, uint64_t hash) noex
             mem_free(table.account, old)
         metric.sources = sources
     return slot_of(sources, hash)
+
+
+cdef bint is_source(Metric *metric, uint64_t hash) noexcept nogil:
+    return metric.sources != NULL and slot_of(metric.sources, hash).hash == hash
 
 
 cdef Last *remember(SeriesTable *table, const Point *point, int64_t start, const uint64_t *words,
@@ -239,7 +243,7 @@ cdef int accumulate(SeriesTable *table, Metric *metric, Series *series, uint64_t
     cdef Last *last
     cdef Last *kept
     cdef Total *total
-    cdef bint known, began, has_sum
+    cdef bint known, began, has_sum, short
     if not is_number and payload != NULL:
         words = payload + 1
         layout = payload_layout_words(payload[0])
@@ -247,12 +251,19 @@ cdef int accumulate(SeriesTable *table, Metric *metric, Series *series, uint64_t
     if is_number and not is_int and not isfinite(bits_to_double(point.value)):
         # Nothing can be told from it, and nothing added to it would ever be told again.
         return 0
+    # Sources are remembered within the index' share of memory alone; beyond it new ones are baselines, and
+    # so is a point that would need more room than its source's last one.
+    short = load_relaxed(&table.account.bytes) > table.memory_limit
+    if short and not is_source(metric, hash):
+        return 0
     source = find_source(table, metric, hash)
     if source == NULL:
         return -1
     if source.hash == 0 and metric.sources.count >= OVERFLOW_SOURCES:
         return 0
     last = source.last
+    if short and last != NULL and layout + row > last.layout + last.row:
+        return 0
     if last != NULL and point.timestamp <= last.time:
         # Sent again, or late: its increase is in the total already.
         return 0

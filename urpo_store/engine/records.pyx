@@ -154,6 +154,8 @@ cdef void drop_resource(SeriesTable *table, uint32_t id) noexcept nogil:
     cdef Resource *resource = resource_get(table, id)
     cdef uint32_t i
     if is_last(&table.resources, id):
+        # First: who is inside and sees 0 here is waited for before its strings go.
+        store32_relaxed(&resource.dropped, 1)
         for i in range(resource.alias_count):
             table_remove(&table.resource_aliases, resource.aliases[i])
         release_pairs(table, resource.pairs, resource.pair_count)

@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memmove
 
 from urpo_store.engine.alloc cimport Account, mem_free, mem_grow, mem_realloc
+from urpo_store.engine.atomics cimport add_relaxed
 from urpo_store.engine.chunk cimport (
     SPARSE,
     Chunk,
@@ -89,8 +90,8 @@ cdef void unlink_chunk(ChunkStore *store, Chunk *chunk) noexcept nogil:
     cdef Bench *bench = bench_of(store)
     if bench.found_in == chunk:
         bench.found_in = NULL
-    store.chunk_count -= 1
-    store.chunk_bytes -= chunk_size(chunk)
+    add_relaxed(&store.chunk_count, <uint64_t>0 - 1)
+    add_relaxed(&store.chunk_bytes, <uint64_t>0 - chunk_size(chunk))
     layout_release(&bench.layouts, chunk_layout(chunk))
     if chunk.clock:
         clock_release(
@@ -242,8 +243,8 @@ cdef int make_chunk(
         return -1
     if ticks != NULL:
         clock_hold(clock, ticks[0], ticks[count - 1])
-    store.chunk_count += 1
-    store.chunk_bytes += chunk_size(chunk)
+    add_relaxed(&store.chunk_count, 1)
+    add_relaxed(&store.chunk_bytes, chunk_size(chunk))
     bench.made[bench.made_count].chunk = chunk
     bench.made[bench.made_count].fresh = 1
     bench.made_count += 1

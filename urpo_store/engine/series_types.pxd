@@ -40,6 +40,7 @@ cdef struct Resource:
     uint32_t alias_count
     Pair *pairs
     uint64_t content            # hash of its attributes, whatever their ids; constant
+    uint32_t dropped            # atomic read: 1 when nothing refers to it any more, and its strings may go
     Entry *aliases[ALIASES]
     void *health                # atomic read: HealthService of the service; set once, with a series
 

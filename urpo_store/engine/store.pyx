@@ -75,7 +75,7 @@ cdef Store *store_open(uint64_t ring_slots, uint64_t memory_limit, uint32_t max_
         epochs_destroy(&store.epochs)
         free(store)
         return NULL
-    if health_init(&store.health, &store.index_account, &store.table) != 0:
+    if health_init(&store.health, &store.index_account, &store.account, memory_limit // 4, &store.table) != 0:
         series_table_destroy(&store.table)
         chunk_store_destroy(&store.chunks)
         ring_destroy(&store.ring)

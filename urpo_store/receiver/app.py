@@ -16,7 +16,7 @@ from ..interfaces import MetricStorage
 from ..otlp.responses import Code, Status
 from .api import Api
 from .arrivals import Arrivals
-from .guard import HostGuard, TokenGuard
+from .guard import HostGuard, LengthGuard, TokenGuard
 from .http_errors import Refused, error_response
 from .limits import Limits
 from .otlp_http import OtlpHttp
@@ -57,7 +57,7 @@ def asgi_app(
         routes += Api(storage, limits, arrivals).routes()
 
     # The outermost first. A preflight carries no token, so that CORS comes before the token.
-    middleware: list[Middleware] = []
+    middleware = [Middleware(LengthGuard, arrivals=arrivals)]
     if token is None and not insecure:
         middleware.append(Middleware(HostGuard, arrivals=arrivals))
     if cors_origins:

@@ -1,4 +1,4 @@
-"""Who may speak to the HTTP port: the bearer token, or else the loopback Host.
+"""Who may speak to the HTTP port, and how: the bearer token, or else the loopback Host.
 
 A page that a browser loads from anywhere can make its own name resolve to 127.0.0.1 (DNS rebinding)
 and would then be same-origin with this server. Its requests still carry its name in Host, so that
@@ -34,6 +34,32 @@ def _host_name(header: str) -> str:
     if header.startswith("["):
         return header[1:].partition("]")[0]
     return header.partition(":")[0]
+
+
+class LengthGuard:
+    """Refuses requests that say twice, and differently, where they end, and closes their connection.
+
+    Content-Length beside Transfer-Encoding: what one reader takes for the body, another takes for the
+    next request (RFC 9112, 6.1: smuggling).
+    """
+
+    def __init__(self, app: ASGIApp, arrivals: Arrivals) -> None:
+        self._app = app
+        self._arrivals = arrivals
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            request = Request(scope)
+            if {"content-length", "transfer-encoding"} <= set(request.headers):
+                status = Status(
+                    Code.INVALID_ARGUMENT,
+                    "The request has both Content-Length and Transfer-Encoding; send one of them.",
+                )
+                self._arrivals.refused("http", "400", status.message)
+                refused = Refused(status, 400, headers={"Connection": "close"})
+                await error_response(request, refused)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 class HostGuard:
