@@ -427,3 +427,37 @@ def test_last_values_of_collapsed_histograms_stay_within_the_share_of_the_index(
         assert stats.index_bytes < LIMIT * 0.65
         assert stats.baseline_points >= 19_000
         keeps_its_promise(store)
+
+
+def test_services_that_come_and_go_leave_little_behind():
+    """What was counted for a service without series is given back when the index is short of room."""
+    request = ExportMetricsServiceRequest()
+    names = []
+    for _ in range(300):
+        block = request.resource_metrics.add()
+        names.append(block.resource.attributes.add(key="service.name").value)
+        metric = block.scope_metrics.add().metrics.add(
+            name="http.server.request.duration", unit="s"
+        )
+        metric.histogram.aggregation_temporality = 1
+        metric.histogram.data_points.add(count=1, explicit_bounds=[1.0], bucket_counts=[1, 0])
+    with urpo_store.open(retention=None, memory_limit=LIMIT) as store:
+        for generation in range(15):
+            for i, name in enumerate(names):
+                name.string_value = f"{generation}-{i}"
+                point = request.resource_metrics[i].scope_metrics[0].metrics[0].histogram
+                point.data_points[0].time_unix_nano = BASE + generation * SECOND
+                point.data_points[0].start_time_unix_nano = BASE + generation * SECOND - 1
+            result = store.ingest(request.SerializeToString())
+            assert (result.accepted, result.message) == (300, ""), generation
+            health = store.get_service_health(
+                f"{generation}-7", "5m", at=BASE + generation * SECOND
+            )
+            assert health.request_count == 1
+            store.compress_cold()
+            store._engine.evict_idle(700)
+            store._engine.maintain()
+        assert store.services() == [] and store.stats().overflowed_series == 0
+        # Of one that comes back, what is new is counted.
+        store.ingest(request.SerializeToString())
+        assert store.get_service_health("14-7", "5m", at=BASE + 15 * SECOND).request_count >= 1

@@ -8,10 +8,10 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from urpo_store.engine.alloc cimport Account, account_init, mem_calloc, mem_free
 from urpo_store.engine.atomics cimport (
-    load_ptr_acquire, pthread_mutex_lock, pthread_mutex_unlock, store_ptr_release,
+    load_ptr_acquire, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock, store_ptr_release,
 )
 from urpo_store.engine.health_record cimport (
-    HealthSeries, HealthService, health_file, health_series_free, health_series_new,
+    HealthSeries, HealthService, health_file, health_forget, health_series_free, health_series_new,
     health_service_free, health_service_new,
 )
 from urpo_store.engine.health_report cimport record_report
@@ -181,6 +181,9 @@ cdef void health_unbind(Health *health, Series *series) noexcept nogil:
     store_ptr_release(&series.health, NULL)     # atomic: producers look whether there is one
     if bound != NULL:
         health_series_free(bound)
+    # Its name stays known, but names that come and go must not fill the index with their past.
+    if service.series == NULL and 4 * load_relaxed(&health.account.bytes) > health.table.memory_limit:
+        health_forget(service)
     pthread_mutex_unlock(&service.lock)
 
 

@@ -99,6 +99,7 @@ cdef struct HealthService:
     int64_t last_seen           # latest one, not beyond now + 5 m when it came; INT64_MIN before the first
     uint32_t source_count
     Source *sources[SOURCES]
+    int64_t forgotten           # the latest of sources that were given back (health_forget)
     HealthSeries *series        # all that are bound, linked by their `next`
     int64_t shed_until          # newest point time in a slot that was dropped for want of memory; INT64_MIN none
     uint64_t dropped            # increments not counted for want of memory or of a slot that old
@@ -135,6 +136,9 @@ cdef HealthService *health_service_new(Account *account, const uint8_t *name, ui
 cdef void health_service_free(HealthService *service) noexcept nogil
 # A series of `service` with this meaning. NULL: no memory, or too many sources. Takes the lock.
 cdef HealthSeries *health_series_new(HealthService *service, const Meaning *meaning, const uint8_t *name, uint32_t length, uint32_t kind, uint32_t temporality, bint collapsed) noexcept nogil
+# Gives all sources back, which are most of a service's memory: reports are then answered by scanning. No
+# series is bound. Under the lock.
+cdef void health_forget(HealthService *service) noexcept nogil
 # What it counted stays; see "First points". Under the lock.
 cdef void health_series_free(HealthSeries *series) noexcept nogil
 # Files one point; `series` NULL: it only moves last_seen. Under the lock.
