@@ -28,6 +28,8 @@ TESTS = (
     "tests/test_captured.py",
     "tests/test_limits.py",
     "tests/test_exactly_once.py",
+    "tests/test_out_of_memory.py",
+    "tests/fuzz/test_corpus.py",
 )
 # Not here: tests that count allocations, bytes or futex calls (the sanitizer's allocator has locks).
 LEFT_OUT = ("tests/engine/test_allocations.py", "tests/engine/test_futex.py")

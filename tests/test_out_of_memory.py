@@ -1,4 +1,7 @@
-"""The engine's allocator fails at the n-th call, for every n of a script that uses all of the engine.
+"""The engine's allocator fails at the n-th call, for every n of a script.
+
+The script has all kinds of points, late and sent again, exemplars, bounds that change, sealing, queries and
+health. Chunks, full tails, series, health and overflow have scripts of their own in tests/engine.
 
 Whatever fails says so, with MemoryError or a refused point; nothing crashes; and once there is memory
 again the store answers as if nothing had happened, for all that it had accepted.
@@ -35,12 +38,18 @@ def request(step: int) -> bytes:
     made = scope.metrics.add(name="c").sum
     made.aggregation_temporality = 2
     made.is_monotonic = True
-    named(made.data_points.add(as_int=step * 3, **common))
+    point = made.data_points.add(as_int=step * 3, **common)
+    point.exemplars.add(as_int=step, time_unix_nano=time, trace_id=bytes(16), span_id=bytes(8))
+    named(point)
     made = scope.metrics.add(name="http.server.request.duration", unit="s").histogram
     made.aggregation_temporality = 2
     named(
         made.data_points.add(
-            count=step, sum=step / 2, bucket_counts=[step, 0], explicit_bounds=[1.0], **common
+            count=step,
+            sum=step / 2,
+            bucket_counts=[step, 0],
+            explicit_bounds=[1.0 if step < 4 else 2.0],
+            **common,
         )
     )
     made = scope.metrics.add(name="e").exponential_histogram
@@ -97,6 +106,7 @@ def script(store, accepted: set[tuple[str, int]]) -> int:
         )
     )
     attempt(store.metrics)
+    attempt(lambda: store.exemplars(MetricQuery("c", start=BASE, end=BASE + 9 * SECOND)))
     attempt(store.compress_cold)
     attempt(store.stats)
     return failed

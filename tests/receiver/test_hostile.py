@@ -269,7 +269,7 @@ GZIP = PROTOBUF | {"Content-Encoding": "gzip"}
 ENCODED = {
     "no gzip": (b"plain", GZIP, 400),
     "gzip of nothing": (gzip.compress(b""), GZIP, 200),
-    "gzip without bytes": (b"", GZIP, (200, 400)),
+    "gzip without bytes": (b"", GZIP, 400),
     "gzip that is cut": (gzip.compress(gauge_request())[:-9], GZIP, 400),
     "garbage behind gzip": (gzip.compress(gauge_request()) + b"garbage", GZIP, 400),
     "an unknown encoding": (gauge_request(), PROTOBUF | {"Content-Encoding": "br"}, 415),
@@ -284,7 +284,7 @@ ENCODED = {
 def test_bodies_that_are_not_what_they_say(served, name):
     body, headers, expected = ENCODED[name]
     status, _, answer = served.post(body, headers)
-    assert status in (expected if isinstance(expected, tuple) else (expected,)), answer
+    assert status == expected, answer
     served.works()
 
 
