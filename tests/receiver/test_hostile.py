@@ -190,6 +190,7 @@ def test_what_is_empty_costs_nothing(served, name):
 INFINITY = float("inf")
 REJECTED = {
     "no time": request(VALUE),
+    "a time in 1970": request(b"\x19" + struct.pack("<Q", 10**9) + VALUE),
     "a time of 2^64-1": request(b"\x19" + b"\xff" * 8 + VALUE),
     "no value": request(TIME),
     "2^18 points of nothing": request(b"", copies=1 << 18),
@@ -270,6 +271,11 @@ ENCODED = {
     "no gzip": (b"plain", GZIP, 400),
     "gzip of nothing": (gzip.compress(b""), GZIP, 200),
     "gzip without bytes": (b"", GZIP, 400),
+    "gzip in two members": (
+        gzip.compress(gauge_request()) + gzip.compress(gauge_request()),
+        GZIP,
+        200,
+    ),
     "gzip that is cut": (gzip.compress(gauge_request())[:-9], GZIP, 400),
     "garbage behind gzip": (gzip.compress(gauge_request()) + b"garbage", GZIP, 400),
     "an unknown encoding": (gauge_request(), PROTOBUF | {"Content-Encoding": "br"}, 415),
@@ -285,6 +291,14 @@ def test_bodies_that_are_not_what_they_say(served, name):
     body, headers, expected = ENCODED[name]
     status, _, answer = served.post(body, headers)
     assert status == expected, answer
+    served.works()
+
+
+def test_a_point_of_the_next_century_is_stored(served):
+    before = served.storage.stats().accepted_points
+    future = request(b"\x19" + struct.pack("<Q", NOW + 100 * 365 * 86400 * 10**9) + VALUE)
+    assert served.post(future)[::2] == (200, b"")
+    assert served.storage.stats().accepted_points == before + 1
     served.works()
 
 
@@ -337,7 +351,7 @@ def test_slow_clients_hold_nothing_up(served):
     served.works()
 
 
-@pytest.mark.parametrize("frames", ["rapid reset", "settings", "pings", "continuation"])
+@pytest.mark.parametrize("frames", ["rapid reset", "settings", "pings", "continuation", "window 0"])
 def test_floods_of_http2_frames(served, frames):
     """What the gRPC library must hold off; its own limits are what is tested here."""
 
@@ -347,6 +361,7 @@ def test_floods_of_http2_frames(served, frames):
 
     # POST, http, the path: indexed and literal headers of HPACK.
     headers = b"\x83\x86\x04" + bytes([len(EXPORT)]) + EXPORT.encode()
+    grpc_headers = b"\x0f\x10\x10application/grpc" + b"\x00\x02te\x08trailers"
     flood = {
         "rapid reset": b"".join(
             frame(1, 4, stream, headers) + frame(3, 0, stream, b"\0\0\0\x08")
@@ -354,6 +369,12 @@ def test_floods_of_http2_frames(served, frames):
         ),
         "settings": frame(4, 0, 0) * 20_000,
         "pings": frame(6, 0, 0, bytes(8)) * 20_000,
+        # Answers that may not be sent: the client takes no byte of them.
+        "window 0": frame(4, 0, 0, b"\0\x04\0\0\0\0")
+        + b"".join(
+            frame(1, 4, stream, headers + grpc_headers) + frame(0, 1, stream, bytes(5))
+            for stream in range(1, 2_001, 2)
+        ),
         "continuation": frame(1, 0, 1, headers) + frame(9, 0, 1, b"\x00\x01a\x01b") * 100_000,
     }[frames]
     served.forget_peak()

@@ -15,6 +15,7 @@ from urpo_store.engine.store cimport Store
 
 cdef enum:
     MAINTENANCE_NS = 1000000000
+    EXPIRE_AT_ONCE = 4096
     # Once over the memory limit, drops enough that it is not reached again at once.
     EVICT_SHARE = 16
     # Exemplars may take an eighth of the memory when there is none left.
@@ -24,14 +25,20 @@ cdef enum:
 
 
 cdef void expire(Store *store) noexcept nogil:
-    """Drops sealed chunks that are older than the retention. Under the drain lock."""
+    """Drops what is older than the retention. Takes the drain lock for some series at a time: a walk over
+    a million of them would hold up who reads or drains."""
     cdef int64_t before = wall_ns() - store.retention
-    cdef uint32_t id, limit = load32_relaxed(&store.table.series_limit)
+    cdef uint32_t id = 1, limit = load32_relaxed(&store.table.series_limit), last
     cdef Series *series
-    for id in range(1, limit):
-        series = series_get(&store.table, id)
-        if series != NULL:
-            chunks_expire(&store.chunks, &series.data, before)
+    while id < limit:
+        last = min(id + EXPIRE_AT_ONCE, limit)
+        pthread_mutex_lock(&store.chunks.lock)
+        while id < last:
+            series = series_get(&store.table, id)
+            if series != NULL:
+                chunks_expire(&store.chunks, &series.data, before)
+            id += 1
+        pthread_mutex_unlock(&store.chunks.lock)
 
 
 cdef void evict(Store *store, uint32_t ahead) noexcept nogil:
@@ -94,15 +101,17 @@ cdef uint32_t evict_idle(Store *store, uint32_t ahead) noexcept nogil:
 
 cdef void maintain(Store *store, bint force, uint32_t ahead=0) noexcept nogil:
     cdef uint64_t now = monotonic_ns()
+    cdef bint due = force or now >= load_relaxed(&store.next_maintenance)
     # After every drain: streams that tails have outgrown would else pile up faster than points.
     epoch_reclaim(&store.epochs)
-    if not force and load_relaxed(&store.account.bytes) <= store.memory_limit:
-        if now < load_relaxed(&store.next_maintenance):
-            return
+    if not due and load_relaxed(&store.account.bytes) <= store.memory_limit:
+        return
+    if due:
+        # Whoever comes meanwhile need not do it too.
+        store_relaxed(&store.next_maintenance, now + MAINTENANCE_NS)
+        if store.retention:
+            expire(store)
     pthread_mutex_lock(&store.chunks.lock)
-    store_relaxed(&store.next_maintenance, now + MAINTENANCE_NS)
-    if store.retention:
-        expire(store)
     evict(store, ahead)
     pthread_mutex_unlock(&store.chunks.lock)
     epoch_reclaim(&store.epochs)

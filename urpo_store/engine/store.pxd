@@ -86,7 +86,7 @@ cdef struct Store:
     sem_t room                  # posted when there is room again, once for each that waits
     uint64_t waiting            # atomic: producers that wait, or are about to
     uint64_t stopping           # atomic: 1 from close on; written by who closes
-    uint64_t next_maintenance   # monotonic ns; under the drain lock
+    uint64_t next_maintenance   # atomic: monotonic ns; whoever does maintenance
     uint64_t evicted_epoch      # atomic: in which memory was last given up to limbo; written under the drain lock
     uint32_t seal_next          # series from which on tails are sealed for want of memory; under the drain lock
     uint64_t *payload           # scratch of the drain, under the drain lock
