@@ -70,7 +70,10 @@ class Strings:
 class Series:
     """A known series, by the guess at what follows or by its raw bytes, in order and shuffled."""
 
-    params: ClassVar = [[1_000, 10_000, 100_000], ["guess", "table", "table, shuffled"]]
+    params: ClassVar = [
+        [1_000, 10_000, 100_000, 1_000_000],
+        ["guess", "table", "table, shuffled"],
+    ]
     param_names: ClassVar = ["series", "how"]
 
     def track_known(self, series: int, how: str) -> float:
