@@ -315,11 +315,15 @@ def _health(options: argparse.Namespace) -> int:
     if options.watch <= 0:
         raise _UsageError(f"--watch is {options.watch:g}; give a number of seconds above 0")
     clear = "\x1b[H\x1b[2J" if sys.stdout.isatty() else ""
+    # An event and not KeyboardInterrupt, which is lost if it is raised while the collector runs.
+    stop = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: stop.set())
     while True:
         print(clear, end="")
         _health_once(options)
         print("" if clear else "\n", end="", flush=True)
-        time.sleep(options.watch)
+        if stop.wait(options.watch):
+            return 130
 
 
 def _health_once(options: argparse.Namespace) -> int:
