@@ -36,6 +36,11 @@ def _host_name(header: str) -> str:
     return header.partition(":")[0]
 
 
+async def _refuse(arrivals: Arrivals, request: Request, refused: Refused, send: Send) -> None:
+    arrivals.refused("http", str(refused.http_status), refused.status.message)
+    await error_response(request, refused)(request.scope, request.receive, send)
+
+
 class LengthGuard:
     """Refuses requests that say twice, and differently, where they end, and closes their connection.
 
@@ -49,15 +54,14 @@ class LengthGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            request = Request(scope)
+            request = Request(scope, receive)
             if {"content-length", "transfer-encoding"} <= set(request.headers):
                 status = Status(
                     Code.INVALID_ARGUMENT,
                     "The request has both Content-Length and Transfer-Encoding; send one of them.",
                 )
-                self._arrivals.refused("http", "400", status.message)
                 refused = Refused(status, 400, headers={"Connection": "close"})
-                await error_response(request, refused)(scope, receive, send)
+                await _refuse(self._arrivals, request, refused, send)
                 return
         await self._app(scope, receive, send)
 
@@ -71,7 +75,7 @@ class HostGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            request = Request(scope)
+            request = Request(scope, receive)
             hosts = request.headers.getlist("host")
             if len(hosts) != 1 or not is_loopback(_host_name(hosts[0])):
                 shown = hosts[0][:100] if hosts else ""
@@ -80,10 +84,8 @@ class HostGuard:
                     f"The Host {shown!r} is not this machine's loopback. Use http://127.0.0.1, or "
                     "start the server with a token (--auth-token).",
                 )
-                self._arrivals.refused("http", "403", status.message)
-                await error_response(request, Refused(status, error="ConfigError"))(
-                    scope, receive, send
-                )
+                refused = Refused(status, error="ConfigError")
+                await _refuse(self._arrivals, request, refused, send)
                 return
         await self._app(scope, receive, send)
 
@@ -98,16 +100,15 @@ class TokenGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            request = Request(scope)
+            request = Request(scope, receive)
             scheme, _, found = request.headers.get("authorization", "").partition(" ")
             # As bytes, which is what came: compare_digest takes text only if it is ASCII.
             same = hmac.compare_digest(found.strip().encode("latin-1"), self._expected)
             if scheme.lower() != "bearer" or not same:
                 status = Status(Code.UNAUTHENTICATED, "The bearer token is missing or wrong.")
-                self._arrivals.refused("http", "401", status.message)
                 refused = Refused(
                     status, error="ConfigError", headers={"WWW-Authenticate": "Bearer"}
                 )
-                await error_response(request, refused)(scope, receive, send)
+                await _refuse(self._arrivals, request, refused, send)
                 return
         await self._app(scope, receive, send)
