@@ -13,7 +13,7 @@
 # (2) An entry's key is immutable after it is published in a slot; `refs` is written under the lock.
 # (3) Looking up takes no lock and allocates nothing. The caller is inside an epoch (epoch.pxd);
 #     an id it finds stays valid until it leaves. To keep it longer it takes a reference.
-# (4) A slot array is replaced when it is 3/4 full (counting removed ones); the old one is retired.
+# (4) A slot array is replaced when it is half full (counting removed ones); the old one is retired.
 # (5) An id is reused only after its entry has left limbo.
 # (6) Ids run from 1 to INTERN_IDS - 1; 0 is no id. A table without memory or ids left is as before.
 #

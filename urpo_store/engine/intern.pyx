@@ -79,19 +79,23 @@ cdef inline uint64_t read_short(const uint8_t *p, size_t n) noexcept nogil:
 cdef inline uint64_t hash_of(const Table *table, const uint32_t *prefix, const uint8_t *p, size_t length) noexcept nogil:
     cdef const uint64_t *secret = &table.secret[0]
     cdef size_t n = length
-    cdef uint64_t low, high, lane
+    cdef uint64_t low, high, left, right
     cdef uint64_t state = multiply_fold(
         (<uint64_t>prefix[0] | (<uint64_t>prefix[1] << 32)) ^ secret[0],
         (<uint64_t>prefix[2] | (<uint64_t>prefix[3] << 32)) ^ secret[1])
     if n >= 32:
-        # Two chains side by side: a multiplication's latency is longer than its turn.
-        lane = state
+        # Two chains side by side, neither waiting for the prefix: a multiplication's latency is longer
+        # than its turn.
+        left = multiply_fold(read64(p) ^ secret[2], read64(p + 8) ^ secret[3])
+        right = multiply_fold(read64(p + 16) ^ secret[0], read64(p + 24) ^ secret[1])
+        p += 32
+        n -= 32
         while n >= 32:
-            state = multiply_fold(read64(p) ^ secret[2] ^ state, read64(p + 8) ^ secret[3])
-            lane = multiply_fold(read64(p + 16) ^ secret[0] ^ lane, read64(p + 24) ^ secret[1])
+            left = multiply_fold(read64(p) ^ secret[2] ^ left, read64(p + 8) ^ secret[3])
+            right = multiply_fold(read64(p + 16) ^ secret[0] ^ right, read64(p + 24) ^ secret[1])
             p += 32
             n -= 32
-        state ^= lane
+        state ^= left ^ right
     if n >= 16:
         state = multiply_fold(read64(p) ^ secret[2] ^ state, read64(p + 8) ^ secret[3])
         p += 16
@@ -218,13 +222,13 @@ cdef bint place(Slots *slots, uint64_t word, uint32_t hash) noexcept nogil:
     return empty
 
 
-# Replaces the slot array if one more entry would fill it beyond 3/4. 0, or -1: no memory.
+# Replaces the slot array if one more entry would fill it beyond a half. 0, or -1: no memory.
 cdef int make_room(Table *table) noexcept nogil:
     cdef Slots *old = <Slots *>load_ptr_relaxed(&table.slots)     # only this lock's holders write it
     cdef Slots *slots
     cdef uint64_t count = old.mask + 1
     cdef uint64_t i, word
-    if (<uint64_t>table.used + 1) * 4 <= count * 3:
+    if (<uint64_t>table.used + 1) * 2 <= count:
         return 0
     # If most of the used words are removed ones, the same size will do.
     slots = slots_new(table.account, count * 2 if <uint64_t>table.count * 2 >= count else count)
