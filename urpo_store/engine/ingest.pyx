@@ -36,6 +36,10 @@ from urpo_store.engine.wire_types cimport (
 
 cdef enum:
     TOO_MANY = 100              # beside WIRE_*: a request turned out to have more than BATCH points
+    PREFETCH_SLOTS = 32         # 1 KiB ahead
+
+cdef extern from *:
+    void __builtin_prefetch(const void *address) noexcept nogil
 
 
 cdef Staging *staging_of(Store *store, int slot) noexcept nogil:
@@ -185,6 +189,8 @@ cdef void publish(Store *store, Point *slots, size_t count) noexcept nogil:
         publish_claim(store, slots, count)
         return
     while at < count:
+        # So many slots are beyond the caches by now, and where the next one is depends on this one.
+        __builtin_prefetch(slots + at + PREFETCH_SLOTS)
         if slots[at].series == SERIES_START:
             start_at = at
             next_at = at + 1
