@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .engine.health_report import HealthBook
+from .engine.health_book import HealthBook
 from .model import MetricKind
 from .query.source import Reader, Stream
 

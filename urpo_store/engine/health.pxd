@@ -1,7 +1,8 @@
 # Service health: request, error and latency increments, filed as they arrive.
 #
 #   health_sources   which metrics mean requests, which attribute an error, which unit a duration has
-#   health_record    one service: increments in slots of time
+#   health_types     what is known of one service
+#   health_record    from a point to an increment; health_slots: where increments rest
 #   health_report    from the slots to rate, errors and latencies of a window
 #   health           all services of a store, and how its series are bound to them (here)
 #
@@ -19,7 +20,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from urpo_store.engine.alloc cimport Account
-from urpo_store.engine.health_record cimport HealthService
+from urpo_store.engine.health_types cimport HealthService
 from urpo_store.engine.points cimport Point
 from urpo_store.engine.series_types cimport Series, SeriesTable
 

@@ -11,11 +11,11 @@ from urpo_store.engine.atomics cimport (
     load_ptr_acquire, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock, store_ptr_release,
 )
 from urpo_store.engine.health_record cimport (
-    HealthSeries, HealthService, health_file, health_forget, health_series_free, health_series_new,
-    health_service_free, health_service_new,
+    health_file, health_forget, health_series_free, health_series_new, health_service_free, health_service_new,
 )
 from urpo_store.engine.health_report cimport record_report
 from urpo_store.engine.health_sources cimport Meaning, health_meaning
+from urpo_store.engine.health_types cimport HealthSeries, HealthService
 from urpo_store.engine.intern cimport Entry, Key, entry_bytes, key_of, table_get, table_intern
 from urpo_store.engine.points cimport Point
 from urpo_store.engine.series cimport series_attribute_named

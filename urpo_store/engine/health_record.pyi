@@ -1,1 +1,1 @@
-"""The health record of one service; Python fills it through HealthBook (health_report)."""
+"""The health record of one service; Python fills it through HealthBook (health_book)."""

@@ -2,7 +2,7 @@
 #
 # The window is (end - window, end]; end is `at`, or now (or the service's newest point, when its clock is
 # ahead by up to 5 minutes). A slot belongs to the window that holds its latest point. First points whose start
-# lies inside the window count too (health_record.pxd).
+# lies inside the window count too (health_types.pxd).
 #
 # One source per protocol: of those that counted something the most preferred one; if none did, the most
 # preferred that was heard of. Spans that do not tell their protocol are used when no server protocol has a
@@ -18,7 +18,7 @@
 #                  observations below it, each interpolated in its own buckets, reach the rank together.
 from libc.stdint cimport int64_t
 
-from urpo_store.engine.health_record cimport HealthService
+from urpo_store.engine.health_types cimport HealthService
 
 # The fields of ServiceHealthMetrics (model.py) as a tuple in their order, or None: the window reaches beyond
 # the slots, and the caller answers by scanning (HealthBook.replay). `at` < 0 or equal to now: now. Takes

@@ -1,1 +1,1 @@
-"""The table of request metrics; Python asks it through HealthBook (health_report)."""
+"""The table of request metrics; Python asks it through HealthBook (health_book)."""
