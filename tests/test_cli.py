@@ -8,45 +8,16 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 
 import pytest
 from helpers.captured import captured
+from helpers.served import run, serving
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 
 from urpo_store import UrpoStoreError, __version__, cli
 from urpo_store.client import HttpStorage
-
-
-def run(*arguments, **environment):
-    """The command in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "urpo_store.cli", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=os.environ | environment,
-    )
-
-
-@contextmanager
-def serving(*flags):
-    """A `serve` on free ports: (process, HTTP url, gRPC port)."""
-    command = [sys.executable, "-m", "urpo_store.cli", "serve"]
-    command += ["--grpc-port", "0", "--http-port", "0", *flags]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        line = process.stdout.readline()
-        found = re.search(r"127\.0\.0\.1:(\d+) \(gRPC\) and 127\.0\.0\.1:(\d+) \(HTTP\)", line)
-        assert found, line + process.stdout.read()
-        yield process, f"http://127.0.0.1:{found[2]}", int(found[1])
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        process.stdout.close()
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import math
 from fractions import Fraction
 
 import pytest
+from helpers.served import serving
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import (
     OTLPMetricExporter as GrpcExporter,
 )
@@ -23,7 +24,6 @@ from opentelemetry.sdk.metrics.view import (
     View,
 )
 from opentelemetry.sdk.resources import Resource
-from test_cli import serving
 
 from urpo_store.client import HttpStorage
 

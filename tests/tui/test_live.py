@@ -11,12 +11,12 @@ import sys
 import time
 
 import pytest
+from helpers.served import serving
 from helpers.terminal import Driver, in_trace
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
-from test_cli import serving
 
 from urpo_store.client import HttpStorage
 from urpo_store.tui import UrpoApp
