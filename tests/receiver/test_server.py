@@ -11,13 +11,16 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.rpc.error_details_pb2 import RetryInfo
 from helpers.fake_storage import FakeStorage
+from helpers.http2 import AGREED, END_HEADERS, EXPORT_HEADERS, HEADERS, exchange, frame
 from helpers.requests import GAUGE_JSON, gauge_request
 
 from urpo_store import cli
 from urpo_store.client import HttpStorage
 from urpo_store.errors import ConfigError, UnreachableError
 from urpo_store.receiver import Limits, Server
+from urpo_store.receiver import server as receiver_server
 
 METRICS = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 
@@ -394,6 +397,75 @@ def test_more_connections_than_allowed_are_told_to_come_back() -> None:
             assert http(port, b"") == b"", "far beyond the limit a connection is closed unheard"
         while not http(port, request).startswith(b"HTTP/1.1 200 "):
             time.sleep(0.01)
+
+
+def test_more_calls_than_allowed_are_told_to_come_back() -> None:
+    """A call that has begun counts until it is over, whatever it waits for."""
+    storage = FakeStorage()
+    with Server(storage, grpc_port=0, http_port=None, limits=Limits(connections=4)) as server:
+        address = ("127.0.0.1", server.grpc_port or 0)
+        with contextlib.ExitStack() as stack:
+            channel = stack.enter_context(grpc.insecure_channel(server.grpc_address))
+            send = channel.unary_unary(METRICS)
+            send(gauge_request(), timeout=10)
+            waiting = stack.enter_context(socket.create_connection(address))
+            begun = (frame(HEADERS, END_HEADERS, n, EXPORT_HEADERS) for n in (1, 3, 5, 7))
+            waiting.sendall(AGREED + b"".join(begun))
+            with pytest.raises(grpc.RpcError) as caught:
+                while True:  # until all four have begun
+                    send(gauge_request(), timeout=10)
+            assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert "Too many calls" in (caught.value.details() or "")
+            trailers = dict(caught.value.trailing_metadata())
+            info = RetryInfo.FromString(trailers["google.rpc.retryinfo-bin"])
+            assert info.retry_delay.seconds == 1
+            assert server.status().refused == {"grpc UNAVAILABLE": 1}
+            waiting.close()
+            while True:
+                with contextlib.suppress(grpc.RpcError):
+                    send(gauge_request(), timeout=10)
+                    break
+
+
+def test_a_call_without_a_message_is_refused() -> None:
+    storage = FakeStorage()
+    with (
+        Server(storage, grpc_port=0, http_port=None) as server,
+        grpc.insecure_channel(server.grpc_address) as channel,
+        pytest.raises(grpc.RpcError) as caught,
+    ):
+        channel.stream_unary(METRICS)(iter(()), timeout=10)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert caught.value.details() == "The call has no message."
+    assert not storage.requests
+
+
+def test_a_handshake_of_tls_that_never_begins(certificate: tuple[Path, Path]) -> None:
+    cert, key = certificate
+    storage = FakeStorage()
+    with (
+        Server(
+            storage, grpc_port=0, http_port=None, tls_cert=cert, tls_key=key, limits=FAST
+        ) as server,
+        socket.create_connection(("127.0.0.1", server.grpc_port), timeout=10) as silent,
+    ):
+        assert silent.recv(100) == b""
+
+
+def test_idle_connections_of_grpc_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that comes back later connects again."""
+    monkeypatch.setattr(receiver_server, "_IDLE_SECONDS", 1)
+    storage = FakeStorage()
+    with (
+        Server(storage, grpc_port=0, http_port=None) as server,
+        grpc.insecure_channel(server.grpc_address) as channel,
+    ):
+        send = channel.unary_unary(METRICS)
+        send(gauge_request(), timeout=10)
+        received, closed = exchange(("127.0.0.1", server.grpc_port), AGREED)
+        assert closed and b"connection idle" in received[-1].payload
+        send(gauge_request(), timeout=10)
+    assert len(storage.requests) == 2
 
 
 def test_a_grpc_client_on_the_http_port_is_noticed() -> None:

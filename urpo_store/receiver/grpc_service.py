@@ -2,19 +2,24 @@
 
 Requests stay bytes (`request_deserializer=None`): they go to the scanner as they came. grpcio would
 answer INTERNAL for bytes that it cannot decode, where OTLP wants INVALID_ARGUMENT.
+
+On the wire a call with one message is the same whether it is called unary or a stream. Here it is a
+stream, because for a unary one grpcio waits for the message before anything of ours runs.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 
 import grpc
 
 from ..interfaces import MetricStorage
 from ..otlp.responses import Code, ExportResponse, Status
 from .arrivals import Arrivals
-from .export import export_metrics
+from .calls import Calls
+from .export import RETRY_AFTER, export_metrics
 from .limits import Limits
 
 _SERVICES = {
@@ -23,6 +28,9 @@ _SERVICES = {
     "logs": "opentelemetry.proto.collector.logs.v1.LogsService",
 }
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
+# Requests that are stored at a time. Many calls may wait for their message, each in a thread; more
+# threads than this that work would only take the interpreter from each other.
+_STORED_AT_ONCE = 8
 
 
 def add_metrics_service(
@@ -41,10 +49,13 @@ def add_metrics_service(
     error for each request otherwise. Leave it off on a server that has services for them.
 
     How large a message may be is an option of the server, "grpc.max_receive_message_length"
-    (4 MiB unless set; OTLP recommends 64 MiB).
+    (4 MiB unless set; OTLP recommends 64 MiB). A call has a thread of the server while it waits for
+    its message: give it more threads than senders that could be slow.
     """
     limits = limits or Limits()
     arrivals = arrivals or Arrivals()
+    calls = Calls(limits)
+    storing = threading.BoundedSemaphore(_STORED_AT_ONCE)
     expected = None if token is None else f"Bearer {token}".encode()
 
     def store(request: bytes) -> ExportResponse | Status:
@@ -54,13 +65,18 @@ def add_metrics_service(
                 f"The request has {len(request)} bytes, more than the limit of "
                 f"{limits.request_bytes}. Send smaller batches.",
             )
-        return export_metrics(storage, request)
+        with storing:
+            return export_metrics(storage, request)
 
-    def handler(signal: str) -> Callable[[bytes, grpc.ServicerContext], bytes]:
-        def export(request: bytes, context: grpc.ServicerContext) -> bytes:
+    def handler(signal: str) -> Callable[[Iterator[bytes], grpc.ServicerContext], bytes]:
+        def export(requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
             answer: ExportResponse | Status
             if expected is not None and not _is_authorized(context, expected):
                 answer = Status(Code.UNAUTHENTICATED, "The bearer token is missing or wrong.")
+            elif not calls.begin(context):
+                answer = Status(Code.UNAVAILABLE, "Too many calls at a time.", RETRY_AFTER)
+            elif (request := next(requests, None)) is None:
+                answer = Status(Code.INVALID_ARGUMENT, "The call has no message.")
             elif signal == "metrics":
                 answer = store(request)
             else:
@@ -75,7 +91,7 @@ def add_metrics_service(
 
     for signal, service in _SERVICES.items():
         if signal == "metrics" or other_signals:
-            method = grpc.unary_unary_rpc_method_handler(handler(signal))
+            method = grpc.stream_unary_rpc_method_handler(handler(signal))
             server.add_generic_rpc_handlers(
                 (grpc.method_handlers_generic_handler(service, {"Export": method}),)
             )

@@ -1,7 +1,7 @@
 """Both receivers on ports of their own: what `urpo-store serve` runs.
 
-Threads: uvicorn's event loop has one; gRPC has its own poller and a small pool that stores what
-comes. Both only call the storage, from any of them at any time.
+Threads: uvicorn's event loop has one; gRPC has its own poller and one for each call in progress.
+Both only call the storage, from any of them at any time.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ from .listen import check_free, hosts_for, listen, resolves_to_loopback
 
 logger = logging.getLogger("urpo_store.receiver")
 
-_GRPC_THREADS = 8
+# More threads than calls that may wait for their message, so that others are refused at once.
+_SPARE_GRPC_THREADS = 8
+_IDLE_SECONDS = 75  # longer than the 60 s between exports of an SDK
 _START_SECONDS = 30.0
 _STOP_SECONDS = 5.0  # for requests that are being answered when the server stops
 
@@ -205,11 +207,18 @@ class Server:
         self.arrivals.listening("grpc", self.grpc_address)
 
     def _grpc_server(self) -> grpc.Server:
+        limits = self._limits
+        threads = limits.connections + _SPARE_GRPC_THREADS
+        header_ms = round(limits.header_seconds * 1000)
         server = grpc.server(
-            ThreadPoolExecutor(_GRPC_THREADS, thread_name_prefix="urpo-store-grpc"),
-            maximum_concurrent_rpcs=self._limits.connections,
+            ThreadPoolExecutor(threads, thread_name_prefix="urpo-store-grpc"),
             options=[
-                ("grpc.max_receive_message_length", self._limits.request_bytes),
+                ("grpc.max_receive_message_length", limits.request_bytes),
+                ("grpc.max_allowed_incoming_connections", limits.connections),
+                ("grpc.server_handshake_timeout_ms", header_ms),
+                # Before a client has agreed to our settings it may send headers of 16 MiB.
+                ("grpc.http2.settings_timeout", header_ms),
+                ("grpc.max_connection_idle_ms", _IDLE_SECONDS * 1000),
                 # Linux would let a second server share the port, each getting half of what comes.
                 ("grpc.so_reuseport", 0),
                 # SDKs and the Collector ping to keep connections open; do not call that abuse.
@@ -224,7 +233,7 @@ class Server:
             self._storage,
             token=self._token,
             other_signals=True,
-            limits=self._limits,
+            limits=limits,
             arrivals=self.arrivals,
         )
         return server
@@ -258,7 +267,7 @@ class Server:
             log_config=None,  # the program around this decides what is logged
             server_header=False,
             proxy_headers=False,
-            timeout_keep_alive=75,  # longer than the 60 s between exports of an SDK
+            timeout_keep_alive=_IDLE_SECONDS,
             timeout_graceful_shutdown=int(_STOP_SECONDS),
             **tls,  # type: ignore[arg-type]
         )
