@@ -4,7 +4,8 @@ uvicorn closes idle connections after a response. It waits for ever for the firs
 connection, for the rest of a header, for a body that nobody reads any more (a request refused
 early), and for a client that does not take its answer. Each of these holds one of a limited number
 of connections, so each gets a timer here. Connections beyond that number are told when to come
-back, which uvicorn's own limit does not say.
+back, which uvicorn's own limit does not say. What is not HTTP is refused like everything else, with a
+`google.rpc.Status`, where uvicorn has a line of text.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import h11
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -19,7 +21,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ..otlp.responses import Code, Status
 from .arrivals import Arrivals
 from .export import RETRY_AFTER
-from .http_errors import Refused, error_response
+from .http_errors import JSON, Refused, error_response
 from .limits import Limits
 
 # What an HTTP/2 client says first, such as a gRPC exporter that was given the HTTP port.
@@ -71,6 +73,23 @@ def limited_protocol(limits: Limits, arrivals: Arrivals) -> type[H11Protocol]:
                 return
             super().data_received(data)
             self._watch_reading()
+
+        def send_400_response(self, msg: str) -> None:
+            status = Status(Code.INVALID_ARGUMENT, msg)
+            arrivals.refused("http", "400", status.message)
+            if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+                self.transport.abort()  # The answer has begun, or is even complete.
+                return
+            body = status.to_json()
+            headers = {
+                "Content-Type": JSON,
+                "Content-Length": str(len(body)),
+                "Connection": "close",
+            }
+            answer = h11.Response(status_code=400, reason="Bad Request", headers=[*headers.items()])
+            for event in (answer, h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+            self.transport.close()
 
         def _watch_reading(self) -> None:
             """A timer runs while a request is owed: its first byte, its head, or an unread rest."""
