@@ -13,6 +13,9 @@ from .receiver import ReceiverStatus
 #: A service that has been silent for longer is pointed out, nanoseconds.
 SILENT = 3 * 60 * 10**9
 
+#: Of services with the same trouble so many are named.
+NAMED = 10
+
 
 def diagnose(storage: HttpStorage) -> tuple[str, bool]:
     """What can be said about a running serve, and whether metrics arrive."""
@@ -53,13 +56,17 @@ def diagnose(storage: HttpStorage) -> tuple[str, bool]:
 
 
 def services(storage: HttpStorage) -> list[str]:
+    """What is wrong with services; of very many, the first few of each kind and their number."""
+    unnamed = [name for name in storage.services() if name.startswith("unknown_service")]
+    silent = [health.service for health in storage.health() if health.source is None]
     lines = []
-    for service in storage.services():
-        if service.startswith("unknown_service"):
-            lines.append(f"{service}: has no name of its own; set OTEL_SERVICE_NAME.")
-        health = storage.get_service_health(service)
-        if health is not None and health.source is None:
-            lines.append(f"{service}: sends no request metric, so its health is not known.")
+    for names, what in (
+        (unnamed, "has no name of its own; set OTEL_SERVICE_NAME."),
+        (silent, "sends no request metric, so its health is not known."),
+    ):
+        lines += [f"{name}: {what}" for name in names[:NAMED]]
+        if len(names) > NAMED:
+            lines.append(f"{len(names) - NAMED} more: {what}")
     return lines
 
 
