@@ -11,8 +11,9 @@
 # Invariants
 # (1) A HealthService is written under its own lock, taken by ingest once for each run of points of one
 #     service in a batch. That lock is the innermost: who holds it takes no other.
-# (2) Services are found without a lock; a service once known stays until the store is closed, and holds a
-#     reference to its name, so that the name's id is never given to another.
+# (2) Services are found without a lock, inside an epoch. A service holds a reference to its name, so that the
+#     name's id is not given to another, and outlives the resources that refer to it; when the index is short
+#     of memory, by no more than the calls under way.
 # (3) A HealthSeries (last cumulative vector) belongs to its series and is written under its service's lock.
 #     Series.health is set before the series is published, cleared under that lock and read under it; without
 #     it only as a hint that there is one. A series that is evicted while a request still holds it just
@@ -22,7 +23,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from urpo_store.engine.alloc cimport Account
 from urpo_store.engine.health_types cimport HealthService
 from urpo_store.engine.points cimport Point
-from urpo_store.engine.series_types cimport Series, SeriesTable
+from urpo_store.engine.series_types cimport Resource, Series, SeriesTable
 
 cdef struct Health:
     Account *account            # what is there once a service or series
@@ -36,12 +37,14 @@ cdef int health_init(Health *health, Account *account, Account *whole, uint64_t 
 cdef void health_destroy(Health *health) noexcept nogil
 # The record of a service (a string id), made when first asked for; NULL: no memory. Under SeriesTable.lock.
 cdef HealthService *health_service(Health *health, uint32_t service) noexcept nogil
-# The same without making it; NULL: not known. No lock.
+# The same without making it; NULL: not known. Inside an epoch.
 cdef HealthService *health_find(Health *health, uint32_t service) noexcept nogil
 # Under SeriesTable.lock, when a series is created or evicted; sets and clears Series.health. health_bind
 # sets Resource.health of the series' resource as well. Without memory either stays NULL: no health.
 cdef void health_bind(Health *health, Series *series) noexcept nogil
 cdef void health_unbind(Health *health, Series *series) noexcept nogil
+# A resource leaves, after its series. Under SeriesTable.lock.
+cdef void health_leave(Health *health, Resource *resource) noexcept nogil
 # Ingest: lock, then one call per stored point of the resource, then unlock. health_observe may be
 # called for every point; series without health only move last_seen. `payload` as points.pxd or NULL.
 cdef void health_lock(HealthService *service) noexcept nogil

@@ -1,8 +1,7 @@
 """All services of a store, and how its series are bound to them; the contract is in health.pxd.
 
-Services are found in an open hash table of pointers by string id. It only grows: a larger one is filled and
-then published, and the old ones are kept until the store is closed (together they are no larger than the
-newest), so that a reader needs neither lock nor epoch.
+Services are found in an open hash table of pointers by string id. Before it is full a new one is filled and
+published, and the old one retired, like a service that is removed: who looks one up is inside an epoch.
 """
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
@@ -10,13 +9,16 @@ from urpo_store.engine.alloc cimport Account, account_init, mem_calloc, mem_free
 from urpo_store.engine.atomics cimport (
     load_ptr_acquire, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock, store_ptr_release,
 )
+from urpo_store.engine.epoch cimport epoch_retire
 from urpo_store.engine.health_record cimport (
-    health_file, health_forget, health_series_free, health_series_new, health_service_free, health_service_new,
+    health_file, health_series_free, health_series_new, health_service_free, health_service_new,
 )
 from urpo_store.engine.health_report cimport record_report
 from urpo_store.engine.health_sources cimport Meaning, health_meaning
 from urpo_store.engine.health_types cimport HealthSeries, HealthService
-from urpo_store.engine.intern cimport Entry, Key, entry_bytes, key_of, table_get, table_intern
+from urpo_store.engine.intern cimport (
+    Entry, Key, entry_bytes, key_of, table_get, table_intern, table_release,
+)
 from urpo_store.engine.points cimport Point
 from urpo_store.engine.series cimport series_attribute_named
 from urpo_store.engine.series_types cimport (
@@ -26,10 +28,16 @@ from urpo_store.engine.series_types cimport (
 cdef enum:
     FIRST_PLACES = 64
 
+# Written under SeriesTable.lock. A service that was removed leaves a mark in its place, for others may stand
+# behind it.
 cdef struct Services:           # followed by mask + 1 pointers
-    Services *older
     uint64_t mask
-    uint64_t count              # written under SeriesTable.lock
+    uint64_t used               # places that are not empty
+    uint64_t alive              # of these, places of services
+
+
+cdef inline void *removed() noexcept nogil:
+    return <void *>1
 
 
 cdef inline void **places(Services *services) noexcept nogil:
@@ -51,7 +59,7 @@ cdef void **place_of(Services *services, uint32_t service) noexcept nogil:
     while True:
         # Acquire pairs with the release in health_service: a service that is seen is complete.
         found = <HealthService *>load_ptr_acquire(&places(services)[i & services.mask])
-        if found == NULL or found.id == service:
+        if found == NULL or (found != removed() and found.id == service):
             return &places(services)[i & services.mask]
         i += 1
 
@@ -67,15 +75,11 @@ cdef int health_init(Health *health, Account *account, Account *whole, uint64_t 
 
 cdef void health_destroy(Health *health) noexcept nogil:
     cdef Services *services = <Services *>health.services
-    cdef Services *older
     cdef uint64_t i
     for i in range(services.mask + 1):
-        if places(services)[i] != NULL:
+        if places(services)[i] > removed():
             health_service_free(<HealthService *>places(services)[i])
-    while services != NULL:
-        older = services.older
-        mem_free(health.account, services)
-        services = older
+    mem_free(health.account, services)
     health.services = NULL
 
 
@@ -86,35 +90,49 @@ cdef HealthService *health_find(Health *health, uint32_t service) noexcept nogil
     return <HealthService *>load_ptr_acquire(place_of(<Services *>load_ptr_acquire(&health.services), service))
 
 
-# Twice the places. 0 or -1: no memory.
-cdef int grow(Health *health) noexcept nogil:
+cdef void free_table(void *context, void *item) noexcept nogil:
+    mem_free(<Account *>context, item)
+
+
+cdef void free_service(void *context, void *item) noexcept nogil:
+    health_service_free(<HealthService *>item)
+
+
+# Room for one more. 0 or -1: no memory.
+cdef int make_room(Health *health) noexcept nogil:
     cdef Services *services = <Services *>health.services
-    cdef Services *larger = services_new(health.account, 2 * (services.mask + 1))
+    cdef Services *larger
     cdef HealthService *service
+    cdef uint64_t size = services.mask + 1
     cdef uint64_t i
+    if 4 * (services.used + 1) <= 3 * size:
+        return 0
+    # If most of the used places are marks, the same size will do.
+    larger = services_new(health.account, 2 * size if 2 * services.alive >= size else size)
     if larger == NULL:
         return -1
-    for i in range(services.mask + 1):
+    for i in range(size):
         service = <HealthService *>places(services)[i]
-        if service != NULL:
+        if service > removed():
             place_of(larger, service.id)[0] = service
-    larger.count = services.count
-    larger.older = services
+    larger.used = larger.alive = services.alive
+    if epoch_retire(health.table.epochs, free_table, health.account, services, False) != 0:
+        mem_free(health.account, larger)
+        return -1
     store_ptr_release(&health.services, larger)
     return 0
 
 
 cdef HealthService *health_service(Health *health, uint32_t service) noexcept nogil:
     cdef HealthService *made = health_find(health, service)
-    cdef Services *services = <Services *>health.services
+    cdef Services *services
     cdef Entry *entry
     cdef Key key
     if made != NULL or service == 0:
         return made
-    if 4 * (services.count + 1) > 3 * (services.mask + 1):
-        if grow(health) != 0:
-            return NULL
-        services = <Services *>health.services
+    if make_room(health) != 0:
+        return NULL
+    services = <Services *>health.services
     entry = table_get(&health.table.strings, service)
     made = health_service_new(health.account, entry_bytes(entry), entry.length, service)
     if made == NULL:
@@ -125,7 +143,8 @@ cdef HealthService *health_service(Health *health, uint32_t service) noexcept no
     if table_intern(&health.table.strings, &key) == 0:
         health_service_free(made)
         return NULL
-    services.count += 1
+    services.used += 1
+    services.alive += 1
     store_ptr_release(place_of(services, service), made)
     return made
 
@@ -160,6 +179,7 @@ cdef void health_bind(Health *health, Series *series) noexcept nogil:
             return
         # Release: an earlier series of the resource, for which there was no memory, may be read just now.
         store_ptr_release(&resource.health, service)
+        service.resources += 1
     asked.table = health.table
     asked.series = series
     if name != NULL and health_meaning(
@@ -181,10 +201,24 @@ cdef void health_unbind(Health *health, Series *series) noexcept nogil:
     store_ptr_release(&series.health, NULL)     # atomic: producers look whether there is one
     if bound != NULL:
         health_series_free(bound)
-    # Its name stays known, but names that come and go must not fill the index with their past.
-    if service.series == NULL and 4 * load_relaxed(&health.account.bytes) > health.table.memory_limit:
-        health_forget(service)
     pthread_mutex_unlock(&service.lock)
+
+
+cdef void health_leave(Health *health, Resource *resource) noexcept nogil:
+    cdef HealthService *service = <HealthService *>resource.health
+    cdef Services *services = <Services *>health.services
+    if service == NULL:
+        return
+    service.resources -= 1
+    # A service that left is remembered, but names that come and go must not fill the index with their past.
+    if service.resources or 4 * load_relaxed(&health.account.bytes) <= health.table.memory_limit:
+        return
+    # Calls that are under way may still find it, or hold its resource.
+    store_ptr_release(place_of(services, service.id), removed())
+    services.alive -= 1
+    table_release(&health.table.strings, service.id)
+    # Without memory to remember it the record is lost to us, and still counted.
+    epoch_retire(health.table.epochs, free_service, NULL, service, False)
 
 
 cdef void health_lock(HealthService *service) noexcept nogil:

@@ -13,9 +13,6 @@ cdef HealthService *health_service_new(Account *account, const uint8_t *name, ui
 cdef void health_service_free(HealthService *service) noexcept nogil
 # A series of `service` with this meaning. NULL: no memory, or too many sources. Takes the lock.
 cdef HealthSeries *health_series_new(HealthService *service, const Meaning *meaning, const uint8_t *name, uint32_t length, uint32_t kind, uint32_t temporality, bint collapsed) noexcept nogil
-# Gives all sources back, which are most of a service's memory: reports are then answered by scanning. No
-# series is bound. Under the lock.
-cdef void health_forget(HealthService *service) noexcept nogil
 # What it counted stays; see "First points". Under the lock.
 cdef void health_series_free(HealthSeries *series) noexcept nogil
 # Files one point; `series` NULL: it only moves last_seen. Under the lock.

@@ -101,7 +101,6 @@ cdef Source *source_for(HealthService *service, const Meaning *meaning, const ui
     source.meaning = meaning[0]
     source.latest = INT64_MIN
     source.before = INT64_MIN
-    source.forgotten = service.forgotten
     service.sources[service.source_count] = source
     service.source_count += 1
     return source
@@ -145,16 +144,6 @@ cdef void health_series_free(HealthSeries *series) noexcept nogil:
         series.next.previous = series.previous
     mem_free(service.account, series.counts)
     mem_free(service.index_account, series)
-
-
-cdef void health_forget(HealthService *service) noexcept nogil:
-    cdef uint32_t i
-    for i in range(service.source_count):
-        service.forgotten = max(service.forgotten, service.sources[i].forgotten)
-        source_free(service, service.sources[i])
-        service.sources[i] = NULL
-    service.source_count = 0
-    service.shed_until = service.last_seen
 
 
 # --- filing ---

@@ -102,7 +102,7 @@ cdef struct HealthService:
     int64_t last_seen           # latest one, not beyond now + 5 m when it came; INT64_MIN before the first
     uint32_t source_count
     Source *sources[SOURCES]
-    int64_t forgotten           # the latest of sources that were given back (health_forget)
+    uint32_t resources          # that refer to it; under SeriesTable.lock
     HealthSeries *series        # all that are bound, linked by their `next`
     int64_t shed_until          # newest point time in a slot that was dropped for want of memory; INT64_MIN none
     uint64_t dropped            # increments not counted for want of memory or of a slot that old

@@ -156,6 +156,8 @@ cdef void drop_resource(SeriesTable *table, uint32_t id) noexcept nogil:
     if is_last(&table.resources, id):
         # First: who is inside and sees 0 here is waited for before its strings go.
         store32_relaxed(&resource.dropped, 1)
+        if table.on_leave != NULL:
+            table.on_leave(table.context, table, resource)
         for i in range(resource.alias_count):
             table_remove(&table.resource_aliases, resource.aliases[i])
         release_pairs(table, resource.pairs, resource.pair_count)

@@ -111,8 +111,9 @@ cdef struct SeriesTable:
     uint64_t overflowed_points, baseline_points     # atomic: added to by producers
     # Called under the lock for each new series, before it is published (health); may be NULL.
     void (*on_new)(void *context, SeriesTable *table, Series *series) noexcept nogil
-    # Called under the lock when a series is evicted.
+    # Called under the lock when a series is evicted, and when a resource leaves, after all of its series.
     void (*on_evict)(void *context, SeriesTable *table, Series *series) noexcept nogil
+    void (*on_leave)(void *context, SeriesTable *table, Resource *resource) noexcept nogil
     void *context
 
 

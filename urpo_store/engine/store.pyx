@@ -9,11 +9,11 @@ from urpo_store.engine.atomics cimport (
 from urpo_store.engine.chunks cimport chunk_store_destroy, chunk_store_init
 from urpo_store.engine.epoch cimport EPOCH_SLOTS, epochs_destroy, epochs_init, epochs_release_all
 from urpo_store.engine.health cimport (
-    Health, health_bind, health_destroy, health_init, health_unbind,
+    Health, health_bind, health_destroy, health_init, health_leave, health_unbind,
 )
 from urpo_store.engine.ring cimport ring_destroy, ring_init
 from urpo_store.engine.series cimport series_table_destroy, series_table_init
-from urpo_store.engine.series_types cimport Series, SeriesTable
+from urpo_store.engine.series_types cimport Resource, Series, SeriesTable
 from urpo_store.engine.store cimport Staging, Store
 from urpo_store.engine.wire_memory cimport scan_destroy
 
@@ -38,6 +38,10 @@ cdef void series_created(void *context, SeriesTable *table, Series *series) noex
 
 cdef void series_evicted(void *context, SeriesTable *table, Series *series) noexcept nogil:
     health_unbind(<Health *>context, series)
+
+
+cdef void resource_left(void *context, SeriesTable *table, Resource *resource) noexcept nogil:
+    health_leave(<Health *>context, resource)
 
 
 cdef Store *store_open(uint64_t ring_slots, uint64_t memory_limit, uint32_t max_series, int64_t retention,
@@ -84,6 +88,7 @@ cdef Store *store_open(uint64_t ring_slots, uint64_t memory_limit, uint32_t max_
         return NULL
     store.table.on_new = series_created
     store.table.on_evict = series_evicted
+    store.table.on_leave = resource_left
     store.table.context = &store.health
     sem_init(&store.wake, 0, 0)
     sem_init(&store.room, 0, 0)
