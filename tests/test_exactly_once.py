@@ -8,6 +8,8 @@ requests 0, 1, ..., m in this order and nothing else, for some m >= a - 1.
 The same scaffolding runs first without threads, so that a failure with them means concurrency.
 """
 
+import contextlib
+import itertools
 import os
 import random
 import threading
@@ -165,6 +167,71 @@ def test_while_series_are_evicted(store):
     run_threads(store, producers=3, readers=2, seconds=max(SECONDS, 4), extra=churn)
     assert store.stats().evicted_series > 0
     assert store.stats().overflowed_series == 0
+
+
+def test_health_is_asked_for_while_services_come_and_go():
+    """Of a service that is being forgotten the answer is the right one, or none."""
+    stop = threading.Event()
+    newest = [""]
+    failures = []
+
+    def guarded(work, *arguments):
+        try:
+            while not stop.is_set():
+                work(*arguments)
+        except Exception as error:
+            failures.append(error)
+            stop.set()
+
+    def come(numbers, mark):
+        request = ExportMetricsServiceRequest()
+        names = [f"{mark}-{next(numbers)}" for _ in range(60)]
+        for name in names:
+            block = request.resource_metrics.add()
+            block.resource.attributes.add(key="service.name").value.string_value = name
+            metric = block.scope_metrics.add().metrics.add(
+                name="http.server.request.duration", unit="s"
+            )
+            metric.histogram.aggregation_temporality = 1
+            metric.histogram.data_points.add(
+                time_unix_nano=BASE,
+                start_time_unix_nano=BASE - 1,
+                count=1,
+                explicit_bounds=[1.0],
+                bucket_counts=[1, 0],
+            )
+        # They may come faster than they are given back; then there is no room for some, or for all.
+        with contextlib.suppress(MemoryError):
+            result = store.ingest(request.SerializeToString())
+            assert result.accepted + result.rejected == 60
+        newest[0] = names[0]
+
+    def go():
+        # As if so much later that every series is idle.
+        store._engine.evict_idle(700)
+        store.compress_cold()
+        store._engine.maintain()
+
+    def ask():
+        health = store.get_service_health(newest[0], "5m", at=BASE)
+        assert health is None or health.request_count in (None, 0, 1)
+
+    # So small that the services of two requests are too many to be remembered.
+    with urpo_store.open(retention=None, memory_limit="8MiB", ring_slots=1024) as store:
+        works = [(come, itertools.count(), mark) for mark in "ab"] + [(go,), (ask,)]
+        threads = [threading.Thread(target=guarded, args=work) for work in works]
+        for thread in threads:
+            thread.start()
+        stop.wait(SECONDS)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        assert not failures
+        go()
+        stats = store.stats()
+        assert stats.evicted_series > 1_000
+        # 130,000 names, remembered, would be beyond any limit here.
+        assert stats.index_bytes < 2 << 20
 
 
 def test_a_point_that_meets_the_eviction_of_its_idle_series_is_found(store):
