@@ -51,15 +51,15 @@ cdef Services *services_new(Account *account, uint64_t size) noexcept nogil:
     return services
 
 
-# The place of a service, or the empty one where it would stand.
-cdef void **place_of(Services *services, uint32_t service) noexcept nogil:
+# The place of a service, or the empty one where it would stand; and what was found there. Who holds no lock must
+# not look at the place again: by then it may be another's.
+cdef void **place_of(Services *services, uint32_t service, HealthService **found) noexcept nogil:
     # Ids are small and consecutive; the multiplication spreads them.
     cdef uint64_t i = <uint64_t>service * 0x9E3779B97F4A7C15u >> 32
-    cdef HealthService *found
     while True:
         # Acquire pairs with the release in health_service: a service that is seen is complete.
-        found = <HealthService *>load_ptr_acquire(&places(services)[i & services.mask])
-        if found == NULL or (found != removed() and found.id == service):
+        found[0] = <HealthService *>load_ptr_acquire(&places(services)[i & services.mask])
+        if found[0] == NULL or (found[0] != removed() and found[0].id == service):
             return &places(services)[i & services.mask]
         i += 1
 
@@ -84,10 +84,12 @@ cdef void health_destroy(Health *health) noexcept nogil:
 
 
 cdef HealthService *health_find(Health *health, uint32_t service) noexcept nogil:
+    cdef HealthService *found
     if service == 0:
         return NULL
-    # Acquire pairs with the release in grow: who sees the new table sees what was filled in.
-    return <HealthService *>load_ptr_acquire(place_of(<Services *>load_ptr_acquire(&health.services), service))
+    # Acquire pairs with the release in make_room: who sees the new table sees what was filled in.
+    place_of(<Services *>load_ptr_acquire(&health.services), service, &found)
+    return found
 
 
 cdef void free_table(void *context, void *item) noexcept nogil:
@@ -103,6 +105,7 @@ cdef int make_room(Health *health) noexcept nogil:
     cdef Services *services = <Services *>health.services
     cdef Services *larger
     cdef HealthService *service
+    cdef HealthService *found
     cdef uint64_t size = services.mask + 1
     cdef uint64_t i
     if 4 * (services.used + 1) <= 3 * size:
@@ -114,7 +117,7 @@ cdef int make_room(Health *health) noexcept nogil:
     for i in range(size):
         service = <HealthService *>places(services)[i]
         if service > removed():
-            place_of(larger, service.id)[0] = service
+            place_of(larger, service.id, &found)[0] = service
     larger.used = larger.alive = services.alive
     if epoch_retire(health.table.epochs, free_table, health.account, services, False) != 0:
         mem_free(health.account, larger)
@@ -125,6 +128,7 @@ cdef int make_room(Health *health) noexcept nogil:
 
 cdef HealthService *health_service(Health *health, uint32_t service) noexcept nogil:
     cdef HealthService *made = health_find(health, service)
+    cdef HealthService *found
     cdef Services *services
     cdef Entry *entry
     cdef Key key
@@ -145,7 +149,7 @@ cdef HealthService *health_service(Health *health, uint32_t service) noexcept no
         return NULL
     services.used += 1
     services.alive += 1
-    store_ptr_release(place_of(services, service), made)
+    store_ptr_release(place_of(services, service, &found), made)
     return made
 
 
@@ -206,6 +210,7 @@ cdef void health_unbind(Health *health, Series *series) noexcept nogil:
 
 cdef void health_leave(Health *health, Resource *resource) noexcept nogil:
     cdef HealthService *service = <HealthService *>resource.health
+    cdef HealthService *found
     cdef Services *services = <Services *>health.services
     if service == NULL:
         return
@@ -214,7 +219,7 @@ cdef void health_leave(Health *health, Resource *resource) noexcept nogil:
     if service.resources or 4 * load_relaxed(&health.account.bytes) <= health.table.memory_limit:
         return
     # Calls that are under way may still find it, or hold its resource.
-    store_ptr_release(place_of(services, service.id), removed())
+    store_ptr_release(place_of(services, service.id, &found), removed())
     services.alive -= 1
     table_release(&health.table.strings, service.id)
     # Without memory to remember it the record is lost to us, and still counted.
