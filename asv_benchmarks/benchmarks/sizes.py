@@ -83,46 +83,68 @@ Synthetic.track_ratio_to_pcodec.unit = "x"
 
 
 class Histograms:
-    """Cumulative histograms of 16 buckets that count 50 observations a step."""
+    """Histograms of 16 buckets that count 50 observations a step, cumulative or of each step alone."""
 
     series = 20
     steps = 960
+    bounds = 0.005 * 2.0 ** np.arange(15)
 
-    def setup(self):
+    def make(self, temporality):
+        """Sets `counts`, `columns` (sum, min and max, series by steps) and the times of the points."""
         random = np.random.default_rng(5)
-        bounds = np.array([0.005 * 2**i for i in range(15)])
-        self.layout = bounds.view(np.uint64).tolist()
-        shape = (self.series, self.steps, 50)
-        latencies = random.lognormal(-2.5, 1.0, shape).round(6)
-        buckets = np.searchsorted(bounds, latencies)
-        counts = np.array([(buckets == bucket).sum(2) for bucket in range(16)])
-        self.counts = counts.transpose(1, 2, 0).cumsum(1)
-        self.sums = latencies.sum(2).cumsum(1)
+        latencies = random.lognormal(-2.5, 1.0, (self.series, self.steps, 50)).round(6)
+        buckets = np.searchsorted(self.bounds, latencies)
+        self.counts = np.stack([(buckets == bucket).sum(2) for bucket in range(16)], axis=2)
+        self.columns = {"sum": latencies.sum(2), "min": latencies.min(2), "max": latencies.max(2)}
         self.times = 1_700_000_000_000_000_000 + np.arange(self.steps) * 10**9
+        self.starts = self.times - 10**9
+        if temporality == "cumulative":
+            self.starts[:] = self.starts[0]
+            self.counts = self.counts.cumsum(1)
+            running = {"sum": np.add, "min": np.minimum, "max": np.maximum}
+            for name, values in self.columns.items():
+                self.columns[name] = running[name].accumulate(values, 1)
 
-    def stored(self, sums):
+    def stored(self, *names):
+        """Bytes of all points with these columns; the others are absent and take nothing."""
+        layout = self.bounds.view(np.uint64).tolist()
+        absent = np.zeros((self.series, self.steps))
+        columns = [self.columns[n] if n in names else absent for n in ("sum", "min", "max")]
+        doubles = np.stack(columns, axis=2).view(np.uint64)
+        rows = np.concatenate([doubles, self.counts.astype(np.uint64)], axis=2).tolist()
         buffers = SeriesBuffers([HISTOGRAM] * self.series)
         for step in range(self.steps):
+            time, start = int(self.times[step]), int(self.starts[step])
             for series in range(self.series):
-                buckets = self.counts[series, step].tolist()
-                row = [int(sums[series, step].view(np.uint64)), 0, 0, *buckets]
-                taken = buffers.append_point(
-                    series, int(self.times[step]), 1, sum(buckets), 0, self.layout, row
-                )
+                row = rows[series][step]
+                taken = buffers.append_point(series, time, start, sum(row[3:]), 0, layout, row)
                 assert taken
         for series in range(self.series):
             buffers.seal(series)
-        return buffers.counters()["chunk_bytes"] / (self.series * self.steps)
+        counters = buffers.counters()
+        assert counters["points"] == self.series * self.steps
+        return counters["chunk_bytes"]
+
+
+class HistogramBuckets(Histograms):
+    """All of a cumulative histogram but its sum, min and max."""
 
     def track_buckets_and_count(self):
-        """With a sum that never changes, so that it takes next to nothing."""
-        return self.stored(np.zeros_like(self.sums))
-
-    def track_sum_over_pcodec(self):
-        """What the sums add, over pcodec's bytes for them."""
-        added = self.stored(self.sums) - self.track_buckets_and_count()
-        return added * self.series * self.steps / sum(map(pcodec_bytes, self.sums))
+        self.make("cumulative")
+        return self.stored() / (self.series * self.steps)
 
 
-Histograms.track_buckets_and_count.unit = "bytes/point, clocks included"
-Histograms.track_sum_over_pcodec.unit = "x"
+class HistogramColumns(Histograms):
+    """What the sums, the least or the greatest observations add, over pcodec's bytes for them."""
+
+    params = (["sum", "min", "max"], ["cumulative", "delta"])
+    param_names = ("column", "temporality")
+
+    def track_ratio_to_pcodec(self, column, temporality):
+        self.make(temporality)
+        added = self.stored(column) - self.stored()
+        return added / sum(map(pcodec_bytes, self.columns[column]))
+
+
+HistogramBuckets.track_buckets_and_count.unit = "bytes/point, clocks included"
+HistogramColumns.track_ratio_to_pcodec.unit = "x"
