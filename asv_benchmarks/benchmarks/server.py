@@ -5,10 +5,13 @@ import os
 import re
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
+
+import urpo_store
 
 from .common import Mix
 
@@ -67,6 +70,15 @@ def send_grpc(port: int, requests) -> None:
                 raise RuntimeError("a point was refused")
 
 
+def assert_stored(http_port: int, points: int) -> None:
+    """Waits until the ring is empty; then each point has been stored, once, by what the server says."""
+    with urpo_store.open(f"http://127.0.0.1:{http_port}") as storage:
+        # Only who drains finds out which points were there already.
+        while (stats := storage.stats()).ring_points:
+            time.sleep(0.01)
+    assert (stats.accepted_points, stats.points) == (points, points), stats
+
+
 class Server:
     """Health, compression and the Python around the engine included; the mix."""
 
@@ -80,8 +92,10 @@ class Server:
         with serving() as (pid, http_port, grpc_port):
             send, port = (send_http, http_port) if transport == "http" else (send_grpc, grpc_port)
             send(port, requests[:2])
+            assert_stored(http_port, 2 * points)
             before = cpu_seconds(pid)
             send(port, requests[2:])
+            assert_stored(http_port, (2 + count) * points)
             return (cpu_seconds(pid) - before) / (count * points) * 1e9
 
     track_cpu_ns_per_point.unit = "ns"
