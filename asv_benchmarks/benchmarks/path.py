@@ -245,23 +245,29 @@ def send_all(store, batch):
     return time.thread_time()
 
 
+def of_two_exporters(series, count):
+    """Requests of each: the second one has services of its own."""
+    first = requests(series, count)
+    return [first, [each.replace(b"service-", b"server--") for each in first]]
+
+
 class TwoThreads:
     """Processor time a point while another thread ingests too, over that of one thread alone.
 
-    Each has 500 series of its own. The ring has room for all, so that nobody drains.
+    Each has 500 series of its own. The ring has room for all twice (a point takes a slot, a histogram
+    of 15 bounds ten), for a drain is called when half of it is full: so nobody drains.
     """
 
     timeout = 120
 
     def setup(self):
-        first = requests(500, 60, histograms=False)
-        self.batches = [first, [each.replace(b"service-", b"server--") for each in first]]
+        self.batches = of_two_exporters(500, 60)
 
     def cpu(self, batches):
         """Nanoseconds of processor time a point, the best of five."""
         found = []
         for _ in range(5):
-            store = urpo_store.open(retention=None, ring_slots=1 << 17, drain_interval="1h")
+            store = urpo_store.open(retention=None, ring_slots=1 << 19, drain_interval="1h")
             for batch in batches:
                 store.ingest(batch[0])
             barrier = threading.Barrier(len(batches))
@@ -278,7 +284,8 @@ class TwoThreads:
             for thread in threads:
                 thread.join()
             sent = sum(500 * (len(batch) - 1) for batch in batches)
-            assert store.stats().accepted_points == sent + 500 * len(batches)
+            stats = store.stats()
+            assert stats.accepted_points == stats.ring_points == sent + 500 * len(batches)
             store.close()
             found.append(sum(times) / sent * 1e9)
         return min(found)
@@ -290,19 +297,23 @@ class TwoThreads:
 
 
 class Sustained:
-    """Two threads, compression in the background: points a second from first byte to all sealed."""
+    """Two threads, compression in the background: points a second from first byte to all sealed.
 
+    So many series each, a million points in all: the budget is that of 500. With more series each has
+    fewer points, so that more of the time goes into making series, and into chunks that are not full.
+    """
+
+    params = ([500, 5_000, 10_000],)
+    param_names = ("series of each",)
     timeout = 300
-    count = 1_000
+    points = 1_000_000
 
-    def setup_cache(self):
-        # Two exporters: the second one has services of its own.
-        first = requests(500, self.count)
-        return [first, [each.replace(b"service-", b"server--") for each in first]]
+    def setup(self, series):
+        self.batches = of_two_exporters(series, self.points // 2 // series)
 
-    def track_points_per_second(self, batches):
+    def track_points_per_second(self, series):
         store = open_store()
-        threads = [threading.Thread(target=send_all, args=(store, batch)) for batch in batches]
+        threads = [threading.Thread(target=send_all, args=(store, each)) for each in self.batches]
         begin = time.perf_counter()
         for thread in threads:
             thread.start()
@@ -310,15 +321,22 @@ class Sustained:
             thread.join()
         store.compress_cold()
         took = time.perf_counter() - begin
-        sent = 500 * sum(len(batch) for batch in batches)
-        assert store.stats().points == sent
+        assert store.stats().points == self.points
         store.close()
-        return sent / took
+        return self.points / took
 
     track_points_per_second.unit = "points/s"
 
-    def track_longest_call(self, batches):
-        """p99.99 of the calls of two threads, less that of a third that only sleeps."""
+
+class LongestCall:
+    """p99.99 of the calls of two threads of 500 series each, less that of a third that only sleeps."""
+
+    timeout = 300
+
+    def setup(self):
+        self.batches = of_two_exporters(500, 1_000)
+
+    def track_longest_call(self):
         store = open_store()
         stop = threading.Event()
         calls, sleeps = [], []
@@ -336,7 +354,7 @@ class Sustained:
                 sleeps.append(time.perf_counter() - begin - 0.001)
 
         control = threading.Thread(target=sleep)
-        threads = [threading.Thread(target=send, args=(batch,)) for batch in batches]
+        threads = [threading.Thread(target=send, args=(batch,)) for batch in self.batches]
         for thread in (control, *threads):
             thread.start()
         for thread in threads:
@@ -344,7 +362,7 @@ class Sustained:
         stop.set()
         control.join()
         store.close()
-        assert len(calls) == sum(map(len, batches))
+        assert len(calls) == sum(map(len, self.batches))
         return 1e3 * (sorted(calls)[-1 - len(calls) // 10_000] - max(sleeps))
 
     track_longest_call.unit = "ms"
