@@ -324,6 +324,7 @@ def run_threads(store, producers, readers, seconds, extra=None):
     if failures:
         raise failures[0]
     assert len(checks) == readers and min(checks) > 0, "a reader never ran"
+    assert store._engine.full_tails_sealed() > 0, "no full tail was sealed beside the drain"
     for sender in senders:
         assert sender.acked > 0, "a producer never ran"
         for series in range(SERIES):

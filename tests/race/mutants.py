@@ -15,6 +15,7 @@ RING = f"{ENGINE}/ring"
 EPOCH = f"{ENGINE}/epoch"
 DRAIN = f"{ENGINE}/drain"
 SCAN = f"{ENGINE}/scan"
+FULL_TAILS = f"{ENGINE}/full_tails"
 
 
 class Mutant(NamedTuple):
@@ -41,4 +42,6 @@ MUTANTS = [
     Mutant("RECLAIM_HELD", "epoch", EPOCH, "items are freed though a reader is inside"),
     Mutant("RELEASE_EARLY", "engine", DRAIN, "tail is moved before the points are appended"),
     Mutant("WATERMARK_EARLY", "engine", SCAN, "the watermark is ahead of the chunks taken with it"),
+    Mutant("FULL_UNLOCKED", "engine", FULL_TAILS, "a chunk is put in its place without the lock"),
+    Mutant("FULL_FREED", "engine", FULL_TAILS, "a stream is freed though a reader may be at it"),
 ]

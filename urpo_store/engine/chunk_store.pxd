@@ -85,6 +85,7 @@ cdef struct ChunkStore:
     uint64_t evicted_points     # dropped for want of memory, or with their series
     uint64_t expired_points     # older than the retention
     uint64_t dropped_exemplars
+    uint64_t full_sealed        # full tails that workers put in their place
     uint64_t exemplar_room      # bytes allocated for exemplars; under the lock
 
 # A chunk that a fold leads to: a new one, or one that stays.

@@ -288,6 +288,13 @@ cdef class Engine:
         self.leave()
         return evicted
 
+    def full_tails_sealed(self):
+        """How many full tails were sealed outside the drain lock. For tests."""
+        cdef Store *store = self.enter()
+        cdef uint64_t sealed = load_relaxed(&store.chunks.full_sealed)
+        self.leave()
+        return sealed
+
     def compress_cold(self):
         """Drain the ring and seal every open chunk."""
         cdef Store *store = self.enter()

@@ -13,6 +13,7 @@ from urpo_store.engine.chunk_store cimport (
 from urpo_store.engine.clock cimport block_number, clock_release, gather_times
 from urpo_store.engine.epoch cimport epoch_retire
 from urpo_store.engine.layout cimport layout_data, layout_intern, layout_release
+from urpo_store.engine.mutants cimport MUTANT_FULL_FREED, MUTANT_FULL_UNLOCKED
 from urpo_store.engine.rows cimport Rows, rows_clear, rows_free, rows_init
 from urpo_store.engine.sealing cimport chunk_limit, room_for_chunks, tail_reset
 from urpo_store.engine.tail cimport Tail, tail_decode, tail_view
@@ -25,6 +26,7 @@ cdef enum:
 cdef void full_init(ChunkStore *store) noexcept nogil:
     store.full_count = store.full_spares = store.full_made = 0
     store.sealer_count = store.idle_count = 0
+    store.full_sealed = 0
     pthread_mutex_init(&store.full_lock, NULL)
 
 
@@ -179,7 +181,9 @@ cdef int put_in_place(ChunkStore *store, FullTail *full, Chunk *chunk) noexcept 
     add_relaxed(&store.chunk_count, 1)
     add_relaxed(&store.chunk_bytes, chunk_size(chunk))
     # Who looked at the series before it was taken aside may still read the stream.
-    if full.view.bytes != NULL:
+    if MUTANT_FULL_FREED:
+        mem_free(store.account, <void *>full.view.bytes)
+    elif full.view.bytes != NULL:
         epoch_retire(store.epochs, free_block, store.account, <void *>full.view.bytes, False)
     return 0
 
@@ -284,7 +288,8 @@ cdef bint full_seal_some(ChunkStore *store) noexcept nogil:
     for i in range(count):
         chunks[i] = encode(sealer.work, &sealer.rows, taken[i])
     if count:
-        pthread_mutex_lock(&store.lock)
+        if not MUTANT_FULL_UNLOCKED:
+            pthread_mutex_lock(&store.lock)
         for i in range(count):
             if taken[i].gone:
                 mem_free(store.account, chunks[i])
@@ -295,8 +300,11 @@ cdef bint full_seal_some(ChunkStore *store) noexcept nogil:
                 taken[i].held = False
                 pthread_mutex_unlock(&store.full_lock)
                 continue
+            else:
+                add_relaxed(&store.full_sealed, 1)
             full_free(store, taken[i])
-        pthread_mutex_unlock(&store.lock)
+        if not MUTANT_FULL_UNLOCKED:
+            pthread_mutex_unlock(&store.lock)
     pthread_mutex_lock(&store.full_lock)
     store.idle[store.idle_count] = sealer
     store.idle_count += 1

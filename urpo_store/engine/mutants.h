@@ -34,5 +34,11 @@
 #ifndef MUTANT_RECLAIM_HELD
 #define MUTANT_RECLAIM_HELD 0
 #endif
+#ifndef MUTANT_FULL_UNLOCKED
+#define MUTANT_FULL_UNLOCKED 0
+#endif
+#ifndef MUTANT_FULL_FREED
+#define MUTANT_FULL_FREED 0
+#endif
 
 #endif

@@ -6,3 +6,5 @@ cdef extern from "mutants.h" nogil:
     const bint MUTANT_WATERMARK_EARLY
     const bint MUTANT_LEAVE_RELAXED
     const bint MUTANT_RECLAIM_HELD
+    const bint MUTANT_FULL_UNLOCKED
+    const bint MUTANT_FULL_FREED
