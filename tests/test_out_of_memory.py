@@ -1,11 +1,15 @@
 """The engine's allocator fails at the n-th call, for every n of a script.
 
 The script has all kinds of points, late and sent again, exemplars, bounds that change, sealing, queries and
-health. Chunks, full tails, series, health and overflow have scripts of their own in tests/engine.
+health; another one evicts idle series that come back, a third makes room at the memory limit. Chunks, full
+tails, series, health and overflow have scripts of their own in tests/engine.
 
 Whatever fails says so, with MemoryError or a refused point; nothing crashes; and once there is memory
 again the store answers as if nothing had happened, for all that it had accepted.
 """
+
+import contextlib
+import random
 
 import numpy as np
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
@@ -20,17 +24,17 @@ SECOND = 10**9
 ROUNDS = 5
 
 
-def request(step: int) -> bytes:
+def request(step: int, service: str = "shop") -> bytes:
     """A gauge, a counter, a histogram, an exponential histogram and a summary at one time."""
     message = ExportMetricsServiceRequest()
     block = message.resource_metrics.add()
-    block.resource.attributes.add(key="service.name").value.string_value = "shop"
+    block.resource.attributes.add(key="service.name").value.string_value = service
     scope = block.scope_metrics.add()
     time = BASE + step * SECOND
     common = {"time_unix_nano": time, "start_time_unix_nano": BASE - 1}
 
     def named(point):
-        point.attributes.add(key="k").value.string_value = "v"
+        point.attributes.add(key="k").value.string_value = service
 
     named(
         scope.metrics.add(name="g").gauge.data_points.add(time_unix_nano=time, as_double=step / 10)
@@ -68,10 +72,11 @@ METRICS = ("g", "c", "http.server.request.duration", "e", "q")
 STEPS = (1, 2, 4, 3, 5, 5)
 
 
-def query_all(store) -> dict[str, list[int]]:
+def query_all(store, service: str = "shop") -> dict[str, list[int]]:
     found = {}
     for name in METRICS:
-        table = store.query_metrics(MetricQuery(name, start=0, end=BASE + 100 * SECOND))
+        query = MetricQuery(name, service=service, start=0, end=BASE + 100 * SECOND)
+        table = store.query_metrics(query)
         found[name] = [time for series in table for time in series.timestamps.tolist()]
     return found
 
@@ -145,3 +150,163 @@ def test_no_memory_at_any_moment():
     # The script allocates a few hundred times, and most failures are noticed by whoever called.
     assert n > 150
     assert tried > n / 2
+
+
+# Of which service a request is sent at which step, or what else is done.
+EVICTION = (
+    ("shop", 1),
+    ("cart", 1),
+    "seal",
+    "evict",
+    # One comes back, with another one that is new; what they had sent waits for the drain when they go.
+    ("shop", 2),
+    ("bank", 2),
+    ("shop", 3),
+    "evict",
+    ("shop", 4),
+    "seal",
+    ("cart", 4),
+    "make room",
+    ("shop", 5),
+    ("bank", 5),
+)
+SERVICES = ("shop", "cart", "bank")
+LATER = 700  # seconds: by then every series of the script is idle
+
+
+def eviction_script(store) -> tuple[int, int]:
+    """Series go idle, are evicted and come back; (points accepted, how often there was no memory)."""
+    accepted = failed = 0
+    for step in EVICTION:
+        try:
+            if step == "seal":
+                store.compress_cold()
+            elif step == "evict":
+                store._engine.evict_idle(LATER)
+            elif step == "make room":
+                store._engine.maintain(LATER)
+            else:
+                service, number = step
+                result = store.ingest(request(number, service))
+                accepted += result.accepted
+                failed += result.rejected
+                store.get_service_health(service, window="1h", at=BASE + 6 * SECOND)
+        except MemoryError:
+            failed += 1
+    return accepted, failed
+
+
+def test_no_memory_at_any_moment_while_idle_series_are_evicted():
+    n = noticed = 0
+    while True:
+        n += 1
+        store = urpo_store.open(retention=None, ring_slots=1024, drain_interval="1h")
+        strings = store.stats().strings
+        before = store._engine.fail_allocation(n)
+        accepted, failed = eviction_script(store)
+        done = store._engine.fail_allocation(0) - before < n
+        noticed += failed > 0
+        # With memory again: each point is held, or counted among those that went with their series.
+        store.compress_cold()
+        stats = store.stats()
+        assert stats.accepted_points == accepted, f"call {n}"
+        assert stats.points + stats.evicted_points == accepted, f"call {n}"
+        assert stats.evicted_series > 0, f"call {n}"
+        held = sum(
+            len(times) for service in SERVICES for times in query_all(store, service).values()
+        )
+        # At most one series was forgotten with its points, as limbo had no room for it.
+        assert 0 <= stats.points - held <= len(STEPS), f"call {n}"
+        if done:
+            assert (failed, held) == (0, stats.points)
+        # All of them go once more, and come back as if they were new.
+        store._engine.evict_idle(LATER)
+        store.compress_cold()
+        # Health still knows the names of services, for what is late.
+        left = store.stats()
+        assert (left.series, left.strings) == (0, strings + len(SERVICES)), f"call {n}"
+        assert store.services() == [], f"call {n}"
+        for service in SERVICES:
+            for step in STEPS:
+                result = store.ingest(request(step, service))
+                assert (result.accepted, result.message) == (len(METRICS), ""), (
+                    f"call {n}: {result}"
+                )
+        store.compress_cold()
+        for service in SERVICES:
+            for name, times in query_all(store, service).items():
+                assert times == [BASE + step * SECOND for step in (1, 2, 3, 4, 5)], (
+                    f"call {n}: {name}"
+                )
+        assert store.stats().series == len(SERVICES) * len(METRICS), f"call {n}"
+        store.close()
+        if done:
+            break
+    assert n > 150
+    assert noticed > n / 2
+
+
+def crowded_request(step: int) -> bytes:
+    """Ten points each of 100 gauges that hardly compress."""
+    chance = random.Random(step)
+    message = ExportMetricsServiceRequest()
+    block = message.resource_metrics.add()
+    block.resource.attributes.add(key="service.name").value.string_value = "crowd"
+    gauge = block.scope_metrics.add().metrics.add(name="g").gauge
+    for i in range(1_000):
+        point = gauge.data_points.add(time_unix_nano=BASE + (10 * step + i // 100) * SECOND)
+        point.as_double = chance.random()
+        point.attributes.add(key="n").value.int_value = i % 100
+    return message.SerializeToString()
+
+
+CROWD = [crowded_request(step) for step in range(44)]
+
+
+def crowd(limit: int):
+    """A store that has taken in most of the requests; the next ones go beyond the limit."""
+    store = urpo_store.open(
+        retention=None, ring_slots=4096, drain_interval="1h", memory_limit=limit
+    )
+    for each in CROWD[:-4]:
+        assert store.ingest(each).accepted == 1_000
+        store._engine.drain()
+    return store
+
+
+def test_no_memory_at_any_moment_while_room_is_made(monkeypatch):
+    """At the memory limit open chunks are sealed, and the oldest points go."""
+    # So that little has to be sent.
+    monkeypatch.setattr("urpo_store.options.MINIMUM_MEMORY", 0)
+    with crowd(1 << 30) as store:
+        limit = store.stats().memory_bytes
+    n = 0
+    while True:
+        n += 1
+        store = crowd(limit)
+        accepted = store.stats().points
+        before = store._engine.fail_allocation(n)
+        for each in CROWD[-4:]:
+            with contextlib.suppress(MemoryError):
+                accepted += store.ingest(each).accepted
+            store._engine.drain()
+            store._engine.maintain()
+        done = store._engine.fail_allocation(0) - before < n
+        assert store.stats().accepted_points == accepted, f"call {n}"
+        # With memory again: the limit holds, and what is new is kept.
+        assert store.ingest(crowded_request(len(CROWD))).accepted == 1_000, f"call {n}"
+        store.compress_cold()
+        stats = store.stats()
+        assert stats.memory_bytes <= limit, f"call {n}"
+        assert stats.points + stats.evicted_points == accepted + 1_000, f"call {n}"
+        assert stats.evicted_points > 1_000, f"call {n}"
+        table = store.query_metrics(MetricQuery("g", start=0, end=BASE + 10**6 * SECOND))
+        assert sum(map(len, table)) == stats.points, f"call {n}"
+        newest = BASE + (10 * len(CROWD) + np.arange(10)) * SECOND
+        for series in table:
+            assert np.array_equal(series.timestamps[-10:], newest), f"call {n}"
+        store.close()
+        if done:
+            assert accepted == 1_000 * len(CROWD)
+            break
+    assert n > 50
