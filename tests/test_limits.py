@@ -14,6 +14,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 import urpo_store
 from urpo_store import Aggregation, MetricQuery
 from urpo_store.advice import losses
+from urpo_store.engine.reader import Reader
 
 LIMIT = 16 << 20
 
@@ -194,7 +195,7 @@ def test_memory_that_a_reader_holds_is_not_exceeded_but_waited_for():
         return store.ingest(request.SerializeToString()).accepted
 
     with urpo_store.open(retention=None, memory_limit=limit) as store:
-        reader = store._engine.reader()
+        reader = Reader(store._engine)
         highest = 0
         with pytest.raises(MemoryError, match="memory_limit=8388608 is reached, and queries"):
             for _ in range(200):

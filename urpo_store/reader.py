@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from .engine.core import Reader
+from .engine.reader import Reader
 from .model import AttributeValue, Exemplar, MetricKind, Scope, SeriesInfo
 from .query.source import Layout, Scanned, Stream, UInt32Array
 

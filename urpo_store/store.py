@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from .engine.core import REASONS, Engine
+from .engine.reader import Reader
 from .errors import QueryError
 from .model import (
     Duration,
@@ -116,7 +117,7 @@ class MetricStore:
 
     def query_metrics(self, query: MetricQuery) -> MetricTable:
         """Answer a range query; raises QueryError if it cannot be answered as asked."""
-        with StoreReader(self._engine.reader()) as reader:
+        with StoreReader(Reader(self._engine)) as reader:
             return evaluate(reader, query, time.time_ns())
 
     def get_service_health(
@@ -136,7 +137,7 @@ class MetricStore:
             return None
         if fields is None:
             # Outside what the ingest path keeps: answered from the stored points.
-            with StoreReader(self._engine.reader()) as reader:
+            with StoreReader(Reader(self._engine)) as reader:
                 streams = reader.all_streams(service)
                 fields = replayed_health(reader, streams, service, length, moment)
         return ServiceHealthMetrics(service, *fields)
@@ -152,7 +153,7 @@ class MetricStore:
 
     def metrics(self, service: str | None = None) -> list[MetricInfo]:
         """All metrics, or those of one service, sorted by name."""
-        with StoreReader(self._engine.reader()) as reader:
+        with StoreReader(Reader(self._engine)) as reader:
             return sorted(
                 (
                     MetricInfo(
@@ -171,7 +172,7 @@ class MetricStore:
     def series(self, query: MetricQuery) -> list[SeriesInfo]:
         """The stored series that `query` selects, at most `limit` (its times and aggregation are
         not used)."""
-        with StoreReader(self._engine.reader()) as reader:
+        with StoreReader(Reader(self._engine)) as reader:
             ids = (series for stream in select(reader, query) for series in stream.ids)
             return [reader.identity(int(series)) for series in islice(ids, query.limit)]
 
@@ -179,7 +180,7 @@ class MetricStore:
         """Exemplars within the query's range of the series it selects, oldest first."""
         start, end = parse_range(query, time.time_ns())
         found: list[tuple[int, SeriesExemplar]] = []
-        with StoreReader(self._engine.reader()) as reader:
+        with StoreReader(Reader(self._engine)) as reader:
             for stream in select(reader, query):
                 for index, exemplar in reader.exemplars(stream.ids, start, end):
                     info = reader.identity(int(stream.ids[index]))

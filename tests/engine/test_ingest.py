@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers.engines import make_engine, request_of
 
+from urpo_store.engine.reader import Reader
 from urpo_store.errors import DecodeError, StoreClosedError
 
 EVER = (0, 2**62)
@@ -19,7 +20,7 @@ def engine():
 
 
 def read(engine, metric="m"):
-    reader = engine.reader()
+    reader = Reader(engine)
     try:
         (stream,) = reader.streams(metric)
         return stream[-1], reader.scan(stream[-1], *EVER, False)
@@ -117,15 +118,17 @@ def test_closed_engines_say_so():
     engine.close()
     # What was read outlives the store.
     assert columns[4].tolist() == [0, 1, 2, 3, 4]
-    for call in (engine.stats, engine.drain, engine.compress_cold, engine.reader, engine.services):
+    for call in (engine.stats, engine.drain, engine.compress_cold, engine.services):
         with pytest.raises(StoreClosedError, match="open another"):
             call()
+    with pytest.raises(StoreClosedError, match="open another"):
+        Reader(engine)
 
 
 def test_close_waits_for_readers():
     engine = make_engine()
     engine.ingest(request_of(5).SerializeToString())
-    reader = engine.reader()
+    reader = Reader(engine)
     closer = threading.Thread(target=engine.close)
     closer.start()
     assert len(reader.streams("m")) == 1

@@ -12,8 +12,10 @@ cdef void attribute_column(SeriesTable *table, const uint32_t *ids, size_t count
 cdef void service_column(SeriesTable *table, const uint32_t *ids, size_t count, uint32_t *out) noexcept nogil
 cdef void resource_column(SeriesTable *table, const uint32_t *ids, size_t count, uint32_t *out) noexcept nogil
 cdef void scope_column(SeriesTable *table, const uint32_t *ids, size_t count, uint32_t *out) noexcept nogil
-# The id of a string (a key, or a canonical value); 0: not known.
+# The id of a string (a key, or a canonical value), of a text, or of exactly this typed value; 0: not known.
 cdef uint32_t find_string(SeriesTable *table, bytes text)
+cdef uint32_t find_text(SeriesTable *table, str text) except? 0
+cdef uint32_t find_value(SeriesTable *table, object value) except? 0
 cdef bytes string_bytes(SeriesTable *table, uint32_t id)
 # [(name, kind, temporality, monotonic, unit, description, ids)] of all metrics, or of those of a name.
 cdef list catalog_streams(SeriesTable *table, str name)

@@ -14,7 +14,7 @@ from urpo_store.engine.series_types cimport (
     Metric, Resource, Scope, Series, metric_get, resource_get, scope_get, series_get,
 )
 
-from urpo_store.engine.values import decode_value
+from urpo_store.engine.values import decode_value, encode_value
 
 
 cdef void attribute_column(SeriesTable *table, const uint32_t *ids, size_t count, uint32_t key, uint32_t *out) noexcept nogil:
@@ -54,6 +54,22 @@ cdef uint32_t find_string(SeriesTable *table, bytes text):
     return table_find(&table.strings, &key)
 
 
+# Text with half of a surrogate pair has no UTF-8, and so nothing that is stored has it.
+
+cdef uint32_t find_text(SeriesTable *table, str text) except? 0:
+    try:
+        return find_string(table, text.encode())
+    except UnicodeEncodeError:
+        return 0
+
+
+cdef uint32_t find_value(SeriesTable *table, object value) except? 0:
+    try:
+        return find_string(table, encode_value(value))
+    except UnicodeEncodeError:
+        return 0
+
+
 cdef bytes string_bytes(SeriesTable *table, uint32_t id):
     cdef Entry *entry = table_get(&table.strings, id) if id else NULL
     if entry == NULL:
@@ -91,7 +107,7 @@ cdef list catalog_streams(SeriesTable *table, str name):
     cdef list found = []
     cdef uint32_t[::1] view
     if name is not None:
-        name_id = find_string(table, name.encode())
+        name_id = find_text(table, name)
         if name_id == 0:
             return []
     for id in metric_ids(table, name_id):

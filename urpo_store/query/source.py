@@ -1,6 +1,6 @@
 """What a query reads from: a `Reader` over the stored series.
 
-The embedded store's reader is `urpo_store.engine.core.Reader`. Ids (of series, of values) mean
+The embedded store's reader is `urpo_store.engine.reader.Reader`. Ids (of series, of values) mean
 something only while their reader is open. Columns are numpy arrays with one element a series, in
 the order of the `ids` that were asked for, so that filters and groups are array operations.
 """

@@ -1,0 +1,55 @@
+"""How queries read the store."""
+
+from typing import final
+
+import numpy as np
+import numpy.typing as npt
+
+from urpo_store.engine.core import Engine
+from urpo_store.model import Attributes, AttributeValue
+
+_UInt32 = npt.NDArray[np.uint32]
+_UInt64 = npt.NDArray[np.uint64]
+_Int64 = npt.NDArray[np.int64]
+
+@final
+class Reader:
+    """A way into the stored series; the methods are described in reader.pyx."""
+
+    def __new__(cls, engine: Engine) -> Reader: ...
+    def close(self) -> None: ...
+    def streams(self, metric: str | None) -> list[tuple[str, int, int, int, str, str, _UInt32]]: ...
+    def attribute_column(self, ids: _UInt32, key: str) -> _UInt32: ...
+    def service_column(self, ids: _UInt32) -> _UInt32: ...
+    def resource_column(self, ids: _UInt32) -> _UInt32: ...
+    def scope_column(self, ids: _UInt32) -> _UInt32: ...
+    def find_value(self, value: AttributeValue) -> int: ...
+    def value(self, value_id: int) -> AttributeValue: ...
+    def identity(
+        self, series_id: int
+    ) -> tuple[
+        str,
+        int,
+        int,
+        int,
+        str,
+        str,
+        Attributes,
+        Attributes,
+        tuple[str, str, str, Attributes],
+    ]: ...
+    def scan(
+        self, ids: _UInt32, start: int, end: int, predecessor: bool
+    ) -> tuple[
+        _Int64,
+        _Int64,
+        _Int64,
+        _Int64,
+        _UInt64,
+        _UInt32,
+        _UInt32 | None,
+        _UInt64 | None,
+        _UInt64 | None,
+        list[tuple[_UInt64, int]],
+    ]: ...
+    def exemplars(self, ids: _UInt32, start: int, end: int) -> list[tuple[int, int, bytes]]: ...
