@@ -165,6 +165,18 @@ def test_a_point_without_temporality_is_refused_though_its_message_ends_like_one
     assert store.stats().points == 1
 
 
+def test_what_was_noted_of_a_refused_metric_is_noted_of_the_next_one(store):
+    """Its points looked like those of a known series until its end; health hears of the gauge at their time."""
+    says = varint(2 << 3) + b"\x01"
+    store.ingest(request(total("t", [point(BASE, 1)], behind=says), gauge("g", [point(BASE, 1)])))
+    time = BASE + 1_000_000_000
+    result = store.ingest(
+        request(total("t", [point(time, LOOKS_LIKE_DELTA)]), gauge("g", [point(time, 2)]))
+    )
+    assert (result.accepted, result.rejected) == (1, 1)
+    assert store.get_service_health("s", "5m", at=time).last_seen == time
+
+
 def test_attributes_that_go_on_behind_the_expected_ones(store):
     """The bytes expected are a prefix of those that come."""
     short, long = (attribute("a", 1),), (attribute("a", 1), attribute("b", 2))
