@@ -97,12 +97,12 @@ def test_1000_connections_over_grpc(served):
 
 # --- too slow ------------------------------------------------------------------------------------
 
-IMPATIENT = """
+PROGRAM = """
 import threading, urpo_store
 from urpo_store.receiver import Limits, Server
-limits = Limits(header_seconds=0.5, body_seconds=0.5, answer_seconds=0.5)
+limits = Limits({})
 with urpo_store.open() as store, Server(store, grpc_port=0, http_port=0, limits=limits) as server:
-    print(f"{server.grpc_address} (gRPC) and {server.http_address} (HTTP)", flush=True)
+    print(server.grpc_address, "(gRPC) and", server.http_address, "(HTTP)", flush=True)
     threading.Event().wait()
 """
 
@@ -110,7 +110,8 @@ with urpo_store.open() as store, Server(store, grpc_port=0, http_port=0, limits=
 @pytest.fixture(scope="module")
 def impatient():
     """A server like that of `serve`, with limits that a test can wait for."""
-    with serving(program=("-c", IMPATIENT)) as (process, url, grpc_port):
+    limits = "header_seconds=0.5, body_seconds=0.5, answer_seconds=0.5"
+    with serving(program=("-c", PROGRAM.format(limits))) as (process, url, grpc_port):
         yield Served(process, url, grpc_port)
 
 
@@ -227,6 +228,59 @@ def test_clients_of_grpc_that_do_not_shake_hands_are_hung_up_on(impatient, begin
             last = frames(received)[-1]
             assert last.kind == GOAWAY
             assert not begin or last.error == SETTINGS_TIMEOUT
+
+
+# --- too large, together -------------------------------------------------------------------------
+
+BODY, ROOM = 8 * MIB, 4  # bodies of this size, and so many of them at a time
+
+
+@pytest.fixture(scope="module")
+def cramped():
+    limits = f"request_bytes={BODY}, bodies_bytes={ROOM * BODY}"
+    with serving(program=("-c", PROGRAM.format(limits))) as (process, url, grpc_port):
+        yield Served(process, url, grpc_port)
+
+
+def test_bodies_that_stop_before_their_end_share_a_room(cramped):
+    """The largest go when it is full; those that stay keep no others out, but one more has to go."""
+    sent = POST + b"Content-Length: %d\r\n\r\n" % BODY + bytes(BODY - 1)
+    count, refused = 100, cramped.storage.receiver().refused.get("http 503", 0)
+    with cramped.unharmed(3 * ROOM * BODY), crowd(cramped.http, count) as clients:
+        unsent = {client: memoryview(sent) for client in clients}
+        received = dict.fromkeys(clients, b"")
+        waiting = set(clients)
+        deadline = time.monotonic() + 20
+
+        def go_on() -> None:
+            assert time.monotonic() < deadline, f"{len(waiting)} of {count} are still there"
+            writing = [client for client in waiting if unsent[client]]
+            readable, writable, _ = select.select(waiting, writing, [], 0.05)
+            for client in writable:
+                client.setblocking(False)
+                with contextlib.suppress(ConnectionError, BlockingIOError):
+                    unsent[client] = unsent[client][client.send(unsent[client]) :]
+            for client in readable:
+                piece = b""
+                with contextlib.suppress(ConnectionError):
+                    piece = client.recv(65536)
+                received[client] += piece
+                if not piece:
+                    waiting.remove(client)
+
+        while len(waiting) > ROOM or any(unsent[client] for client in waiting):
+            go_on()
+        while len(waiting) == ROOM:
+            cramped.works()  # until the room is full, when the rest has come to the server
+            go_on()
+        assert len(waiting) == ROOM - 1 and not any(received[client] for client in waiting)
+        for client in set(clients) - waiting:
+            head, _, body = received[client].partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 503 ")
+            assert {b"retry-after: 1", b"connection: close"} <= set(head.lower().split(b"\r\n"))
+            status = Status.FromString(body)
+            assert (status.code, "bytes" in status.message) == (UNAVAILABLE, True)
+        assert cramped.storage.receiver().refused["http 503"] == refused + count - len(waiting)
 
 
 # --- too busy ------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import fields
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -23,7 +23,7 @@ from ..model import IngestResult, MetricQuery
 from ..otlp import request_from_json
 from ..otlp.responses import Code, Status
 from .arrivals import Arrivals
-from .body import content_encoding, inflate, read_body
+from .body import Bodies, content_encoding
 from .export import RETRY_AFTER, logger
 from .http_errors import JSON, PROTOBUF, Refused, media_type
 from .limits import MIB, Limits
@@ -37,9 +37,12 @@ _QUERY_BYTES = MIB  # a query written as JSON
 class Api:
     """The handlers; one object for one storage."""
 
-    def __init__(self, storage: MetricStorage, limits: Limits, arrivals: Arrivals) -> None:
+    def __init__(
+        self, storage: MetricStorage, limits: Limits, bodies: Bodies, arrivals: Arrivals
+    ) -> None:
         self._storage = storage
         self._limits = limits
+        self._bodies = bodies
         self._arrivals = arrivals
         self._questions = Questions(limits)
 
@@ -132,24 +135,26 @@ class Api:
         if kind != JSON and kind not in PROTOBUF:
             raise Refused(_bad("Send application/x-protobuf or application/json."), 415)
         encoding = content_encoding(request)
-        body = await read_body(request, self._limits)
+        with self._bodies.of(request) as body:
+            data = await body.read()
 
-        def work() -> IngestResult:
-            plain = inflate(body, encoding, self._limits)
-            return self._storage.ingest(request_from_json(plain) if kind == JSON else plain)
+            def work() -> IngestResult:
+                plain = body.inflate(data, encoding)
+                return self._storage.ingest(request_from_json(plain) if kind == JSON else plain)
 
-        try:
-            result = await run_in_threadpool(work)
-        except Refused:
-            raise
-        except Exception as error:
-            raise _refused(error) from error
+            try:
+                result = await run_in_threadpool(work)
+            except Refused:
+                raise
+            except Exception as error:
+                raise _refused(error) from error
         self._arrivals.arrived("http", "metrics")
         return _json(http_json.dumps(http_json.encode(result)))
 
     async def flush(self, request: Request) -> Response:
         _require_json(request)
-        await read_body(request, self._limits)
+        with self._bodies.of(request) as body:
+            await body.read()
 
         def work() -> bytes:
             self._storage.flush()
@@ -183,9 +188,8 @@ class Api:
                 tree: object = _query_tree(request)
             else:
                 _require_json(request)
-                size = min(_QUERY_BYTES, self._limits.request_bytes)
-                body = await read_body(request, replace(self._limits, request_bytes=size))
-                tree = _loads(body, "The query")
+                with self._bodies.of(request) as body:
+                    tree = _loads(await body.read(_QUERY_BYTES), "The query")
             query = http_json.decode_query(tree)
             for condition in query.where.values():
                 if isinstance(condition, re.Pattern):

@@ -16,6 +16,7 @@ from ..interfaces import MetricStorage
 from ..otlp.responses import Code, Status
 from .api import Api
 from .arrivals import Arrivals
+from .body import Bodies
 from .guard import HostGuard, LengthGuard, TokenGuard
 from .http_errors import Refused, error_response
 from .limits import Limits
@@ -48,13 +49,14 @@ def asgi_app(
     """
     limits = limits or Limits()
     arrivals = arrivals or Arrivals()
-    otlp = OtlpHttp(storage, limits, arrivals)
+    bodies = Bodies(limits)
+    otlp = OtlpHttp(storage, bodies, arrivals)
     routes: list[BaseRoute] = [Route("/v1/metrics", otlp.metrics, methods=["POST"])]
     if other_signals:
         routes.append(Route("/v1/traces", otlp.traces, methods=["POST"]))
         routes.append(Route("/v1/logs", otlp.logs, methods=["POST"]))
     if api:
-        routes += Api(storage, limits, arrivals).routes()
+        routes += Api(storage, limits, bodies, arrivals).routes()
 
     # The outermost first. A preflight carries no token, so that CORS comes before the token.
     middleware = [Middleware(LengthGuard, arrivals=arrivals)]
@@ -73,12 +75,14 @@ def asgi_app(
     if token is not None:
         middleware.append(Middleware(TokenGuard, token=token, arrivals=arrivals))
 
-    def refused(request: Request, error: Exception) -> Response:
+    async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)
+        # A body that the failed handler has must not stay until the client takes the answer.
+        error.__traceback__ = error.__context__ = error.__cause__ = None
         arrivals.refused("http", str(error.http_status), error.status.message)
         return error_response(request, error)
 
-    def unrouted(request: Request, error: Exception) -> Response:
+    async def unrouted(request: Request, error: Exception) -> Response:
         """404 and 405 as Starlette finds them, in the form of all other errors."""
         assert isinstance(error, HTTPException)
         codes = {404: Code.NOT_FOUND, 405: Code.UNIMPLEMENTED}
@@ -91,7 +95,7 @@ def asgi_app(
             messages.get(error.status_code, error.detail),
         )
         headers = dict(error.headers or {})
-        return refused(request, Refused(status, error.status_code, headers=headers))
+        return await refused(request, Refused(status, error.status_code, headers=headers))
 
     def disconnected(request: Request, error: Exception) -> Response:
         return Response(status_code=400)  # nobody reads it

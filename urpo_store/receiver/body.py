@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from starlette.requests import ClientDisconnect, Request
 
 from ..otlp.responses import Code, Status
 from .decompress import ENCODINGS, TooLargeError, decompress
+from .export import RETRY_AFTER
 from .http_errors import Refused
 from .limits import Limits
+from .room import NO_ROOM, NoRoomError, Room, Share
 
 # A second more for each of these: a slow line may take its time, a standing one may not.
 _BYTES_PER_SECOND = 64 << 10
+_CLOSE = {"Connection": "close"}  # for a body of which we do not want the rest
 
 
 def content_encoding(request: Request) -> str:
@@ -35,43 +40,87 @@ def _too_large(limit: int, when: str) -> Refused:
     return Refused(Status(Code.RESOURCE_EXHAUSTED, message), 413)
 
 
-async def read_body(request: Request, limits: Limits) -> bytes:
-    """The body as it came. 413 when it is too large, 408 when it is too slow."""
-    limit = limits.request_bytes
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit:
-        raise _too_large(limit, "")
-    pieces: list[bytes] = []
-    size = 0
-    loop = asyncio.get_running_loop()
-    started = loop.time()
-    more = True
-    while more:
-        deadline = started + limits.body_seconds + size / _BYTES_PER_SECOND
-        try:
-            async with asyncio.timeout_at(deadline):
-                message = await request.receive()
-        except TimeoutError:
-            raise Refused(
-                Status(Code.DEADLINE_EXCEEDED, "The body did not arrive in time."),
-                408,
-                headers={"Connection": "close"},
-            ) from None
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        piece = message.get("body", b"")
-        pieces.append(piece)
-        size += len(piece)
-        if size > limit:
+def _no_room(headers: dict[str, str]) -> Refused:
+    return Refused(Status(Code.UNAVAILABLE, NO_ROOM, RETRY_AFTER), headers=headers)
+
+
+class Bodies:
+    """The bodies of all requests to one app."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        # The largest request, with what it is decompressed to, has room when it is alone.
+        self._room = Room(max(limits.bodies_bytes, 2 * limits.request_bytes))
+
+    @contextmanager
+    def of(self, request: Request) -> Iterator[Body]:
+        """The body of a request, which is counted until this is left."""
+        with self._room.share() as share:
+            yield Body(request, self._limits, self._room, share)
+
+
+class Body:
+    """One body. Refused with 503 when it has to go, so that others find room."""
+
+    def __init__(self, request: Request, limits: Limits, room: Room, share: Share) -> None:
+        self._request = request
+        self._limits = limits
+        self._room = room
+        self._share = share
+
+    async def read(self, limit: int | None = None) -> bytes:
+        """The body as it came. 413 when it is too large, 408 when it is too slow."""
+        limit = min(limit or self._limits.request_bytes, self._limits.request_bytes)
+        declared = self._request.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > limit:
             raise _too_large(limit, "")
-        more = message.get("more_body", False)
-    # A large body is copied once: fresh pages cost more than what the engine does with their bytes.
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        try:
+            return await self._pieces(limit)
+        except TimeoutError:
+            if self._share.lost:
+                raise _no_room(_CLOSE) from None
+            status = Status(Code.DEADLINE_EXCEEDED, "The body did not arrive in time.")
+            raise Refused(status, 408, headers=_CLOSE) from None
+        except NoRoomError:
+            raise _no_room(_CLOSE) from None
 
+    async def _pieces(self, limit: int) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        async with asyncio.timeout(None) as timer:
 
-def inflate(body: bytes, encoding: str, limits: Limits) -> bytes:
-    """The body decompressed: 413 beyond the limit, `DecodeError` if it is not `encoding`."""
-    try:
-        return decompress(body, encoding, limits.request_bytes)
-    except TooLargeError:
-        raise _too_large(limits.request_bytes, " after decompression") from None
+            def stop_waiting() -> None:
+                with suppress(RuntimeError):  # It waits no more: the room has told it already.
+                    timer.reschedule(loop.time())
+
+            self._room.arrives(self._share, lambda: loop.call_soon_threadsafe(stop_waiting))
+            more = True
+            while more:
+                timer.reschedule(started + self._limits.body_seconds + size / _BYTES_PER_SECOND)
+                message = await self._request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                piece = message.get("body", b"")
+                size += len(piece)
+                if size > limit:
+                    raise _too_large(limit, "")
+                self._room.take(self._share, len(piece))
+                pieces.append(piece)
+                more = message.get("more_body", False)
+            self._room.has_arrived(self._share)
+        # A large body is copied once: fresh pages cost more than what the engine does with them.
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def inflate(self, body: bytes, encoding: str) -> bytes:
+        """The body decompressed: 413 beyond the limit, `DecodeError` if it is not `encoding`."""
+        limit = self._limits.request_bytes
+        try:
+            return decompress(
+                body, encoding, limit, lambda size: self._room.take(self._share, size)
+            )
+        except TooLargeError:
+            raise _too_large(limit, " after decompression") from None
+        except NoRoomError:
+            raise _no_room({}) from None

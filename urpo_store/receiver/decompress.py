@@ -8,6 +8,7 @@ data that breaks off is an error, an empty body too.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 
 from ..errors import DecodeError
 
@@ -26,8 +27,13 @@ class TooLargeError(Exception):
     """The body is larger than the limit after decompression."""
 
 
-def decompress(body: bytes, encoding: str, limit: int) -> bytes:
-    """`body` decoded; raises `DecodeError` or `TooLargeError`. `encoding` is one of ENCODINGS."""
+def decompress(
+    body: bytes, encoding: str, limit: int, take: Callable[[int], object] = lambda size: None
+) -> bytes:
+    """`body` decoded; raises `DecodeError` or `TooLargeError`. `encoding` is one of ENCODINGS.
+
+    `take` is told of every piece before it is kept, and may raise.
+    """
     if encoding in ("", "identity"):
         return body
     bits = zlib.MAX_WBITS | 16 if "gzip" in encoding else _deflate_bits(body)
@@ -50,6 +56,7 @@ def decompress(body: bytes, encoding: str, limit: int) -> bytes:
                 total += len(piece)
                 if total > limit:
                     raise TooLargeError
+                take(len(piece))
                 pieces.append(piece)
             at -= len(member.unused_data)
             if at == len(view):

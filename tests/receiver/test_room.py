@@ -1,0 +1,154 @@
+"""Who has to go when the bodies of requests have no room together."""
+
+import asyncio
+import gzip
+import threading
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import pytest
+from google.rpc.status_pb2 import Status
+from helpers.fake_storage import FakeStorage
+from helpers.requests import gauge_request
+from starlette.testclient import TestClient
+
+from urpo_store.receiver import Arrivals, Limits, asgi_app
+from urpo_store.receiver.room import NoRoomError, Room, Share
+
+
+@pytest.fixture
+def shares():
+    """Makes shares of a room of 100 bytes, which arrive or have arrived."""
+    room, lost = Room(100), []
+    with ExitStack() as stack:
+
+        def share(size: int, arriving: bool = True) -> Share:
+            made = stack.enter_context(room.share())
+            room.arrives(made, lambda: lost.append(made))
+            room.take(made, size)
+            if not arriving:
+                room.has_arrived(made)
+            return made
+
+        yield room, lost, share
+
+
+def test_all_that_fits_stays(shares):
+    room, lost, share = shares
+    share(60)
+    room.take(share(0), 40)
+    assert not lost
+
+
+def test_the_largest_that_arrives_goes_and_learns_of_it(shares):
+    room, lost, share = shares
+    small, large, _ = share(20), share(50), share(30)
+    room.take(small, 1)
+    assert lost == [large]
+    for late in (lambda: room.take(large, 1), lambda: room.has_arrived(large)):
+        with pytest.raises(NoRoomError):
+            late()
+    room.take(small, 49)  # The room of the other is free at once.
+    assert lost == [large]
+
+
+def test_the_one_that_asks_goes_when_it_is_the_largest(shares):
+    room, lost, share = shares
+    share(40)
+    large = share(41)
+    with pytest.raises(NoRoomError):
+        room.take(large, 20)
+    share(60)
+    assert not lost, "it knows already"
+
+
+def test_as_many_go_as_it_takes(shares):
+    room, lost, share = shares
+    share(10)
+    large = {share(30), share(29), share(31)}
+    room.take(share(0), 28)
+    assert set(lost) < large and len(lost) == 1
+    share(29)
+    assert set(lost) < large and len(lost) == 2
+
+
+def test_what_has_arrived_stays(shares):
+    _, lost, share = shares
+    share(90, arriving=False)
+    with pytest.raises(NoRoomError):
+        share(11)
+    share(10)
+    assert not lost
+
+
+def test_what_is_dealt_with_leaves_its_room():
+    room = Room(100)
+    for _ in range(3):
+        with room.share() as share:
+            room.take(share, 100)
+    with room.share() as share, pytest.raises(NoRoomError):
+        room.take(share, 101)
+    with room.share() as share:
+        room.take(share, 100)
+
+
+PROTOBUF = {"content-type": "application/x-protobuf"}
+GZIP = {**PROTOBUF, "content-encoding": "gzip"}
+
+
+def test_bodies_count_as_they_came_and_decompressed_until_they_are_answered():
+    storage, entered, finish = FakeStorage(), threading.Event(), threading.Event()
+
+    def hold(name: str) -> None:
+        storage.before = lambda name: None
+        entered.set()
+        assert finish.wait(10)
+
+    storage.before = hold
+    limits = Limits(request_bytes=400_000, bodies_bytes=1)  # room for two of the largest
+    held = gzip.compress(gauge_request(filler=390_000), 0)
+    small = gzip.compress(gauge_request(filler=30_000))
+    arrivals = Arrivals()
+    with TestClient(asgi_app(storage, insecure=True, limits=limits, arrivals=arrivals)) as client:
+
+        def post(body: bytes, headers: dict[str, str] = GZIP):
+            return client.post("/v1/metrics", content=body, headers=headers)
+
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(post, held)
+            assert entered.wait(10)
+            assert post(gauge_request(filler=10_000), PROTOBUF).status_code == 200
+            answer = post(small)
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+            assert Status.FromString(answer.content).code == 14
+            assert "connection" not in answer.headers, "all of it was read"
+            assert arrivals.status().refused == {"http 503": 1}
+            finish.set()
+            assert first.result(10).status_code == 200
+        assert post(small).status_code == 200
+
+
+def test_a_refused_body_is_gone_before_its_answer_is_taken():
+    """A client that takes no answers would otherwise keep what nobody counts any more."""
+    sizes = []
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"\xff" * (16 << 20)}
+
+    async def send(message: dict[str, object]) -> None:
+        sizes.append(tracemalloc.get_traced_memory()[0])
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/metrics",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/x-protobuf")],
+    }
+    tracemalloc.start()
+    try:
+        asyncio.run(asgi_app(FakeStorage(), insecure=True)(scope, receive, send))
+    finally:
+        tracemalloc.stop()
+    assert len(sizes) == 2 and max(sizes) < 8 << 20
