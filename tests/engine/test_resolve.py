@@ -166,7 +166,7 @@ def test_a_point_without_temporality_is_refused_though_its_message_ends_like_one
 
 
 def test_what_was_noted_of_a_refused_metric_is_noted_of_the_next_one(store):
-    """Its points looked like those of a known series until its end; health hears of the gauge at their time."""
+    """Its points looked like a known series' until its end; health hears of the gauge at their time."""
     says = varint(2 << 3) + b"\x01"
     store.ingest(request(total("t", [point(BASE, 1)], behind=says), gauge("g", [point(BASE, 1)])))
     time = BASE + 1_000_000_000
