@@ -171,6 +171,26 @@ def test_no_block_of_bytes_swallows_what_stands_beside_it(size: int) -> None:
             assert len({table.hash(key) for key in keys}) == len(keys)
 
 
+@pytest.mark.parametrize("rest", (b"", b"x", b"and sixteen more", b"y" * 40))
+def test_parts_of_a_key_that_are_alike_do_not_cancel_each_other_out(rest: bytes) -> None:
+    """The prefix of a series' raw key can be guessed, and its bytes are the sender's."""
+    table = Interner()
+    blocks = [random.Random(i).randbytes(16) for i in range(200)]
+    swapped = [block[8:] + block[:8] for block in blocks]
+    fixed = b"sixteen of these"
+    for other in (blocks, swapped):
+        pairs = list(zip(blocks, other, strict=True))
+        for found in (
+            {table.hash(same + fixed + rest, block) for block, same in pairs},
+            {table.hash(fixed + same + rest, block) for block, same in pairs},
+            {table.hash(block + same + rest) for block, same in pairs},
+            {table.hash(block + fixed + same + fixed + rest) for block, same in pairs},
+            {table.hash(fixed + block + fixed + same + rest) for block, same in pairs},
+            {table.hash(fixed * 2 + same + fixed + rest, block) for block, same in pairs},
+        ):
+            assert len(found) == len(blocks)
+
+
 def test_every_bit_of_a_key_moves_about_half_of_the_hash() -> None:
     table = Interner()
     for size in (1, 5, 8, 13, 16, 31, 32, 45, 96):

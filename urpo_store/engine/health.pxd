@@ -12,8 +12,8 @@
 # (1) A HealthService is written under its own lock, taken by ingest once for each run of points of one
 #     service in a batch. That lock is the innermost: who holds it takes no other.
 # (2) Services are found without a lock, inside an epoch. A service holds a reference to its name, so that the
-#     name's id is not given to another, and outlives the resources that refer to it; when the index is short
-#     of memory, by no more than the calls under way.
+#     name's id is not given to another, and outlives the resources that refer to it; when the index takes
+#     more than an eighth of the memory limit, by no more than the calls under way.
 # (3) A HealthSeries (last cumulative vector) belongs to its series and is written under its service's lock.
 #     Series.health is set before the series is published, cleared under that lock and read under it; without
 #     it only as a hint that there is one. A series that is evicted while a request still holds it just

@@ -119,10 +119,9 @@ cdef int make_room(Health *health) noexcept nogil:
         if service > removed():
             place_of(larger, service.id, &found)[0] = service
     larger.used = larger.alive = services.alive
-    if epoch_retire(health.table.epochs, free_table, health.account, services, False) != 0:
-        mem_free(health.account, larger)
-        return -1
+    # Then retired: who enters after that must not find it any more.
     store_ptr_release(&health.services, larger)
+    epoch_retire(health.table.epochs, free_table, health.account, services, False)
     return 0
 
 

@@ -25,7 +25,7 @@
 # come back with a total that has been counted already.
 #
 # Invariants
-# (1) Everything here is written and read under HealthService.lock. It is the innermost lock: who holds it
+# (1) Everything here is written and read under HealthService.lock, but for `resources`. It is the innermost lock: who holds it
 #     takes no other (SeriesTable.lock may be held by who takes it).
 # (2) A slot is reachable from exactly one place: seconds, tens or firsts.
 # (3) Beyond `most` bytes a new slot costs the two oldest ones of its service, and reports that reach back

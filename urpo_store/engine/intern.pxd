@@ -31,6 +31,7 @@ from urpo_store.engine.epoch cimport Epochs
 cdef enum:
     INTERN_IDS = 1 << 24
     FIND_TOGETHER = 32
+    SECRETS = 6                 # two for the prefix, and for each of the chains of a key's bytes
 
 cdef struct Key:
     uint32_t prefix[4]
@@ -53,7 +54,7 @@ cdef struct Slots:
 cdef struct Table:
     Account *account
     Epochs *epochs
-    uint64_t secret[4]          # constant after init
+    uint64_t[SECRETS] secret    # constant after init
     uint64_t hash_mask          # all ones; a test makes it small to force collisions
     void *slots                 # atomic Slots*; replaced under the lock
     pthread_mutex_t lock        # taken to add, remove, take and drop references

@@ -85,14 +85,15 @@ cdef inline uint64_t hash_of(const Table *table, const uint32_t *prefix, const u
         (<uint64_t>prefix[2] | (<uint64_t>prefix[3] << 32)) ^ secret[1])
     if n >= 32:
         # Two chains side by side, neither waiting for the prefix: a multiplication's latency is longer
-        # than its turn.
+        # than its turn. Each of the three has secrets of its own, else blocks that are alike would make two
+        # of them alike, and those would cancel each other out.
         left = multiply_fold(read64(p) ^ secret[2], read64(p + 8) ^ secret[3])
-        right = multiply_fold(read64(p + 16) ^ secret[0], read64(p + 24) ^ secret[1])
+        right = multiply_fold(read64(p + 16) ^ secret[4], read64(p + 24) ^ secret[5])
         p += 32
         n -= 32
         while n >= 32:
             left = multiply_fold(read64(p) ^ secret[2] ^ left, read64(p + 8) ^ secret[3])
-            right = multiply_fold(read64(p + 16) ^ secret[0] ^ right, read64(p + 24) ^ secret[1])
+            right = multiply_fold(read64(p + 16) ^ secret[4] ^ right, read64(p + 24) ^ secret[5])
             p += 32
             n -= 32
         state ^= left ^ right
@@ -238,12 +239,11 @@ cdef int make_room(Table *table) noexcept nogil:
         word = words_of(old)[i]
         if word > REMOVED:
             place(slots, word, entry_of(word).hash)
-    if epoch_retire(table.epochs, free_block, table.account, old, False) != 0:
-        mem_free(table.account, slots)
-        return -1
     table.used = table.count
-    # Release: readers see the array filled.
+    # Release: readers see the array filled. Only then is the old one retired: who enters after that must not
+    # find it any more. Without memory to remember it, it is lost to us, and still counted.
     store_ptr_release(&table.slots, slots)
+    epoch_retire(table.epochs, free_block, table.account, old, False)
     return 0
 
 
@@ -492,7 +492,7 @@ cdef class Interner:
     cdef bint ready
 
     def __cinit__(self, uint64_t hash_mask=0xFFFFFFFFFFFFFFFF):
-        cdef uint64_t secret[4]
+        cdef uint64_t[SECRETS] secret
         random = os.urandom(sizeof(secret))
         memcpy(secret, <const uint8_t *>PyBytes_AS_STRING(random), sizeof(secret))
         account_init(&self.account, NULL)
@@ -560,9 +560,12 @@ cdef class Interner:
             mem_free(&self.account, prepared)
         return found
 
-    def hash(self, bytes key not None):
-        """The key's hash in this table, of 64 bits."""
+    def hash(self, bytes key not None, bytes prefix not None=bytes(16)):
+        """The key's hash in this table, of 64 bits; `prefix` as tables of raw series keys have one."""
         cdef Key k = key_of(<const uint8_t *>PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
+        if len(prefix) != sizeof(k.prefix):
+            raise ValueError(f"prefix has {len(prefix)} bytes; it must have {sizeof(k.prefix)}")
+        memcpy(k.prefix, PyBytes_AS_STRING(prefix), sizeof(k.prefix))
         return table_hash(&self.table, &k)
 
     def get(self, uint32_t id):

@@ -14,7 +14,7 @@ from urpo_store.engine.attribute_set cimport (
 from urpo_store.engine.chunks cimport ChunkStore, DATA_ADD, series_data_clear, series_data_init
 from urpo_store.engine.epoch cimport Epochs, epoch_retire
 from urpo_store.engine.intern cimport (
-    INTERN_IDS, Entry, Key, Table, key_of, table_destroy, table_find, table_find_many, table_get, table_hash, table_init,
+    INTERN_IDS, Entry, Key, SECRETS, Table, key_of, table_destroy, table_find, table_find_many, table_get, table_hash, table_init,
     table_intern, table_put, table_release, table_release_behind_drain, table_remove, table_retain,
 )
 from urpo_store.engine.key_ranks cimport count_values, rank_of
@@ -454,7 +454,7 @@ cdef const Entry *series_attribute_named(SeriesTable *table, const Series *serie
 cdef int series_table_init(SeriesTable *table, Account *account, Epochs *epochs, ChunkStore *chunks,
                            uint32_t max_series, uint64_t memory_limit) noexcept nogil:
     cdef Table *tables[8]
-    cdef uint64_t secret[4]
+    cdef uint64_t[SECRETS] secret
     cdef int made = 0
     cdef Key key
     memset(table, 0, sizeof(SeriesTable))
