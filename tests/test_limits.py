@@ -3,6 +3,8 @@
 import random
 import struct
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from helpers.floods import BASE, SECOND, fast_sums
@@ -16,7 +18,8 @@ from urpo_store import Aggregation, MetricQuery
 from urpo_store.advice import losses
 from urpo_store.engine.reader import Reader
 
-LIMIT = 16 << 20
+MIB = 1 << 20
+LIMIT = 16 * MIB
 
 
 def gauges(services, sets, time=BASE, metric="attack", temporality=None, value=1.0):
@@ -428,6 +431,47 @@ def test_last_values_of_collapsed_histograms_stay_within_the_share_of_the_index(
         assert stats.index_bytes < LIMIT * 0.65
         assert stats.baseline_points >= 19_000
         keeps_its_promise(store)
+
+
+def big_requests(count):
+    """All of them of the same 8,000 series."""
+    for i in range(count):
+        yield gauges(["shop"], range(8_000), BASE + i * SECOND)
+
+
+def test_threads_that_take_turns_share_what_a_request_needs():
+    """200 threads, as a server has: were it one's own for each, points would have to go for it."""
+    with (
+        urpo_store.open(retention=None, memory_limit=2 * LIMIT) as store,
+        ThreadPoolExecutor(200) as pool,
+    ):
+        barrier = threading.Barrier(200)
+        list(pool.map(lambda _: barrier.wait(), range(200)))
+        for request in big_requests(60):
+            pool.submit(store.ingest, request).result()
+        store.flush()
+        assert store.stats().evicted_points == 0
+
+
+def test_what_a_crowd_of_requests_needed_is_given_back():
+    with urpo_store.open(retention=None, memory_limit="256MiB") as store:
+        requests = big_requests(30)
+        store.ingest(next(requests))
+        # Each reader holds a slot, so that the next request finds another.
+        readers = []
+        for request in requests:
+            readers.append(Reader(store._engine))
+            store.ingest(request)
+        store.flush()
+        for reader in readers:
+            reader.close()
+        held = store.stats().memory_bytes
+        # By the drain thread, after two seconds.
+        deadline = time.monotonic() + 20
+        while store.stats().memory_bytes > held - 10 * MIB:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert store.stats().points == 30 * 8_000
 
 
 def test_services_that_come_and_go_leave_nothing_behind():

@@ -21,6 +21,9 @@ from urpo_store.engine.atomics cimport pthread_mutex_t
 
 cdef enum:
     EPOCH_SLOTS = 128
+    # Where a thread looks first is one of so few: threads that take turns share what is kept for each slot
+    # (Store.staging), and only calls at a time take more.
+    EPOCH_HOMES = 16
 
 cdef extern from *:
     """
@@ -59,6 +62,8 @@ cdef void epochs_destroy(Epochs *epochs) noexcept nogil                    # rel
 # to, and which retires more on its way. No other thread may be inside.
 cdef void epochs_release_all(Epochs *epochs) noexcept nogil
 cdef int epoch_enter(Epochs *epochs) noexcept nogil                        # the slot's number
+# Enters in just this slot; 0: it is held.
+cdef bint epoch_take(Epochs *epochs, int slot) noexcept nogil
 cdef void epoch_leave(Epochs *epochs, int slot) noexcept nogil
 # `release(context, item)` is called later, by whoever reclaims, without any lock. `behind_drain`: the item
 # may still stand in the ring, put there by a call that is under way; it is released only when these calls

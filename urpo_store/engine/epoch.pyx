@@ -63,33 +63,37 @@ cdef void epochs_destroy(Epochs *epochs) noexcept nogil:
 cdef inline int first_guess(const void *local) noexcept nogil:
     # Threads have stacks of their own, so the address of a local tells them apart: multiplying spreads
     # the stacks, which lie at regular distances, over the slots. Only a guess; any slot will do.
-    return <int>((((<uintptr_t>local) >> 16) * <uint64_t>0x9E3779B97F4A7C15) >> 57) % EPOCH_SLOTS
+    return <int>((((<uintptr_t>local) >> 16) * <uint64_t>0x9E3779B97F4A7C15) >> 57) % EPOCH_HOMES
+
+
+cdef bint epoch_take(Epochs *epochs, int slot) noexcept nogil:
+    cdef uint64_t free = 0
+    cdef uint64_t now
+    # Acquire would do for this one: an epoch that is already old holds more back than it must.
+    cdef uint64_t seen = load_seq_cst(&epochs.current)
+    # The relaxed look spares the others a cache line; the swap decides. It is E1 above, and it also
+    # acquires what the slot's last holder released, so that who sees us sees that holder gone.
+    if load_relaxed(&epochs.slots[slot].epoch) != 0 or not cas_seq_cst(&epochs.slots[slot].epoch, &free, seen):
+        return False
+    while True:
+        now = load_seq_cst(&epochs.current)         # E2
+        if now == seen:
+            return True
+        # Raised in between: say the newer epoch, so that what was retired before it does not wait for us.
+        # Nothing has been read yet, and this write is E1 for the next look.
+        seen = now
+        store_seq_cst(&epochs.slots[slot].epoch, seen)
 
 
 cdef int epoch_enter(Epochs *epochs) noexcept nogil:
     cdef int slot = first_guess(&epochs)
     cdef int tried = 0
-    cdef uint64_t free, seen, now
-    while True:
-        free = 0
-        # Acquire would do for this one: an epoch that is already old holds more back than it must.
-        seen = load_seq_cst(&epochs.current)
-        # The relaxed look spares the others a cache line; the swap decides. It is E1 above, and it also
-        # acquires what the slot's last holder released, so that who sees us sees that holder gone.
-        if load_relaxed(&epochs.slots[slot].epoch) == 0 and cas_seq_cst(&epochs.slots[slot].epoch, &free, seen):
-            break
+    while not epoch_take(epochs, slot):
         slot = (slot + 1) % EPOCH_SLOTS
         tried += 1
         if tried % EPOCH_SLOTS == 0:
             sched_yield()
-    while True:
-        now = load_seq_cst(&epochs.current)         # E2
-        if now == seen:
-            return slot
-        # Raised in between: say the newer epoch, so that what was retired before it does not wait for us.
-        # Nothing has been read yet, and this write is E1 for the next look.
-        seen = now
-        store_seq_cst(&epochs.slots[slot].epoch, seen)
+    return slot
 
 
 cdef void epoch_leave(Epochs *epochs, int slot) noexcept nogil:

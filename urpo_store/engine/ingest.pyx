@@ -354,6 +354,7 @@ cdef int ingest_request(Store *store, int slot, const uint8_t *data, size_t leng
     request.staging = staging
     request.now = wall_ns()
     request.second = <uint32_t>(monotonic_ns() // 1000000000)
+    staging.used = request.second
     request.oldest = request.now - store.retention if store.retention else 0
     scan.on_batch = on_batch
     scan.on_point = resolve_point

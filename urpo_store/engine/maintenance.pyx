@@ -11,7 +11,7 @@ from urpo_store.engine.epoch cimport epoch_reclaim, epoch_waits
 from urpo_store.engine.exemplars cimport exemplars_halve
 from urpo_store.engine.series cimport series_evict_idle
 from urpo_store.engine.series_types cimport Series, series_get
-from urpo_store.engine.store cimport Store
+from urpo_store.engine.store cimport Store, staging_give_back
 
 cdef enum:
     MAINTENANCE_NS = 1000000000
@@ -111,6 +111,7 @@ cdef void maintain(Store *store, bint force, uint32_t ahead=0) noexcept nogil:
         store_relaxed(&store.next_maintenance, now + MAINTENANCE_NS)
         if store.retention:
             expire(store)
+        staging_give_back(store, <uint32_t>(now // 1000000000))
     pthread_mutex_lock(&store.chunks.lock)
     evict(store, ahead)
     pthread_mutex_unlock(&store.chunks.lock)

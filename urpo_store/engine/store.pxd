@@ -46,6 +46,7 @@ cdef struct Staging:
     Refusal refusals[REFUSALS]
     uint32_t refusal_count
     uint64_t accepted, rejected, bad_exemplars
+    uint32_t used               # monotonic second of the last request
     uint32_t *filed             # indexes in Scan.points of the batch's points that health wants, in order
     size_t filed_capacity, filed_count
     uint32_t *known             # of a large request: the series that the first pass found
@@ -116,5 +117,8 @@ cdef Store *store_open(uint64_t ring_slots, uint64_t memory_limit, uint32_t max_
                        uint32_t max_attributes, uint32_t max_string, uint64_t drain_interval) noexcept nogil
 # No other call may be running.
 cdef void store_free(Store *store) noexcept nogil
+# Gives back the staging memory of slots that have not been used for two seconds, as after a crowd of calls at
+# a time. `now`: monotonic seconds.
+cdef void staging_give_back(Store *store, uint32_t now) noexcept nogil
 # Raised by one in the child of each fork, so that a store can tell that it is not its own.
 cdef uint64_t process_generation() noexcept nogil

@@ -7,7 +7,9 @@ from urpo_store.engine.atomics cimport (
     add_relaxed, load_relaxed, pthread_atfork, sem_destroy, sem_init,
 )
 from urpo_store.engine.chunks cimport chunk_store_destroy, chunk_store_init
-from urpo_store.engine.epoch cimport EPOCH_SLOTS, epochs_destroy, epochs_init, epochs_release_all
+from urpo_store.engine.epoch cimport (
+    EPOCH_SLOTS, epoch_leave, epoch_take, epochs_destroy, epochs_init, epochs_release_all,
+)
 from urpo_store.engine.health cimport (
     Health, health_bind, health_destroy, health_init, health_leave, health_unbind,
 )
@@ -16,6 +18,9 @@ from urpo_store.engine.series cimport series_table_destroy, series_table_init
 from urpo_store.engine.series_types cimport Resource, Series, SeriesTable
 from urpo_store.engine.store cimport Staging, Store
 from urpo_store.engine.wire_memory cimport scan_destroy
+
+cdef enum:
+    STAGING_SECONDS = 2
 
 cdef uint64_t generation = 0
 
@@ -106,6 +111,17 @@ cdef void staging_free(Store *store, Staging *staging) noexcept nogil:
     mem_free(&store.account, staging.refused_scopes)
     mem_free(&store.account, staging.services)
     mem_free(&store.account, staging)
+
+
+cdef void staging_give_back(Store *store, uint32_t now) noexcept nogil:
+    cdef int slot
+    for slot in range(EPOCH_SLOTS):
+        # It belongs to who holds the slot.
+        if epoch_take(&store.epochs, slot):
+            if store.staging[slot] != NULL and store.staging[slot].used + STAGING_SECONDS <= now:
+                staging_free(store, store.staging[slot])
+                store.staging[slot] = NULL
+            epoch_leave(&store.epochs, slot)
 
 
 cdef void store_free(Store *store) noexcept nogil:
