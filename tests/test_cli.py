@@ -1,5 +1,6 @@
 """The command: a real `serve` in its own process, a real SDK that sends to it, and what is printed."""
 
+import http.client
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from urllib.parse import urlsplit
 
 import pytest
 from helpers.captured import captured
@@ -253,6 +255,17 @@ def test_doctor_says_what_to_set_until_something_comes():
         assert done.returncode == 0
         assert "points of 5 metrics have arrived from 1 services" in done.stdout
         assert "its health is not known" in done.stdout
+
+
+def test_the_number_of_senders_is_a_flag():
+    with serving("--connections", "2") as (_, url, _):
+        address = urlsplit(url)
+        silent = [socket.create_connection((address.hostname, address.port)) for _ in range(2)]
+        connection = http.client.HTTPConnection(address.netloc, timeout=10)
+        connection.request("GET", "/api/v1/services")
+        assert connection.getresponse().status == 503
+        for each in (connection, *silent):
+            each.close()
 
 
 def test_limits_of_requests_and_answers_are_flags():

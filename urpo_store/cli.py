@@ -127,6 +127,12 @@ def _parser() -> _Parser:
     serve.flag("--tls-cert", help="certificate chain, PEM")
     serve.flag("--tls-key", help="its private key, PEM")
     serve.flag("--cors-origin", action="append", help="origin that browsers may call from")
+    serve.flag(
+        "--connections",
+        default=512,
+        type=int,
+        help="most senders at a time, over gRPC and over HTTP",
+    )
     serve.flag("--request-limit", default="64MiB", help="most bytes of a request, decompressed too")
     serve.flag("--answer-limit", default="64MiB", help="most bytes of the answer to a question")
     serve.flag("--query-timeout", default="30s", help="how long a question may take")
@@ -230,6 +236,7 @@ def _serve(options: argparse.Namespace) -> int:
     with _usage():
         parse_options(kept)
         limits = Limits(
+            connections=options.connections,
             request_bytes=parse_size("--request-limit", options.request_limit),
             answer_bytes=parse_size("--answer-limit", options.answer_limit),
             query_seconds=parse_span("--query-timeout", options.query_timeout) / 1e9,
