@@ -1,11 +1,21 @@
 """Frames of HTTP/2 (RFC 9113), written and read one by one: what no client library would send."""
 
 import socket
+from contextlib import suppress
 from typing import NamedTuple
 
 from helpers.served import EXPORT
 
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, CONTINUATION = 0, 1, 3, 4, 6, 7, 9
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = (
+    0,
+    1,
+    3,
+    4,
+    6,
+    7,
+    8,
+    9,
+)
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
 SETTINGS_TIMEOUT, REFUSED_STREAM, ENHANCE_YOUR_CALM = 4, 7, 11
 
@@ -71,3 +81,51 @@ def exchange(address, sent: bytes, until=lambda received: False) -> tuple[list[F
         except ConnectionError:
             return frames(received), True
         return frames(received), False
+
+
+class HalfCall:
+    """A call that sends `size` bytes of a longer message, and then stops."""
+
+    def __init__(self, connection: socket.socket, size: int) -> None:
+        connection.setblocking(False)
+        self._connection = connection
+        self._unsent = bytearray(HELLO + frame(HEADERS, END_HEADERS, 1, EXPORT_HEADERS))
+        self._unread = b""
+        self._message = b"\0" + (size + 1).to_bytes(4, "big") + bytes(11)
+        self._windows = {0: 65_535, 1: 65_535}  # of the connection and of the stream
+        self.left = size
+        self.over = False
+
+    def go_on(self, sending: bool) -> int:
+        """Read what has come; send a frame of the message if there is room. How much was sent."""
+        try:
+            while not self.over:
+                self._read(self._connection.recv(65_536))
+        except BlockingIOError:
+            pass
+        except ConnectionError:
+            self.over = True
+        size = min(16_384, self.left, *self._windows.values())
+        if sending and size > 0 and not self._unsent:
+            self._unsent += frame(DATA, 0, 1, self._message.ljust(size, b"\0")[:size])
+            self._message = b""
+            self.left -= size
+            self._windows = {stream: window - size for stream, window in self._windows.items()}
+        else:
+            size = 0
+        with suppress(BlockingIOError, ConnectionError):
+            del self._unsent[: self._connection.send(self._unsent)]
+        return size
+
+    def _read(self, piece: bytes) -> None:
+        self._unread += piece
+        found = frames(self._unread)
+        self._unread = self._unread[sum(9 + len(each.payload) for each in found) :]
+        for each in found:
+            if each.kind == WINDOW_UPDATE:
+                self._windows[each.stream] += int.from_bytes(each.payload)
+            elif each.kind == SETTINGS and not each.flags & ACK:
+                self._unsent += frame(SETTINGS, ACK)
+            elif each.kind == PING and not each.flags & ACK:
+                self._unsent += frame(PING, ACK, 0, each.payload)
+        self.over = not piece or any(each.kind == RST_STREAM for each in found)

@@ -2,6 +2,7 @@
 
 import gzip
 import logging
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -147,11 +148,36 @@ def test_other_signals_are_accepted_and_dropped(
 
 
 def own_server(storage: FakeStorage, **options: object) -> tuple[grpc.Server, int]:
-    server = grpc.server(ThreadPoolExecutor(2), options=[("grpc.max_receive_message_length", -1)])
+    server = grpc.server(ThreadPoolExecutor(3), options=[("grpc.max_receive_message_length", -1)])
     add_metrics_service(server, storage, **options)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     return server, port
+
+
+def test_messages_that_have_no_room_beside_those_being_stored_are_unavailable() -> None:
+    storage, entered, finish = FakeStorage(), threading.Semaphore(0), threading.Event()
+
+    def hold(name: str) -> None:
+        entered.release()
+        assert finish.wait(10)
+
+    storage.before = hold
+    limits = Limits(request_bytes=100_000, bodies_bytes=1)  # room for two of the largest
+    arrivals = Arrivals()
+    server, port = own_server(storage, limits=limits, arrivals=arrivals)
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel, ThreadPoolExecutor(2) as pool:
+        held = [pool.submit(export, channel, gauge_request(filler=90_000)) for _ in range(2)]
+        for _ in held:
+            assert entered.acquire(timeout=10)
+        error = refusal(channel, gauge_request(filler=30_000))
+        assert error.code() is grpc.StatusCode.UNAVAILABLE
+        assert "google.rpc.retryinfo-bin" in dict(error.trailing_metadata() or ())
+        assert arrivals.status().refused == {"grpc UNAVAILABLE": 1}
+        finish.set()
+        assert [each.result(10) for each in held] == [b"", b""]
+        assert export(channel, gauge_request(filler=90_000)) == b""
+    server.stop(None).wait()
 
 
 def test_on_anyones_server() -> None:

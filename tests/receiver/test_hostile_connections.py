@@ -31,6 +31,7 @@ from helpers.http2 import (
     RST_STREAM,
     SETTINGS,
     SETTINGS_TIMEOUT,
+    HalfCall,
     exchange,
     frame,
     frames,
@@ -237,7 +238,7 @@ BODY, ROOM = 8 * MIB, 4  # bodies of this size, and so many of them at a time
 
 @pytest.fixture(scope="module")
 def cramped():
-    limits = f"request_bytes={BODY}, bodies_bytes={ROOM * BODY}"
+    limits = f"request_bytes={BODY}, bodies_bytes={ROOM * BODY}, slow_messages={ROOM}"
     with serving(program=("-c", PROGRAM.format(limits))) as (process, url, grpc_port):
         yield Served(process, url, grpc_port)
 
@@ -281,6 +282,31 @@ def test_bodies_that_stop_before_their_end_share_a_room(cramped):
             status = Status.FromString(body)
             assert (status.code, "bytes" in status.message) == (UNAVAILABLE, True)
         assert cramped.storage.receiver().refused["http 503"] == refused + count - len(waiting)
+
+
+LINE = 64 * MIB  # bytes a second: how fast it is decides what comes before a call counts as slow
+
+
+def test_messages_that_stop_before_their_end_are_few(cramped):
+    """gRPC gives no answer to a call whose message is under way: those beyond the room are cancelled."""
+    count, refused = 100, cramped.storage.receiver().refused.get("grpc CANCELLED", 0)
+    with cramped.unharmed(3 * ROOM * BODY), crowd(cramped.grpc, count) as clients:
+        calls = {client: HalfCall(client, BODY - 1) for client in clients}
+        began, sent = time.monotonic(), 0
+        while len(calls) > ROOM or any(call.left for call in calls.values()):
+            elapsed = time.monotonic() - began
+            assert elapsed < 20, f"{len(calls)} of {count} are still there"
+            ahead = sent / LINE - elapsed
+            writing = [] if ahead > 0 else calls
+            readable, writable, _ = select.select(calls, writing, [], max(0.001, ahead))
+            for client in {*readable, *writable}:
+                sent += calls[client].go_on(client in writable)
+            calls = {client: call for client, call in calls.items() if not call.over}
+        cramped.works()
+        assert len(calls) == ROOM
+        counted = cramped.storage.receiver().refused
+        assert counted["grpc CANCELLED"] == refused + count - ROOM
+        assert "grpc INVALID_ARGUMENT" not in counted, "as if they had no message"
 
 
 # --- too busy ------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from .arrivals import Arrivals
 from .calls import Calls
 from .export import RETRY_AFTER, export_metrics
 from .limits import Limits
+from .room import NO_ROOM, NoRoomError, Room
 
 _SERVICES = {
     "metrics": "opentelemetry.proto.collector.metrics.v1.MetricsService",
@@ -54,7 +55,8 @@ def add_metrics_service(
     """
     limits = limits or Limits()
     arrivals = arrivals or Arrivals()
-    calls = Calls(limits)
+    calls = Calls(limits, arrivals)
+    room = Room(max(limits.bodies_bytes, 2 * limits.request_bytes))
     storing = threading.BoundedSemaphore(_STORED_AT_ONCE)
     expected = None if token is None else f"Bearer {token}".encode()
 
@@ -68,6 +70,14 @@ def add_metrics_service(
         with storing:
             return export_metrics(storage, request)
 
+    def received(signal: str, request: bytes) -> ExportResponse | Status:
+        with room.share() as share:
+            try:
+                room.take(share, len(request))
+            except NoRoomError:
+                return Status(Code.UNAVAILABLE, NO_ROOM, RETRY_AFTER)
+            return store(request) if signal == "metrics" else ExportResponse(signal=signal)
+
     def handler(signal: str) -> Callable[[Iterator[bytes], grpc.ServicerContext], bytes]:
         def export(requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
             answer: ExportResponse | Status
@@ -75,12 +85,10 @@ def add_metrics_service(
                 answer = Status(Code.UNAUTHENTICATED, "The bearer token is missing or wrong.")
             elif not calls.begin(context):
                 answer = Status(Code.UNAVAILABLE, "Too many calls at a time.", RETRY_AFTER)
-            elif (request := next(requests, None)) is None:
+            elif (request := calls.message(requests, context)) is None:
                 answer = Status(Code.INVALID_ARGUMENT, "The call has no message.")
-            elif signal == "metrics":
-                answer = store(request)
             else:
-                answer = ExportResponse(signal=signal)
+                answer = received(signal, request)
             if isinstance(answer, Status):
                 arrivals.refused("grpc", answer.code.name, answer.message)
                 _abort(context, answer)
