@@ -15,6 +15,8 @@ from google.rpc.error_details_pb2 import RetryInfo
 from helpers.fake_storage import FakeStorage
 from helpers.http2 import AGREED, END_HEADERS, EXPORT_HEADERS, HEADERS, exchange, frame
 from helpers.requests import GAUGE_JSON, gauge_request
+from helpers.served import gauge_request as gauge_request_of_now
+from helpers.served import serving
 
 from urpo_store import cli
 from urpo_store.client import HttpStorage
@@ -421,10 +423,67 @@ def test_more_calls_than_allowed_are_told_to_come_back() -> None:
             assert info.retry_delay.seconds == 1
             assert server.status().refused == {"grpc UNAVAILABLE": 1}
             waiting.close()
+            deadline = time.monotonic() + 10
             while True:
-                with contextlib.suppress(grpc.RpcError):
+                try:
                     send(gauge_request(), timeout=10)
                     break
+                except grpc.RpcError:
+                    assert time.monotonic() < deadline, "calls that are gone are still counted"
+
+
+FEW_THREADS = """
+import threading, urpo_store
+from urpo_store.receiver import Server
+start = threading.Thread.start
+left = 4
+
+def start_or_refuse(thread):
+    global left
+    if thread.name.startswith("urpo-store-grpc"):
+        if not left:
+            print("refused", flush=True)
+            raise RuntimeError("can't start new thread")
+        left -= 1
+    start(thread)
+
+threading.Thread.start = start_or_refuse
+with urpo_store.open() as store, Server(store, grpc_port=0, http_port=0) as server:
+    print(server.grpc_address, "(gRPC) and", server.http_address, "(HTTP)", flush=True)
+    threading.Event().wait()
+"""
+
+
+def test_calls_are_answered_where_no_more_threads_can_be_started() -> None:
+    """A limit on the threads of a container must not end the loop that serves all calls."""
+    go_on = threading.Event()
+
+    def message() -> Iterator[bytes]:
+        assert go_on.wait(30)
+        yield gauge_request_of_now()
+
+    with (
+        serving(program=("-c", FEW_THREADS)) as (process, _, port),
+        grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        calls = [channel.stream_unary(METRICS).future(message(), timeout=20) for _ in range(20)]
+        # Calls that wait for their message have taken every thread, and another one needs its own.
+        assert process.stdout.readline() == "refused\n"
+        go_on.set()
+        assert [call.result(20) for call in calls] == [b""] * 20
+
+
+def test_a_server_without_any_thread_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name.startswith("urpo-store-grpc"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        Server(FakeStorage(), grpc_port=0, http_port=None).start()
 
 
 def test_a_call_without_a_message_is_refused() -> None:

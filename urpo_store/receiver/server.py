@@ -211,7 +211,7 @@ class Server:
         threads = limits.connections + _SPARE_GRPC_THREADS
         header_ms = round(limits.header_seconds * 1000)
         server = grpc.server(
-            ThreadPoolExecutor(threads, thread_name_prefix="urpo-store-grpc"),
+            _GrpcThreads(threads, thread_name_prefix="urpo-store-grpc"),
             options=[
                 ("grpc.max_receive_message_length", limits.request_bytes),
                 ("grpc.max_allowed_incoming_connections", limits.connections),
@@ -274,6 +274,27 @@ class Server:
         self._http = _HttpThread(config, sockets)
         self._http.start()
         self.arrivals.listening("http", self.http_address)
+
+
+class _GrpcThreads(ThreadPoolExecutor):
+    """Makes do with the threads it has when the system gives no more.
+
+    gRPC calls `submit` in the loop that serves all calls, and an error there ends the loop for good:
+    where the number of threads is limited, as in a container, one crowd of calls would be the last.
+    """
+
+    def __init__(self, most: int, thread_name_prefix: str) -> None:
+        super().__init__(most, thread_name_prefix)
+        # Without a single thread nothing would ever be answered: better not to start at all.
+        self.submit(int)
+
+    def _adjust_thread_count(self) -> None:
+        try:
+            super()._adjust_thread_count()
+        except RuntimeError:
+            # The work is in the queue by now, and a thread that there is takes it when it is free.
+            if not self._threads:
+                raise
 
 
 class _HttpThread:
