@@ -1,6 +1,7 @@
 """Frames of HTTP/2 (RFC 9113), written and read one by one: what no client library would send."""
 
 import socket
+import struct
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION =
     9,
 )
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
+INITIAL_WINDOW_SIZE = 4  # a setting
 SETTINGS_TIMEOUT, REFUSED_STREAM, ENHANCE_YOUR_CALM = 4, 7, 11
 
 
@@ -93,6 +95,7 @@ class HalfCall:
         self._unread = b""
         self._message = b"\0" + (size + 1).to_bytes(4, "big") + bytes(11)
         self._windows = {0: 65_535, 1: 65_535}  # of the connection and of the stream
+        self._initial = 65_535  # what a stream has at first; when that changes, all windows do
         self.left = size
         self.over = False
 
@@ -125,6 +128,11 @@ class HalfCall:
             if each.kind == WINDOW_UPDATE:
                 self._windows[each.stream] += int.from_bytes(each.payload)
             elif each.kind == SETTINGS and not each.flags & ACK:
+                for at in range(0, len(each.payload), 6):
+                    name, value = struct.unpack_from("!HI", each.payload, at)
+                    if name == INITIAL_WINDOW_SIZE:
+                        self._windows[1] += value - self._initial
+                        self._initial = value
                 self._unsent += frame(SETTINGS, ACK)
             elif each.kind == PING and not each.flags & ACK:
                 self._unsent += frame(PING, ACK, 0, each.payload)
