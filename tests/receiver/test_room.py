@@ -13,7 +13,7 @@ from helpers.fake_storage import FakeStorage
 from helpers.requests import gauge_request
 from starlette.testclient import TestClient
 
-from urpo_store.receiver import Arrivals, Limits, asgi_app
+from urpo_store.receiver import Arrivals, Limits, asgi_app, otlp_http
 from urpo_store.receiver.room import NoRoomError, Room, Share
 
 
@@ -129,9 +129,17 @@ def test_bodies_count_as_they_came_and_decompressed_until_they_are_answered():
         assert post(small).status_code == 200
 
 
-def test_a_refused_body_is_gone_before_its_answer_is_taken():
+def test_a_refused_body_is_gone_before_its_answer_is_taken(monkeypatch):
     """A client that takes no answers would otherwise keep what nobody counts any more."""
     sizes = []
+    kept = []
+    run = otlp_http.run_in_threadpool
+
+    def slow_to_forget(work):
+        kept.append(work)  # as its thread does until it has something else to do
+        return run(work)
+
+    monkeypatch.setattr(otlp_http, "run_in_threadpool", slow_to_forget)
 
     async def receive() -> dict[str, object]:
         return {"type": "http.request", "body": b"\xff" * (16 << 20)}
@@ -151,4 +159,4 @@ def test_a_refused_body_is_gone_before_its_answer_is_taken():
         asyncio.run(asgi_app(FakeStorage(), insecure=True)(scope, receive, send))
     finally:
         tracemalloc.stop()
-    assert len(sizes) == 2 and max(sizes) < 8 << 20
+    assert len(kept) == 1 and len(sizes) == 2 and max(sizes) < 8 << 20

@@ -139,7 +139,11 @@ class Api:
             data = await body.read()
 
             def work() -> IngestResult:
-                plain = body.inflate(data, encoding)
+                nonlocal data
+                try:
+                    plain = body.inflate(data, encoding)
+                finally:
+                    data = b""  # as in otlp_http
                 return self._storage.ingest(request_from_json(plain) if kind == JSON else plain)
 
             try:

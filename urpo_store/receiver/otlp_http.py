@@ -36,12 +36,16 @@ class OtlpHttp:
             data = await body.read()
 
             def work() -> ExportResponse | Status:
+                nonlocal data
                 try:
                     plain = body.inflate(data, encoding)
                 except Refused:
                     raise
                 except Exception as error:
                     return refusal(error)
+                finally:
+                    # The thread keeps this function for a moment longer than the body is counted.
+                    data = b""
                 return export_metrics(self._storage, plain, kind == JSON)
 
             inline = kind != JSON and len(data) <= _INLINE.get(encoding, _INLINE_COMPRESSED)
