@@ -56,6 +56,16 @@ def test_the_fattest_key_collapses_and_the_others_stay_exact() -> None:
     assert index.counts["overflowed_series"] == 3
 
 
+def test_series_without_attributes_have_no_fattest_key() -> None:
+    """UBSan looks at this one: the first of them has no attributes to copy from, and nowhere to copy to."""
+    index = SeriesIndex(max_series=3)
+    assert add(index, {})[1] is None
+    assert add(index, {"user": 1})[1] is None
+    assert add(index, {"user": 2})[1] is None
+    number, source = add(index, {"user": 3})
+    assert source is not None and index.identity(number)[6] == {"user": OVERFLOW}
+
+
 def test_sets_that_are_known_stay_known() -> None:
     index = SeriesIndex(max_series=5)
     known = [add(index, {"user": i})[0] for i in range(5)]

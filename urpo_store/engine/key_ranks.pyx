@@ -54,12 +54,14 @@ cdef void count_values(SeriesTable *table, Metric *metric) noexcept nogil:
     i = 0
     while i < metric.series_count:
         series = series_get(table, metric.series[i])
+        i += step
+        if series.pair_count == 0:
+            continue
         if mem_grow(table.account, <void **>&pairs, &capacity, total + series.pair_count, sizeof(Pair)) != 0:
             failed = True
             break
         memcpy(pairs + total, series.pairs, series.pair_count * sizeof(Pair))
         total += series.pair_count
-        i += step
     if not failed and total:
         qsort(pairs, total, sizeof(Pair), by_pair)
         for i in range(total):
