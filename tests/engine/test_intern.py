@@ -148,6 +148,18 @@ def test_keys_that_differ_only_in_zeros_or_length_are_different() -> None:
     assert len({table.intern(key) for key in keys}) == len(keys)
 
 
+def test_one_bit_anywhere_makes_another_key() -> None:
+    """All in one chain with the same hash, so that the comparison alone tells them apart."""
+    for size in (*range(1, 36), 47, 48, 49, 100):
+        table = Interner(hash_mask=0)
+        key = random.Random(size).randbytes(size)
+        known = table.intern(key)
+        for at in range(size):
+            other = key[:at] + bytes([key[at] ^ 1 << at % 8]) + key[at + 1 :]
+            assert table.find(other) == 0
+        assert table.find(bytes(bytearray(key))) == known
+
+
 def test_hashes_are_keyed() -> None:
     keys = [b"key %d" % i for i in range(1_000)]
     one, other = Interner(), Interner()

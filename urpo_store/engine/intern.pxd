@@ -1,8 +1,7 @@
 # Interning: byte strings to small ids, and keys to ids.
 #
-# A Table maps keys to u32 ids. A key is a fixed prefix of four u32 and a byte string; the tables
-# for strings leave the prefix 0, the tables for series put the ids of resource, scope and metric
-# there. There are two uses:
+# A Table maps keys to u32 ids. A key is a byte string and, in some tables, a prefix of four u32: those
+# for series put the ids of resource, scope and metric there. There are two uses:
 #   ids      table_intern gives every distinct key an id of its own, counts references, and
 #            table_get finds the key of an id (strings, resources, scopes, metrics, series)
 #   aliases  table_put binds a key to an id of another table (the raw bytes of an attribute set,
@@ -34,17 +33,16 @@ cdef enum:
     SECRETS = 6                 # two for the prefix, and for each of the chains of a key's bytes
 
 cdef struct Key:
-    uint32_t prefix[4]
+    uint32_t prefix[4]          # all 0 for a table whose keys have none
     const uint8_t *bytes
     uint32_t length
 
 cdef struct Entry:
-    uint32_t prefix[4]
     uint32_t id
     uint32_t length
     uint32_t refs               # written under Table.lock
     uint32_t hash               # low half of the hash: it places the entry in a slot array
-    # `length` bytes follow
+    # `length` bytes follow, and behind them the prefix, if keys have one
 
 cdef struct Slots:
     uint64_t mask               # number of slots - 1
@@ -56,6 +54,7 @@ cdef struct Table:
     Epochs *epochs
     uint64_t[SECRETS] secret    # constant after init
     uint64_t hash_mask          # all ones; a test makes it small to force collisions
+    size_t prefix_size          # bytes of a prefix in an entry, or 0: constant after init
     void *slots                 # atomic Slots*; replaced under the lock
     pthread_mutex_t lock        # taken to add, remove, take and drop references
     uint32_t count              # atomic read; entries, written under the lock
@@ -70,7 +69,8 @@ cdef struct Table:
 
 cdef Key key_of(const uint8_t *bytes, size_t length) noexcept nogil          # prefix 0
 cdef const uint8_t *entry_bytes(const Entry *entry) noexcept nogil
-cdef int table_init(Table *table, Account *account, Epochs *epochs, const uint64_t *secret) noexcept nogil
+# `prefixed`: keys have a prefix.
+cdef int table_init(Table *table, Account *account, Epochs *epochs, const uint64_t *secret, bint prefixed) noexcept nogil
 cdef void table_destroy(Table *table) noexcept nogil
 cdef uint64_t table_hash(const Table *table, const Key *key) noexcept nogil
 # The id, or 0 if the key is not known. No lock, no allocation.

@@ -13,7 +13,7 @@ import os
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcpy, memset
 
 from urpo_store.engine.alloc cimport Account, account_init, mem_alloc, mem_calloc, mem_free, mem_grow
 from urpo_store.engine.atomics cimport (
@@ -35,8 +35,22 @@ cdef extern from *:
     """
     /* User space ends below bit 47 on x86-64 Linux, so that the high bits of a pointer are free. */
     #define URPO_TAG 0xFFFF000000000000u
+
+    typedef uint64_t urpo_pair __attribute__((vector_size(16), aligned(1), may_alias));
+    static inline urpo_pair urpo_differ(const void *a, const void *b) {
+        return *(const urpo_pair *)a ^ *(const urpo_pair *)b;
+    }
+    /* n >= 16; the last 16 bytes may overlap those before. */
+    static inline int urpo_same_long(const uint8_t *a, const uint8_t *b, size_t n) {
+        urpo_pair differ = {0, 0};
+        for (size_t i = 0; i + 16 <= n; i += 16)
+            differ |= urpo_differ(a + i, b + i);
+        differ |= urpo_differ(a + n - 16, b + n - 16);
+        return (differ[0] | differ[1]) == 0;
+    }
     """
     const uint64_t TAG "URPO_TAG"
+    bint same_long "urpo_same_long"(const uint8_t *a, const uint8_t *b, size_t n) noexcept nogil
     void __builtin_prefetch(const void *address) noexcept nogil
 
 
@@ -101,7 +115,11 @@ cdef inline uint64_t hash_of(const Table *table, const uint32_t *prefix, const u
         state = multiply_fold(read64(p) ^ secret[2] ^ state, read64(p + 8) ^ secret[3])
         p += 16
         n -= 16
-    if n >= 8:
+    if length >= 16:
+        # The last 16 bytes, some of them again.
+        low = read64(p + n - 16)
+        high = read64(p + n - 8)
+    elif n >= 8:
         low = read64(p)
         high = read64(p + n - 8)
     else:
@@ -126,10 +144,21 @@ cdef inline Entry *entry_of(uint64_t word) noexcept nogil:
     return <Entry *><uintptr_t>(word & ~TAG)
 
 
-cdef inline bint same_key(const Entry *entry, const Key *key, uint32_t hash) noexcept nogil:
+cdef inline bint same_bytes(const uint8_t *a, const uint8_t *b, size_t n) noexcept nogil:
+    # Calling memcmp takes longer than comparing what names and attributes have; and the fewer instructions a
+    # look-up has, the further the processor looks ahead while an entry comes from beyond the caches.
+    if n >= 16:
+        return same_long(a, b, n)
+    if n >= 8:
+        return read64(a) == read64(b) and read64(a + n - 8) == read64(b + n - 8)
+    return read_short(a, n) == read_short(b, n)
+
+
+cdef inline bint same_key(const Table *table, const Entry *entry, const Key *key, uint32_t hash) noexcept nogil:
     return (entry.hash == hash and entry.length == key.length
-            and memcmp(entry.prefix, key.prefix, sizeof(entry.prefix)) == 0
-            and (key.length == 0 or memcmp(bytes_of(entry), key.bytes, key.length) == 0))
+            and same_bytes(bytes_of(entry), key.bytes, key.length)
+            and (table.prefix_size == 0
+                 or same_long(bytes_of(entry) + key.length, <const uint8_t *>key.prefix, table.prefix_size)))
 
 
 cdef inline Entry *find_hashed(Table *table, const Key *key, uint64_t hash) noexcept nogil:
@@ -146,7 +175,7 @@ cdef inline Entry *find_hashed(Table *table, const Key *key, uint64_t hash) noex
             return NULL
         if (word ^ hash) & TAG == 0 and word != REMOVED:
             entry = entry_of(word)
-            if same_key(entry, key, <uint32_t>hash):
+            if same_key(table, entry, key, <uint32_t>hash):
                 return entry
         at = (at + 1) & slots.mask
 
@@ -248,20 +277,20 @@ cdef int make_room(Table *table) noexcept nogil:
 
 
 cdef Entry *entry_new(Table *table, const Key *key, uint64_t hash, uint32_t id) noexcept nogil:
-    cdef Entry *entry = <Entry *>mem_alloc(table.account, sizeof(Entry) + key.length)
+    cdef Entry *entry = <Entry *>mem_alloc(table.account, sizeof(Entry) + key.length + table.prefix_size)
     if entry == NULL:
         return NULL
     if <uint64_t><uintptr_t>entry & TAG:
         # A kernel that hands out wider addresses; better no entry than a wrong one.
         mem_free(table.account, entry)
         return NULL
-    memcpy(entry.prefix, key.prefix, sizeof(entry.prefix))
     entry.id = id
     entry.length = key.length
     entry.refs = 1
     entry.hash = <uint32_t>hash
     if key.length:
         memcpy(bytes_of(entry), key.bytes, key.length)
+    memcpy(bytes_of(entry) + key.length, key.prefix, table.prefix_size)
     return entry
 
 
@@ -401,12 +430,13 @@ cdef void table_remove(Table *table, Entry *entry) noexcept nogil:
 
 # ---- life -----------------------------------------------------------------------------------------
 
-cdef int table_init(Table *table, Account *account, Epochs *epochs, const uint64_t *secret) noexcept nogil:
+cdef int table_init(Table *table, Account *account, Epochs *epochs, const uint64_t *secret, bint prefixed) noexcept nogil:
     memset(table, 0, sizeof(Table))
     table.account = account
     table.epochs = epochs
     memcpy(table.secret, secret, sizeof(table.secret))
     table.hash_mask = ~<uint64_t>0
+    table.prefix_size = 4 * sizeof(uint32_t) if prefixed else 0
     table.next_id = 1
     table.slots = slots_new(account, FIRST_SLOTS)
     if table.slots == NULL:
@@ -447,7 +477,7 @@ cdef uint64_t table_bytes(Table *table) noexcept nogil:
     pthread_mutex_lock(&table.lock)
     slots = <Slots *>load_ptr_relaxed(&table.slots)
     bytes += sizeof(Slots) + (slots.mask + 1) * sizeof(uint64_t) + table.key_bytes
-    bytes += table.count * sizeof(Entry) + table.free_capacity * sizeof(uint32_t)
+    bytes += table.count * (sizeof(Entry) + table.prefix_size) + table.free_capacity * sizeof(uint32_t)
     if table.pages != NULL:
         bytes += PAGES * sizeof(void *)
         for i in range(PAGES):
@@ -498,7 +528,7 @@ cdef class Interner:
         account_init(&self.account, NULL)
         if epochs_init(&self.epochs, &self.account) != 0:
             raise MemoryError("there is no memory for the epochs of a table")
-        if table_init(&self.table, &self.account, &self.epochs, secret) != 0:
+        if table_init(&self.table, &self.account, &self.epochs, secret, False) != 0:
             epochs_destroy(&self.epochs)
             raise MemoryError("there is no memory for an empty table")
         self.table.hash_mask = hash_mask

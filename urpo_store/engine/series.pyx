@@ -37,6 +37,8 @@ cdef enum:
     # miss takes longer than one point does.
     FAR = 8
     NEAR = 4
+    # Of the eight tables, those whose keys have no prefix.
+    PLAIN_TABLES = 3
 
 cdef extern from *:
     void __builtin_prefetch(const void *p) noexcept nogil
@@ -467,13 +469,13 @@ cdef int series_table_init(SeriesTable *table, Account *account, Epochs *epochs,
     random_bytes(secret, sizeof(secret))
     tables[0] = &table.strings
     tables[1] = &table.resources
-    tables[2] = &table.scopes
-    tables[3] = &table.metrics
-    tables[4] = &table.series
-    tables[5] = &table.aliases
-    tables[6] = &table.resource_aliases
-    tables[7] = &table.scope_aliases
-    while made < 8 and table_init(tables[made], account, epochs, secret) == 0:
+    tables[2] = &table.resource_aliases
+    tables[PLAIN_TABLES] = &table.scopes
+    tables[4] = &table.scope_aliases
+    tables[5] = &table.metrics
+    tables[6] = &table.series
+    tables[7] = &table.aliases
+    while made < 8 and table_init(tables[made], account, epochs, secret, made >= PLAIN_TABLES) == 0:
         made += 1
     table.resource_pages = <void **>mem_calloc(account, PAGES * sizeof(void *))
     table.scope_pages = <void **>mem_calloc(account, PAGES * sizeof(void *))
