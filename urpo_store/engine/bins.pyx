@@ -285,6 +285,13 @@ cdef const uint8_t *read_binned(
     room = end - bytes
     # Fast path: a rest of at most 57 bits lies in the 8 bytes from its first byte on.
     if widest <= 57:
+        if bins >= BINS_LINEAR:
+            # All bins are equally wide, so that no rest waits for the bin of the one before.
+            word = (<uint64_t>1 << widest) - 1
+            while i < count and (bit >> 3) + 8 <= room:
+                values[i] = base[symbols[i]] + ((load_word(bytes + (bit >> 3)) >> (bit & 7)) & word)
+                bit += widest
+                i += 1
         while i < count and (bit >> 3) + 8 <= room:
             rest = rests[symbols[i]]
             values[i] = base[symbols[i]] + (

@@ -150,7 +150,11 @@ cdef void unscale_doubles(
 ) noexcept nogil:
     cdef double power = POWERS[exponent]
     cdef size_t i
-    if side == NULL:
+    if side == NULL and exponent == 0:
+        # Whole numbers: a division is most of the rest.
+        for i in range(count):
+            bits[i] = double_to_bits(<double>scaled[i])
+    elif side == NULL:
         for i in range(count):
             bits[i] = unscaled(scaled[i], power)
     else:

@@ -67,13 +67,16 @@ def increases(scanned, bint monotonic):
     result = np.empty(flags.shape[0], np.int64)
     cdef int64_t[::1] base = result
     cdef Py_ssize_t i
-    cdef int64_t j, before
+    cdef int64_t j, before, end
     with nogil:
         for i in range(first.shape[0]):
             before = -1
-            for j in range(offsets[i], offsets[i + 1]):
+            j = offsets[i]
+            end = offsets[i + 1]
+            while j < end:
                 if flags[j] & STALE:
                     base[j] = BASE_SKIP
+                    j += 1
                     continue
                 if j < first[i]:
                     base[j] = BASE_SKIP
@@ -86,7 +89,28 @@ def increases(scanned, bint monotonic):
                 else:
                     base[j] = before
                 before = j
+                j += 1
+                # Most points are like the one before them: without a reset. One start cannot show one once
+                # a point stands at it or behind it.
+                if first[i] <= j < end and starts[before] <= times[before]:
+                    j = alike_until(&flags[0], &starts[0], &values[0], &base[0], j, end, monotonic)
+                    before = j - 1
     return result
+
+
+# The end of the run from j on whose points have the flags and the start of the one before j, and do not fall if
+# `monotonic`; the base of each is its neighbour.
+cdef inline int64_t alike_until(
+    const uint32_t *flags, const int64_t *starts, const uint64_t *values, int64_t *base, int64_t j, int64_t end, bint monotonic
+) noexcept nogil:
+    cdef uint32_t kind = flags[j - 1]
+    cdef int64_t start = starts[j - 1]
+    while j < end and flags[j] == kind and starts[j] == start:
+        if monotonic and number_fell(values[j - 1], kind, values[j], kind):
+            break
+        base[j] = j - 1
+        j += 1
+    return j
 
 
 cdef inline bint number_fell(uint64_t old, uint32_t old_flags, uint64_t new, uint32_t new_flags) noexcept nogil:
