@@ -254,44 +254,64 @@ cdef const uint8_t *read_symbols(
     return bytes + ((bit_two + 7) >> 3)
 
 
-cdef const uint8_t *read_binned(
-    uint32_t bins, const uint8_t *bytes, const uint8_t *end, size_t count, uint64_t *values, uint16_t *symbols
+cdef const uint8_t *read_linear(
+    uint32_t width, const uint8_t *bytes, const uint8_t *end, size_t count, uint64_t *values, const uint16_t *symbols
 ) noexcept nogil:
-    cdef HuffmanCode code
+    """The rests of linear bins: all equally wide, so that none waits for the bin of the one before."""
+    cdef size_t bit = 0, i = 0, j, room = end - bytes
+    cdef uint64_t mask, word
+    if width == 0:
+        for i in range(count):
+            values[i] = symbols[i]
+        return bytes
+    if count * width > 8 * room:
+        return NULL
+    if width <= 57:
+        # A rest of at most 57 bits lies in the 8 bytes from its first byte on.
+        mask = (<uint64_t>1 << width) - 1
+        while width <= 14 and i + 4 <= count and (bit >> 3) + 8 <= room:
+            # One load holds four of them.
+            word = load_word(bytes + (bit >> 3)) >> (bit & 7)
+            for j in range(i, i + 4):
+                values[j] = (<uint64_t>symbols[j] << width) + (word & mask)
+                word >>= width
+            bit += 4 * width
+            i += 4
+        while i < count and (bit >> 3) + 8 <= room:
+            values[i] = (<uint64_t>symbols[i] << width) + ((load_word(bytes + (bit >> 3)) >> (bit & 7)) & mask)
+            bit += width
+            i += 1
+    while i < count:
+        values[i] = bin_base(BINS_LINEAR + width, symbols[i], width) + load_bits(bytes, end, bit, width)
+        bit += width
+        i += 1
+    return bytes + ((bit + 7) >> 3)
+
+
+cdef const uint8_t *read_logarithmic(
+    uint32_t bins, const HuffmanCode *code, const uint8_t *bytes, const uint8_t *end, size_t count, uint64_t *values,
+    const uint16_t *symbols
+) noexcept nogil:
+    """The rests of logarithmic bins, none of which is wider than 57 bits unless its numbers are huge."""
     cdef uint64_t[MAX_SYMBOLS] base
     cdef uint8_t[MAX_SYMBOLS] rests
     cdef uint32_t symbol, rest, widest = 0
-    cdef size_t bit = 0, i = 0, room
+    cdef size_t bit = 0, i = 0, room = end - bytes
     cdef uint64_t word
-    bytes = read_code(bytes, end, &code)
-    if bytes == NULL:
-        return NULL
     for symbol in range(code.first, code.last + 1):
         rest = rest_bits(bins, symbol)
         # Bins that would begin beyond 64 bits have no number in them.
-        if rest > 64 or (rest == 64 and symbol):
+        if rest >= 64:
             return NULL
         rests[symbol] = rest
         base[symbol] = bin_base(bins, symbol, rest)
         if rest > widest:
             widest = rest
-    bytes = read_symbols(&code, bytes, end, count, symbols)
-    if bytes == NULL:
-        return NULL
     if widest == 0:
         for i in range(count):
             values[i] = base[symbols[i]]
         return bytes
-    room = end - bytes
-    # Fast path: a rest of at most 57 bits lies in the 8 bytes from its first byte on.
     if widest <= 57:
-        if bins >= BINS_LINEAR:
-            # All bins are equally wide, so that no rest waits for the bin of the one before.
-            word = (<uint64_t>1 << widest) - 1
-            while i < count and (bit >> 3) + 8 <= room:
-                values[i] = base[symbols[i]] + ((load_word(bytes + (bit >> 3)) >> (bit & 7)) & word)
-                bit += widest
-                i += 1
         while i < count and (bit >> 3) + 8 <= room:
             rest = rests[symbols[i]]
             values[i] = base[symbols[i]] + (
@@ -315,3 +335,19 @@ cdef const uint8_t *read_binned(
     if bit > 8 * room:
         return NULL
     return bytes + ((bit + 7) >> 3)
+
+
+cdef const uint8_t *read_binned(
+    uint32_t bins, const uint8_t *bytes, const uint8_t *end, size_t count, uint64_t *values, uint16_t *symbols
+) noexcept nogil:
+    cdef HuffmanCode code
+    bytes = read_code(bytes, end, &code)
+    # A bin of 64 bits is the only one.
+    if bytes == NULL or bins >= BINS_END or (bins == BINS_END - 1 and code.last):
+        return NULL
+    bytes = read_symbols(&code, bytes, end, count, symbols)
+    if bytes == NULL:
+        return NULL
+    if bins >= BINS_LINEAR:
+        return read_linear(bins - BINS_LINEAR, bytes, end, count, values, symbols)
+    return read_logarithmic(bins, &code, bytes, end, count, values, symbols)

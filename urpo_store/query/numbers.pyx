@@ -107,25 +107,45 @@ cdef inline bint finite(uint64_t value) noexcept nogil:
     return (value >> 52) & 0x7FF != 0x7FF
 
 
-cdef inline int64_t run_end(const Points *points, int64_t j, int64_t end, int64_t edge) noexcept nogil:
-    """The last point of the run that begins with j: each is measured against its neighbour, lies in
-    the same window, and is a number of the same type."""
-    cdef uint32_t kind = points.flags[j] & IS_INT
-    while (
-        j + 1 < end and points.bases[j + 1] == j and points.times[j + 1] <= edge
-        and points.flags[j + 1] & IS_INT == kind and (kind or finite(points.values[j + 1]))
-    ):
+cdef inline int64_t run_end(const Points *points, int64_t j, int64_t end) noexcept nogil:
+    """The end of the run that begins with j: each further point is measured against its neighbour, and is a
+    finite number of the same type."""
+    cdef const int64_t *bases = points.bases
+    cdef const uint64_t *values = points.values
+    cdef const uint32_t *flags = points.flags
+    cdef uint32_t kind = flags[j] & IS_INT
+    j += 1
+    while j < end and bases[j] == j - 1 and flags[j] & IS_INT == kind and (kind or finite(values[j])):
         j += 1
     return j
 
 
+cdef inline int64_t end_of_window(const int64_t *times, int64_t j, int64_t end, int64_t edge, int64_t guess) noexcept nogil:
+    """The end of those of the points j..end, which ascend and of which j is one, that do not lie behind
+    the edge. `guess` is how many the window before had."""
+    cdef int64_t k = j + guess
+    if k > end or times[k - 1] > edge:
+        k = j + 1
+    while k < end and times[k] <= edge:
+        k += 1
+    return k
+
+
+cdef inline void add_points(Cell *cell, const Points *points, int64_t first, int64_t last, int64_t base) noexcept nogil:
+    """Adds first..last, of which the last one less `base` is the sum."""
+    add(cell, points, last, base)
+    if points.times[last] > cell.newest:
+        cell.newest = points.times[last]
+    cell.count += last - first + 1
+
+
 cdef void sum_series(Cell *cells, int64_t count, Walk *walk, const Points *points, int64_t j, int64_t end, int64_t *low, int64_t *high) noexcept nogil:
-    """Adds the points j..end of one series. What falls into one window is summed up aside first: a
-    cell in registers, where a cell in memory would be loaded and stored for every point. The
-    differences of a run add up to that of its ends, which is one subtraction, and exact for ints."""
+    """Adds the points j..end of one series. The differences of a run add up to that of its ends, which is
+    one subtraction, and exact for ints. Points that are no run are summed up aside, window by window: a
+    cell in registers, where a cell in memory would be loaded and stored for every point."""
     cdef Cell part
-    cdef int64_t k, last, base
-    cdef int64_t window = -1
+    cdef int64_t k, base, behind
+    cdef int64_t window = -1, run = 0, length = 1
     memset(&part, 0, sizeof(Cell))
     while j < end:
         base = points.bases[j]
@@ -136,26 +156,28 @@ cdef void sum_series(Cell *cells, int64_t count, Walk *walk, const Points *point
         if k >= count:
             break       # behind the range: a reader's mistake must not write outside
         if k != window:
-            if window >= 0:
+            if part.count:
                 merge(&cells[window], &part)
                 memset(&part, 0, sizeof(Cell))
-            elif k < low[0]:
+            if window < 0 and k < low[0]:
                 low[0] = k
             window = k
-        last = j
-        if (
-            base >= 0 and (points.flags[j] ^ points.flags[base]) & IS_INT == 0
-            and (points.flags[j] & IS_INT or finite(points.values[base]) and finite(points.values[j]))
+        if j >= run and base >= 0 and (points.flags[j] ^ points.flags[base]) & IS_INT == 0 and (
+            points.flags[j] & IS_INT or finite(points.values[base]) and finite(points.values[j])
         ):
-            last = run_end(points, j, end, walk.edge)
-        add(&part, points, last, base)
-        part.newest = points.times[last]
-        part.count += last - j + 1
-        j = last + 1
-    if window >= 0:
+            run = run_end(points, j, end)
+        if j < run:
+            behind = end_of_window(points.times, j, run, walk.edge, length)
+            length = behind - j
+            add_points(&cells[k], points, j, behind - 1, base)
+            j = behind
+        else:
+            add_points(&part, points, j, j, base)
+            j += 1
+    if part.count:
         merge(&cells[window], &part)
-        if window > high[0]:
-            high[0] = window
+    if window > high[0]:
+        high[0] = window
 
 
 cdef inline void take(Cell *cell, uint64_t value, uint32_t flags) noexcept nogil:
