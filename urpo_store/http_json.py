@@ -238,6 +238,8 @@ def _encode_column(column: Any) -> Any:
 
 
 def _map_nested(convert: Encode, values: list[Any]) -> list[Any]:
+    if not values or not isinstance(values[0], list):
+        return list(map(convert, values))
     return [
         _map_nested(convert, item) if isinstance(item, list) else convert(item) for item in values
     ]

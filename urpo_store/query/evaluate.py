@@ -266,8 +266,7 @@ class _Question:
             if delta:
                 rows = self._reduced(groups, "sum", contributions.every)
             else:
-                choose = partial(contributions.increases, monotonic=counter)
-                rows = self._reduced(groups, "sum", choose, increases=True)
+                rows = self._reduced(groups, "sum", None, monotonic=counter)
             if ask is Aggregation.RATE:
                 rates = rows.values / self._step_seconds
                 return _Rows(rows.rows, rows.window, rows.newest, rates)
@@ -282,11 +281,14 @@ class _Question:
         self,
         groups: Groups,
         operation: str,
-        choose: Callable[[Scanned], Int64Array],
-        increases: bool = False,
+        choose: Callable[[Scanned], Int64Array] | None,
+        monotonic: bool = False,
     ) -> _Rows:
         """The rows of the groups, from batches of series: what is in hand stays in the caches, and
-        a query of everything does not take the memory of everything."""
+        a query of everything does not take the memory of everything.
+
+        `choose` says which points count; without it, how much each series rose is summed up.
+        """
         ids = self.stream.ids[groups.order]
         ends = np.zeros(len(ids), np.uint8)
         ends[groups.offsets[1:] - 1] = 1
@@ -294,8 +296,12 @@ class _Question:
 
         def add(part: slice) -> tuple[int, tuple[_Array, ...]]:
             # The columns are given up on return, so that the next scan can have their memory.
-            scanned = self._scan(increases, ids[part])
-            return len(scanned.times), reduction.add(scanned, choose(scanned), ends[part])
+            scanned = self._scan(choose is None, ids[part])
+            if choose is None:
+                rows = reduction.add_increases(scanned, monotonic, ends[part])
+            else:
+                rows = reduction.add(scanned, choose(scanned), ends[part])
+            return len(scanned.times), rows
 
         parts = []
         begin, size = 0, _FIRST_BATCH

@@ -14,7 +14,8 @@ from libc.stdlib cimport calloc, free, malloc, qsort
 from libc.string cimport memset
 
 from urpo_store.query.contributions cimport (
-    BASE_NONE, BASE_SKIP, BASE_ZERO, IS_INT, Sum, Walk, as_double, sum_add, sum_of, walk_begin, walk_to,
+    BASE_NONE, BASE_SKIP, BASE_ZERO, IS_INT, STALE, Sum, Walk, as_double, known_start, started_again, sum_add, sum_of,
+    walk_begin, walk_to,
 )
 
 import numpy as np
@@ -61,34 +62,42 @@ cdef inline bint better(Cell *cell, uint64_t value, uint32_t flags, bint least) 
     return new < old if least else new > old
 
 
-# The columns of a scan, and what each point is measured against.
+# The columns of a scan; `bases` says which points count whole and which not at all. NULL: each is measured
+# against the one before it, as the increase of a cumulative sum, and what falls was reset if `monotonic`.
 cdef struct Points:
     const int64_t *times
+    const int64_t *starts
     const uint64_t *values
     const uint32_t *flags
     const int64_t *bases
+    bint monotonic
 
 
-cdef inline void add(Cell *cell, const Points *points, int64_t j, int64_t base) noexcept nogil:
-    cdef const uint64_t *values = points.values
-    cdef const uint32_t *flags = points.flags
-    if base == BASE_NONE:
-        # Adds nothing, but a sum of doubles is a double.
-        cell.has_float |= not flags[j] & IS_INT
-    elif base == BASE_ZERO:
-        if flags[j] & IS_INT:
-            cell.integers += <int64_t>values[j]
-        else:
-            sum_add(&cell.floats, as_double(values[j]))
-            cell.has_float = 1
-    elif flags[j] & flags[base] & IS_INT:
-        cell.integers += <int128><int64_t>values[j] - <int64_t>values[base]
-    elif not (flags[j] | flags[base]) & IS_INT:
-        sum_add(&cell.floats, as_double(values[j]) - as_double(values[base]))
-        cell.has_float = 1
+cdef inline void count_point(Cell *cell, int64_t time, int64_t points) noexcept nogil:
+    if time > cell.newest or cell.count == 0:
+        cell.newest = time
+    cell.count += points
+
+
+cdef inline void add_whole(Cell *cell, uint64_t value, uint32_t flags) noexcept nogil:
+    if flags & IS_INT:
+        cell.integers += <int64_t>value
     else:
-        sum_add(&cell.floats, <double>(exact(values[j], flags[j]) - exact(values[base], flags[base])))
+        sum_add(&cell.floats, as_double(value))
         cell.has_float = 1
+
+
+cdef inline void add_difference(Cell *cell, const Points *points, int64_t base, int64_t j) noexcept nogil:
+    cdef uint64_t old = points.values[base], new = points.values[j]
+    cdef uint32_t old_flags = points.flags[base], new_flags = points.flags[j]
+    if old_flags & new_flags & IS_INT:
+        cell.integers += <int128><int64_t>new - <int64_t>old
+        return
+    if not (old_flags | new_flags) & IS_INT:
+        sum_add(&cell.floats, as_double(new) - as_double(old))
+    else:
+        sum_add(&cell.floats, <double>(exact(new, new_flags) - exact(old, old_flags)))
+    cell.has_float = 1
 
 
 cdef inline void merge(Cell *cell, const Cell *part) noexcept nogil:
@@ -107,16 +116,77 @@ cdef inline bint finite(uint64_t value) noexcept nogil:
     return (value >> 52) & 0x7FF != 0x7FF
 
 
+cdef void sum_series(Cell *cells, int64_t count, Walk *walk, const Points *points, int64_t j, int64_t end, int64_t *low, int64_t *high) noexcept nogil:
+    """Adds the points j..end of one series. What falls into one window is summed up aside first: a
+    cell in registers, where a cell in memory would be loaded and stored for every point."""
+    cdef Cell part
+    cdef int64_t k
+    cdef int64_t window = -1
+    memset(&part, 0, sizeof(Cell))
+    while j < end:
+        if points.bases[j] != BASE_SKIP:
+            k = walk_to(walk, points.times[j])
+            if k >= count:
+                break       # behind the range: a reader's mistake must not write outside
+            if k != window:
+                if window >= 0:
+                    merge(&cells[window], &part)
+                    memset(&part, 0, sizeof(Cell))
+                elif k < low[0]:
+                    low[0] = k
+                window = k
+            add_whole(&part, points.values[j], points.flags[j])
+            count_point(&part, points.times[j], 1)
+        j += 1
+    if window >= 0:
+        merge(&cells[window], &part)
+        if window > high[0]:
+            high[0] = window
+
+
+# ---- increases ------------------------------------------------------------------------------------
+
+cdef inline bint number_fell(uint64_t old, uint32_t old_flags, uint64_t new, uint32_t new_flags) noexcept nogil:
+    if old_flags & new_flags & IS_INT:
+        return <int64_t>new < <int64_t>old
+    if not (old_flags | new_flags) & IS_INT:
+        return as_double(new) < as_double(old)
+    return exact(new, new_flags) < exact(old, old_flags)
+
+
+cdef inline int64_t base_of(const Points *points, int64_t before, int64_t j) noexcept nogil:
+    """The base of point j, of which `before` is the value before it; -1 if there is none."""
+    if before < 0:
+        return BASE_ZERO if known_start(points.starts[j], points.times[j]) else BASE_NONE
+    if started_again(points.starts[j], points.times[j], points.starts[before], points.times[before]):
+        return BASE_ZERO
+    if points.monotonic and number_fell(points.values[before], points.flags[before], points.values[j], points.flags[j]):
+        return BASE_ZERO
+    return before
+
+
 cdef inline int64_t run_end(const Points *points, int64_t j, int64_t end) noexcept nogil:
-    """The end of the run that begins with j: each further point is measured against its neighbour, and is a
-    finite number of the same type."""
-    cdef const int64_t *bases = points.bases
+    """The end of the run that begins with j, or j: each is measured against its neighbour, and if the ends
+    of a part of it are finite numbers, then so are all between them.
+
+    Points of one type and one start are, as long as they do not fall; one start cannot show a reset
+    once a point stands at it or behind it."""
+    cdef const int64_t *starts = points.starts
     cdef const uint64_t *values = points.values
     cdef const uint32_t *flags = points.flags
-    cdef uint32_t kind = flags[j] & IS_INT
-    j += 1
-    while j < end and bases[j] == j - 1 and flags[j] & IS_INT == kind and (kind or finite(values[j])):
-        j += 1
+    cdef uint32_t kind = flags[j - 1]
+    cdef int64_t start = starts[j - 1]
+    if start > points.times[j - 1]:
+        return j
+    if not points.monotonic:
+        while j < end and flags[j] == kind and starts[j] == start and (kind & IS_INT or finite(values[j])):
+            j += 1
+    elif kind & IS_INT:
+        while j < end and flags[j] == kind and starts[j] == start and <int64_t>values[j] >= <int64_t>values[j - 1]:
+            j += 1
+    else:
+        while j < end and flags[j] == kind and starts[j] == start and as_double(values[j]) >= as_double(values[j - 1]):
+            j += 1
     return j
 
 
@@ -131,58 +201,76 @@ cdef inline int64_t end_of_window(const int64_t *times, int64_t j, int64_t end, 
     return k
 
 
-cdef inline void add_points(Cell *cell, const Points *points, int64_t first, int64_t last, int64_t base) noexcept nogil:
-    """Adds first..last, of which the last one less `base` is the sum."""
-    add(cell, points, last, base)
-    if points.times[last] > cell.newest:
-        cell.newest = points.times[last]
-    cell.count += last - first + 1
+cdef inline void add_run(Cell *cell, const Points *points, int64_t j, int64_t end) noexcept nogil:
+    """Adds a part of a run, whose differences add up to that of its ends: one subtraction, and exact
+    for ints."""
+    cdef const uint64_t *values = points.values
+    if points.flags[j] & IS_INT or finite(values[j - 1]) and finite(values[end - 1]):
+        add_difference(cell, points, j - 1, end - 1)
+    else:
+        for j in range(j, end):
+            add_difference(cell, points, j - 1, j)
 
 
-cdef void sum_series(Cell *cells, int64_t count, Walk *walk, const Points *points, int64_t j, int64_t end, int64_t *low, int64_t *high) noexcept nogil:
-    """Adds the points j..end of one series. The differences of a run add up to that of its ends, which is
-    one subtraction, and exact for ints. Points that are no run are summed up aside, window by window: a
-    cell in registers, where a cell in memory would be loaded and stored for every point."""
-    cdef Cell part
-    cdef int64_t k, base, behind
-    cdef int64_t window = -1, run = 0, length = 1
-    memset(&part, 0, sizeof(Cell))
+cdef void sum_increases(Cell *cells, int64_t count, Walk *walk, const Points *points, int64_t j, int64_t first, int64_t end, int64_t *low, int64_t *high) noexcept nogil:
+    """Adds the increases of one series: of the points from `first` on, which those from j on lead."""
+    cdef int64_t k, base, run, behind
+    cdef int64_t before = -1, length = 1
     while j < end:
-        base = points.bases[j]
-        if base == BASE_SKIP:
+        if points.flags[j] & STALE:
             j += 1
             continue
-        k = walk_to(walk, points.times[j])
-        if k >= count:
-            break       # behind the range: a reader's mistake must not write outside
-        if k != window:
-            if part.count:
-                merge(&cells[window], &part)
-                memset(&part, 0, sizeof(Cell))
-            if window < 0 and k < low[0]:
-                low[0] = k
-            window = k
-        if j >= run and base >= 0 and (points.flags[j] ^ points.flags[base]) & IS_INT == 0 and (
-            points.flags[j] & IS_INT or finite(points.values[base]) and finite(points.values[j])
-        ):
-            run = run_end(points, j, end)
-        if j < run:
-            behind = end_of_window(points.times, j, run, walk.edge, length)
-            length = behind - j
-            add_points(&cells[k], points, j, behind - 1, base)
-            j = behind
-        else:
-            add_points(&part, points, j, j, base)
+        if j < first:
+            before = j
             j += 1
-    if part.count:
-        merge(&cells[window], &part)
-    if window > high[0]:
-        high[0] = window
+            continue
+        # One that is no part of a run is added by itself.
+        run = run_end(points, j, end) if before >= 0 and before == j - 1 else j
+        base = BASE_SKIP
+        if run == j:
+            base = base_of(points, before, j)
+            run = j + 1
+        while j < run:
+            k = walk_to(walk, points.times[j])
+            if k >= count:
+                return      # behind the range: a reader's mistake must not write outside
+            if k < low[0]:
+                low[0] = k
+            if k > high[0]:
+                high[0] = k
+            behind = end_of_window(points.times, j, run, walk.edge, length)
+            if base == BASE_SKIP:
+                length = behind - j
+                add_run(&cells[k], points, j, behind)
+            elif base == BASE_ZERO:
+                add_whole(&cells[k], points.values[j], points.flags[j])
+            elif base == BASE_NONE:
+                # Adds nothing, but a sum of doubles is a double.
+                cells[k].has_float |= not points.flags[j] & IS_INT
+            else:
+                add_difference(&cells[k], points, base, j)
+            count_point(&cells[k], points.times[behind - 1], behind - j)
+            j = behind
+        before = j - 1
 
 
 cdef inline void take(Cell *cell, uint64_t value, uint32_t flags) noexcept nogil:
     cell.best = value
     cell.best_int = (flags & IS_INT) != 0
+
+
+cdef void points_of(Points *points, scanned):
+    """The columns of a scan; they must outlive the points."""
+    cdef const int64_t[::1] times = scanned.times
+    cdef const int64_t[::1] starts = scanned.starts
+    cdef const uint64_t[::1] values = scanned.values
+    cdef const uint32_t[::1] flags = scanned.flags
+    memset(points, 0, sizeof(Points))
+    if times.shape[0]:
+        points.times = &times[0]
+        points.starts = &starts[0]
+        points.values = &values[0]
+        points.flags = &flags[0]
 
 
 @cython.final
@@ -222,21 +310,27 @@ cdef class Reduction:
     def add(self, scanned, const int64_t[::1] bases, const uint8_t[::1] ends):
         """Adds series; where ends[i] is set, series i is the last one of its group.
 
-        `bases` as in contributions.pxd. Returns, of the groups that ended, (rows int64[groups]: how
-        many each has, window int64[n], newest int64[n]: time of the latest point, values float64[n],
-        int_values int64[n], is_int bool[n], overflowed bool[groups]); a row is a window that has a
-        point.
+        `bases` (contributions.pxd) says which points count. Returns, of the groups that ended, (rows
+        int64[groups]: how many each has, window int64[n], newest int64[n]: time of the latest point,
+        values float64[n], int_values int64[n], is_int bool[n], overflowed bool[groups]); a row is a
+        window that has a point.
         """
+        cdef Points points
+        points_of(&points, scanned)
+        points.bases = &bases[0] if bases.shape[0] else NULL
+        return self.add_points(scanned, &points, ends)
+
+    def add_increases(self, scanned, bint monotonic, const uint8_t[::1] ends):
+        """As `add`, for sums of how much each series of a cumulative sum rose: each point is measured
+        against the one before it, and a value that falls was reset if the sum is `monotonic`."""
+        cdef Points points
+        points_of(&points, scanned)
+        points.monotonic = monotonic
+        return self.add_points(scanned, &points, ends)
+
+    cdef tuple add_points(self, scanned, const Points *points, const uint8_t[::1] ends):
         cdef const int64_t[::1] offsets = scanned.offsets
         cdef const int64_t[::1] first = scanned.first
-        cdef const int64_t[::1] times = scanned.times
-        cdef const uint64_t[::1] values = scanned.values
-        cdef const uint32_t[::1] flags = scanned.flags
-        cdef Points points
-        points.times = &times[0] if times.shape[0] else NULL
-        points.values = &values[0] if values.shape[0] else NULL
-        points.flags = &flags[0] if flags.shape[0] else NULL
-        points.bases = &bases[0] if bases.shape[0] else NULL
         cdef Py_ssize_t series, group_count = 0
         for series in range(ends.shape[0]):
             group_count += ends[series]
@@ -260,7 +354,7 @@ cdef class Reduction:
         cdef int64_t k
         with nogil:
             for series in range(ends.shape[0]):
-                self.add_series(&points, first[series], offsets[series + 1])
+                self.add_series(points, offsets[series], first[series], offsets[series + 1])
                 if not ends[series]:
                     continue
                 for k in range(self.low, self.high + 1):
@@ -297,11 +391,14 @@ cdef class Reduction:
                 points = 0
         return total
 
-    cdef void add_series(self, const Points *points, int64_t j, int64_t end) noexcept nogil:
+    cdef void add_series(self, const Points *points, int64_t begin, int64_t j, int64_t end) noexcept nogil:
         cdef Walk walk
         cdef Cell *cell
         cdef int64_t k
         walk_begin(&walk, self.first_instant, self.step)
+        if points.bases == NULL:
+            sum_increases(self.cells, self.count, &walk, points, begin, j, end, &self.low, &self.high)
+            return
         if self.op == OP_SUM:
             sum_series(self.cells, self.count, &walk, points, j, end, &self.low, &self.high)
             return
@@ -316,7 +413,7 @@ cdef class Reduction:
                     self.high = k
                 cell = &self.cells[k]
                 if self.op == OP_AVG:
-                    add(cell, points, j, BASE_ZERO)
+                    add_whole(cell, points.values[j], points.flags[j])
                 elif self.op == OP_NEWEST:
                     if cell.count == 0 or points.times[j] >= cell.newest:
                         take(cell, points.values[j], points.flags[j])
@@ -325,9 +422,7 @@ cdef class Reduction:
                         cell, points.values[j], points.flags[j], self.op == OP_MIN
                     ):
                         take(cell, points.values[j], points.flags[j])
-                if cell.count == 0 or points.times[j] > cell.newest:
-                    cell.newest = points.times[j]
-                cell.count += 1
+                count_point(cell, points.times[j], 1)
             j += 1
 
 
