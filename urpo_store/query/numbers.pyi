@@ -10,16 +10,12 @@ from urpo_store.query.select import Groups
 from urpo_store.query.source import Scanned
 from urpo_store.query.times import Windows
 
-_Rows = tuple[
-    Int64Array, Int64Array, Int64Array, Float64Array, Int64Array, BoolArray, BoolArray
-]
+_Rows = tuple[Int64Array, Int64Array, Int64Array, Float64Array, Int64Array, BoolArray, BoolArray]
 
 @final
 class Reduction:
     def __new__(cls, windows: Windows, operation: str) -> Reduction: ...
-    def add(
-        self, scanned: Scanned, bases: Int64Array, ends: npt.NDArray[np.uint8]
-    ) -> _Rows: ...
+    def add(self, scanned: Scanned, bases: Int64Array, ends: npt.NDArray[np.uint8]) -> _Rows: ...
     def add_increases(
         self, scanned: Scanned, monotonic: bool, ends: npt.NDArray[np.uint8]
     ) -> _Rows: ...
