@@ -332,6 +332,25 @@ def test_nan_is_a_value_of_sums_and_no_extreme() -> None:
     assert ask(reader, Aggregation.P50)[0].values.tolist()[0] == 2.0
 
 
+@pytest.mark.parametrize("kind", [MetricKind.COUNTER, MetricKind.UP_DOWN_COUNTER])
+@pytest.mark.parametrize("odd", [math.nan, math.inf])
+def test_what_is_no_finite_number_shows_in_an_increase(kind: MetricKind, odd: float) -> None:
+    """Windows of many points are summed up by their ends, where all between are finite."""
+    values = [float(t) for t in range(60)]
+    values[15], values[35] = odd, -math.inf if math.isinf(odd) else odd
+    make = Counter if kind is MetricKind.COUNTER else UpDownCounter
+    reader = MemoryReader()
+    reader.add([(T + t * S, 0, make(v)) for t, v in enumerate(values)], kind=kind)
+    sums: dict[int, float] = {}
+    for t in range(1, 60):
+        fell = kind is MetricKind.COUNTER and values[t] < values[t - 1]
+        instant = max(10, -(-t // 10) * 10)
+        sums[instant] = sums.get(instant, 0.0) + values[t] - (0.0 if fell else values[t - 1])
+    answer = only(ask(reader, Aggregation.INCREASE))
+    assert [t for t, _ in answer] == list(sums)
+    np.testing.assert_array_equal([v for _, v in answer], list(sums.values()))
+
+
 def test_infinities_add_up_as_such() -> None:
     reader = MemoryReader()
     reader.add(gauge((5, math.inf), (15, math.inf)), attributes={"i": 1})
@@ -463,9 +482,23 @@ def series_points(draw: st.DrawFn) -> list[Any]:
     return points
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@st.composite
+def long_runs(draw: st.DrawFn) -> list[Any]:
+    """Points as real sums have them: one start, one type, steps that now and then fall."""
+    start = draw(st.sampled_from([0, T - 40 * S, T + 9 * S]))
+    time, value = T - 5 * S, draw(st.sampled_from([0, 0.5, 2**62, 2.0**53]))
+    points = []
+    for wait, step in draw(
+        st.lists(st.tuples(st.integers(1, 4 * S), st.integers(-1, 9)), min_size=5, max_size=40)
+    ):
+        time, value = time + wait, value + step
+        points.append((time, start, value))
+    return points
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(
-    st.lists(series_points(), min_size=1, max_size=4),
+    st.lists(st.one_of(series_points(), long_runs()), min_size=1, max_size=4),
     st.sampled_from([("cumulative", True), ("cumulative", False), ("delta", True)]),
     st.integers(1, 25),
 )
