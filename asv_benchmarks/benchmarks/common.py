@@ -15,10 +15,11 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
+from helpers.floods import sums_of
 from helpers.malloc_counter import count_mallocs
 from helpers.otlp import reverse_fields
 
-__all__ = ["count_mallocs", "reverse_fields"]
+__all__ = ["count_mallocs", "reverse_fields", "sums_of"]
 
 BASE = 1_700_000_000_000_000_000
 STEP = 1_000_000_000

@@ -9,10 +9,23 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+
 import urpo_store
 from urpo_store.engine.wire import Scanner
 
-from .common import Mix, count_mallocs, flat, parse, requests, reverse_fields, shuffled
+from .common import (
+    BASE,
+    STEP,
+    Mix,
+    count_mallocs,
+    flat,
+    parse,
+    requests,
+    reverse_fields,
+    shuffled,
+    sums_of,
+)
 
 
 def open_store():
@@ -137,6 +150,42 @@ class ManySeries:
         store.close()
         # The first one creates the series.
         return min(taken[1:]) / min(parsed)
+
+    track_ratio_to_parse.unit = "x"
+
+
+class MillionSeries:
+    """1,000,000 known series of two attributes, 10,000 a request: in the order of the last time, or in
+    another one each time, where each look-up misses the processor's caches."""
+
+    params = (["same order", "any order"],)
+    param_names = ("order",)
+    timeout = 300
+    series, a_request = 1_000_000, 10_000
+
+    def track_ratio_to_parse(self, order):
+        store = open_store()
+        choose = np.random.default_rng(1)
+        numbers = np.arange(self.series)
+        ratios = []
+        for turn in range(3):
+            taken = parsed = 0.0
+            for first in range(0, self.series, self.a_request):
+                request = sums_of(numbers[first : first + self.a_request], 2, BASE + turn * STEP)
+                begin = time.perf_counter()
+                store.ingest(request)
+                ingested = time.perf_counter()
+                parse([request])
+                taken += ingested - begin
+                parsed += time.perf_counter() - ingested
+            ratios.append(taken / parsed)
+            if order == "any order":
+                choose.shuffle(numbers)
+        stats = store.stats()
+        assert stats.series == self.series and stats.points == 3 * self.series
+        store.close()
+        # The first turn creates the series.
+        return min(ratios[1:])
 
     track_ratio_to_parse.unit = "x"
 

@@ -13,7 +13,12 @@ def field(number, content):
 
 
 def fast_sums(first, count, temporality, time, value=1.0, key=b"id"):
-    """A request of `count` sets that differ in the number under `key`: a template, its digits filled in.
+    """As `sums_of` with `count` numbers from `first` on."""
+    return sums_of(np.arange(first, first + count), temporality, time, value, key)
+
+
+def sums_of(numbers, temporality, time, value=1.0, key=b"id"):
+    """A request of sets that differ in the number under `key`: a template, its digits filled in.
 
     :param temporality: 1 delta, 2 cumulative; the sum is monotonic.
     """
@@ -22,9 +27,8 @@ def fast_sums(first, count, temporality, time, value=1.0, key=b"id"):
     attributes += field(7, field(1, key) + field(2, field(1, digits)))
     times = b"\x11" + (BASE - SECOND).to_bytes(8, "little") + b"\x19" + time.to_bytes(8, "little")
     one = field(1, times + b"\x21" + np.float64(value).tobytes() + attributes)
-    points = np.tile(np.frombuffer(one, np.uint8), (count, 1))
+    points = np.tile(np.frombuffer(one, np.uint8), (len(numbers), 1))
     at = one.index(digits)
-    numbers = np.arange(first, first + count)
     for place in range(8):
         points[:, at + 7 - place] = ord("0") + numbers // 10**place % 10
     data = points.tobytes() + b"\x10" + bytes([temporality]) + b"\x18\x01"
