@@ -12,12 +12,14 @@ import contextlib
 import random
 
 import numpy as np
+import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 
 import urpo_store
 from urpo_store import Aggregation, MetricQuery
+from urpo_store.engine.reader import Reader
 
 BASE = 1_700_000_000_000_000_000
 SECOND = 10**9
@@ -150,6 +152,71 @@ def test_no_memory_at_any_moment():
     # The script allocates a few hundred times, and most failures are noticed by whoever called.
     assert n > 150
     assert tried > n / 2
+
+
+def collapsed_request(time: int, buckets: int) -> bytes:
+    """Delta histograms of twenty sets, most of which find no room: what is left of them is added up."""
+    message = ExportMetricsServiceRequest()
+    block = message.resource_metrics.add()
+    block.resource.attributes.add(key="service.name").value.string_value = "crowd"
+    made = block.scope_metrics.add().metrics.add(name="h").histogram
+    made.aggregation_temporality = 1
+    for number in range(20):
+        point = made.data_points.add(time_unix_nano=BASE + time * SECOND, count=1, sum=1.0)
+        point.attributes.add(key="n").value.int_value = number
+        bounds = range(number % 3, buckets + number)
+        point.explicit_bounds.extend(bounds)
+        point.bucket_counts.extend([0] * len(bounds) + [1])
+    return message.SerializeToString()
+
+
+def scanned(reader: Reader) -> list[object]:
+    """Every point of every series, with its row."""
+    found = []
+    for stream in reader.streams(None):
+        offsets, first, times, starts, values, flags, layout, rows, words, layouts = reader.scan(
+            stream[-1], 0, BASE + 100 * SECOND, True
+        )
+        columns = [list(map(int, column)) for column in (offsets, first, times, starts, values)]
+        found.append((stream[0], columns, flags.tolist()))
+        if rows is not None and layout is not None and words is not None:
+            sizes = [layouts[int(each)][1] if each < len(layouts) else 0 for each in layout]
+            found.append([words[a : a + n].tolist() for a, n in zip(rows, sizes, strict=True)])
+    return found
+
+
+@pytest.mark.parametrize("columns", [True, False])
+def test_no_memory_at_any_moment_of_a_scan(columns):
+    """Of points in the ring, in tails and in chunks, late, sent again, and added up where sets collapsed."""
+    with urpo_store.open(
+        retention=None, ring_slots=4096, drain_interval="1h", max_series=16
+    ) as store:
+        for step in STEPS:
+            store.ingest(request(step))
+        store.ingest(collapsed_request(1, 3))
+        store.compress_cold()
+        for step in (7, 10, 9, 10):
+            store.ingest(request(step))
+            store.ingest(collapsed_request(step, step % 3 + 2))
+            if step == 7:
+                store._engine.drain()
+        with contextlib.closing(Reader(store._engine)) as reader:
+            expected = scanned(reader)
+        n = failed = 0
+        done = False
+        while not done:
+            n += 1
+            with contextlib.closing(Reader(store._engine)) as reader:
+                before = reader.fail_allocation(n, columns=columns)
+                try:
+                    # Without memory to sort beside, a scan sorts in place, and answers all the same.
+                    assert scanned(reader) == expected, f"call {n}"
+                except MemoryError:
+                    failed += 1
+                done = reader.fail_allocation(0, columns=columns) - before < n
+                assert scanned(reader) == expected, f"call {n}"
+        assert n > 30
+        assert failed > n / 2
 
 
 # Of which service a request is sent at which step, or what else is done.

@@ -160,6 +160,18 @@ def test_one_bit_anywhere_makes_another_key() -> None:
         assert table.find(bytes(bytearray(key))) == known
 
 
+def test_a_table_knows_its_own_size() -> None:
+    table = Interner()
+    empty = table.memory - table.table_memory
+    keys = [random.Random(i).randbytes(8 + i % 40) for i in range(5_000)]
+    for key in keys:
+        table.intern(key)
+    while table.reclaim():
+        pass
+    # The allocator rounds blocks up: by a word's size and its own alignment, at most 23 bytes each.
+    assert 0 <= table.memory - table.table_memory - empty <= 24 * len(keys)
+
+
 def test_hashes_are_keyed() -> None:
     keys = [b"key %d" % i for i in range(1_000)]
     one, other = Interner(), Interner()

@@ -171,6 +171,28 @@ def test_a_start_after_the_predecessor_is_a_reset_even_if_its_start_is_unknown()
     assert only(ask(reader, Aggregation.INCREASE)) == [(10, 0), (20, 12)]
 
 
+def test_one_start_shows_a_reset_where_it_lies_between_two_points() -> None:
+    reader = MemoryReader()
+    reader.add(counter((5, 1), (10, 3), start=T + 8 * S))
+    assert only(ask(reader, Aggregation.INCREASE)) == [(10, 3)]
+
+
+def test_a_double_that_is_only_a_baseline_makes_a_row_of_doubles() -> None:
+    reader = MemoryReader()
+    reader.add(counter((5, 1.0)))
+    (series,) = ask(reader, Aggregation.INCREASE)
+    assert (series.values.tolist(), series.is_int) == ([0.0], None)
+
+
+def test_runs_end_where_the_type_changes() -> None:
+    reader = MemoryReader()
+    points = [(t, float(t)) for t in range(20)] + [(t, t) for t in range(20, 40)]
+    reader.add(counter(*points, *((t, t + 0.5) for t in range(40, 60)), start=T - S))
+    assert only(ask(reader, Aggregation.INCREASE, by=())) == [
+        (10, 10), (20, 10), (30, 10), (40, 10.5), (50, 10), (60, 9)
+    ]  # fmt: skip
+
+
 def test_late_points_count_where_they_belong() -> None:
     reader = MemoryReader()
     points = counter((5, 10), (25, 30), (15, 18), start=T)
@@ -338,6 +360,7 @@ def test_what_is_no_finite_number_shows_in_an_increase(kind: MetricKind, odd: fl
     """Windows of many points are summed up by their ends, where all between are finite."""
     values = [float(t) for t in range(60)]
     values[15], values[35] = odd, -math.inf if math.isinf(odd) else odd
+    values[45:47] = [odd, odd]
     make = Counter if kind is MetricKind.COUNTER else UpDownCounter
     reader = MemoryReader()
     reader.add([(T + t * S, 0, make(v)) for t, v in enumerate(values)], kind=kind)
@@ -529,7 +552,7 @@ def test_increase_and_rate_agree_with_exact_arithmetic(
         if isinstance(value, int):
             assert value == exact
         else:
-            assert abs(Fraction(value) - exact) <= Fraction(largest) * 4 / 2**52
+            assert abs(Fraction(value) - exact) <= (Fraction(largest) * 4 + abs(exact)) / 2**52
     rates = ask(reader, Aggregation.RATE, by=(), step=length)
     for one, other in zip(answer, rates, strict=True):
         np.testing.assert_array_equal(other.values, one.values / step)

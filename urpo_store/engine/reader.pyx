@@ -130,10 +130,26 @@ cdef class Reader:
 
     cdef RowsOwner rows_owner(self):
         """Room to decode into: that of the last scan, if nobody looks into it any more."""
+        cdef RowsOwner fresh
         if self.owner is None or self.owner.columns:
-            self.owner = RowsOwner()
+            fresh = RowsOwner()
+            if self.owner is not None:
+                # Who counts allocations goes on counting.
+                fresh.account.calls = self.owner.account.calls
+                fresh.account.fail_at = self.owner.account.fail_at
+            self.owner = fresh
         rows_clear(&self.owner.rows)
         return self.owner
+
+    def fail_allocation(self, uint64_t n, *, bint columns):
+        """Make the n-th allocation of a scan from now on fail: of its columns, or of what else it needs.
+
+        For tests; 0: none. Returns how many there have been.
+        """
+        cdef RowsOwner owner = self.rows_owner()
+        cdef Account *account = &owner.account if columns else &self.opened().query_account
+        account.fail_at = account.calls + n if n else 0
+        return account.calls
 
     cdef Store *opened(self) except NULL:
         if self.store == NULL:

@@ -98,8 +98,8 @@ cdef int scan_one(Store *store, Series *series, Grouped *grouped, size_t i, int6
                        &grouped.copies.words[copy.words] if copy.point.payload else NULL) != 0:
             return -1
         appended += 1
-    if appended:
-        rows_sort(rows, begin, (series.data.options & DATA_ADD) != 0)
+    if appended and rows_sort(rows, begin, (series.data.options & DATA_ADD) != 0) != 0:
+        return -1
     if predecessor:
         # Of the points before the range only the newest one is asked for.
         k = begin

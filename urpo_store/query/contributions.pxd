@@ -5,8 +5,9 @@
 #   BASE_NONE   it is only a baseline: its window has a row, and it adds nothing
 #   BASE_SKIP   it has no part in the answer: before the range, or a stale mark
 #
-# Every aggregation is a sum (least, greatest, ...) of points less their bases; what differs between
-# INCREASE, LAST and the rest is only how the bases are chosen. Bases are int64, one a point.
+# An aggregation of histograms is a sum of points less their bases; what differs between INCREASE, LAST and
+# the rest is only how the bases are chosen. Bases are int64, one a point. Of numbers they only say which
+# points count: increases, by the same rules, are found while they are added up (numbers.pyx).
 #
 # Starts and resets. A start time is unknown if it is 0 or not before its point's own time (OTLP: a
 # start equal to the time is a reset at an unknown start). Of two neighbours the later one follows a

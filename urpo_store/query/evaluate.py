@@ -1,7 +1,7 @@
 """A `MetricQuery` in, a `MetricTable` out.
 
-select -> scan -> bases (what each point is measured against) -> a kernel that sums groups up by
-window -> columns. What each aggregation means is in docs/queries.md.
+select -> scan -> bases (which points count, and of histograms what each is measured against) -> a kernel
+that sums groups up by window -> columns. What each aggregation means is in docs/queries.md.
 """
 
 from __future__ import annotations

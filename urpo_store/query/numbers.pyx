@@ -1,5 +1,5 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
-"""Sums, extremes, counts and quantiles of gauges and sums, by group and window, in one pass.
+"""Sums, extremes, counts and quantiles of gauges and sums, by group and window.
 
 Groups are done one after the other over one row of cells, a cell a window, so that the room is that
 of the windows and not of windows times groups; and series come a batch at a time, so that it is that
@@ -62,15 +62,15 @@ cdef inline bint better(Cell *cell, uint64_t value, uint32_t flags, bint least) 
     return new < old if least else new > old
 
 
-# The columns of a scan; `bases` says which points count whole and which not at all. NULL: each is measured
-# against the one before it, as the increase of a cumulative sum, and what falls was reset if `monotonic`.
+# The columns of a scan, and how they are added up.
 cdef struct Points:
     const int64_t *times
     const int64_t *starts
     const uint64_t *values
     const uint32_t *flags
-    const int64_t *bases
-    bint monotonic
+    const int64_t *bases        # which points count (whole), and which do not; not looked at for increases
+    bint increases              # each is measured against the one before it, as of a cumulative sum
+    bint monotonic              # what falls was reset; of increases
 
 
 cdef inline void count_point(Cell *cell, int64_t time, int64_t points) noexcept nogil:
@@ -169,8 +169,8 @@ cdef inline int64_t run_end(const Points *points, int64_t j, int64_t end) noexce
     """The end of the run that begins with j, or j: each is measured against its neighbour, and if the ends
     of a part of it are finite numbers, then so are all between them.
 
-    Points of one type and one start are, as long as they do not fall; one start cannot show a reset
-    once a point stands at it or behind it."""
+    Such are points of one type and one start that do not fall, or, where they may, that are finite. One
+    start cannot show a reset once a point stands at it or behind it."""
     cdef const int64_t *starts = points.starts
     cdef const uint64_t *values = points.values
     cdef const uint32_t *flags = points.flags
@@ -214,8 +214,9 @@ cdef inline void add_run(Cell *cell, const Points *points, int64_t j, int64_t en
 
 cdef void sum_increases(Cell *cells, int64_t count, Walk *walk, const Points *points, int64_t j, int64_t first, int64_t end, int64_t *low, int64_t *high) noexcept nogil:
     """Adds the increases of one series: of the points from `first` on, which those from j on lead."""
-    cdef int64_t k, base, run, behind
-    cdef int64_t before = -1, length = 1
+    cdef int64_t k, run, behind
+    cdef int64_t before = -1, length = 1, base = BASE_NONE
+    cdef bint in_run
     while j < end:
         if points.flags[j] & STALE:
             j += 1
@@ -226,8 +227,8 @@ cdef void sum_increases(Cell *cells, int64_t count, Walk *walk, const Points *po
             continue
         # One that is no part of a run is added by itself.
         run = run_end(points, j, end) if before >= 0 and before == j - 1 else j
-        base = BASE_SKIP
-        if run == j:
+        in_run = run > j
+        if not in_run:
             base = base_of(points, before, j)
             run = j + 1
         while j < run:
@@ -239,7 +240,7 @@ cdef void sum_increases(Cell *cells, int64_t count, Walk *walk, const Points *po
             if k > high[0]:
                 high[0] = k
             behind = end_of_window(points.times, j, run, walk.edge, length)
-            if base == BASE_SKIP:
+            if in_run:
                 length = behind - j
                 add_run(&cells[k], points, j, behind)
             elif base == BASE_ZERO:
@@ -279,7 +280,7 @@ cdef class Reduction:
 
     `windows` is a times.Windows. The operations:
 
-    sum     sum of points less their bases; an int if all are, and fits
+    sum     sum of the points that count, or of what the series rose; an int if all are, and fits
     avg     mean of the points
     min, max  least and greatest; NaN only if there is nothing else
     count   points, an int
@@ -324,7 +325,10 @@ cdef class Reduction:
         """As `add`, for sums of how much each series of a cumulative sum rose: each point is measured
         against the one before it, and a value that falls was reset if the sum is `monotonic`."""
         cdef Points points
+        if self.op != OP_SUM:
+            raise ValueError("only a sum adds up increases; make the Reduction with 'sum'")
         points_of(&points, scanned)
+        points.increases = True
         points.monotonic = monotonic
         return self.add_points(scanned, &points, ends)
 
@@ -396,7 +400,7 @@ cdef class Reduction:
         cdef Cell *cell
         cdef int64_t k
         walk_begin(&walk, self.first_instant, self.step)
-        if points.bases == NULL:
+        if points.increases:
             sum_increases(self.cells, self.count, &walk, points, begin, j, end, &self.low, &self.high)
             return
         if self.op == OP_SUM:
