@@ -29,6 +29,10 @@ def losses(stats: StoreStats) -> list[str]:
             stats.overflowed_points,
             "points were folded into urpo.overflow: too many attribute sets; raise --max-series",
         ),
+        (
+            stats.baseline_points,
+            "points of sets without room only began a count, or came late: they are in no total",
+        ),
         (stats.dropped_exemplars, "exemplars were dropped"),
     )
     return [f"{count} {what}." for count, what in told if count]

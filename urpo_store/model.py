@@ -503,7 +503,9 @@ class StoreStats:
     `compressed_bytes` is chunks, their headers and the timestamp columns; `index_bytes` strings,
     series and their tables; `memory_bytes` everything the engine allocated. The `*_points` counts
     of refusals and losses only ever grow: `evicted_points` were dropped for want of memory, or with a
-    series that was idle when room was needed; `expired_points` grew older than the retention.
+    series that was idle when room was needed; `expired_points` grew older than the retention;
+    `overflowed_points` stand in series whose attribute sets had no room, and `baseline_points` of them added
+    nothing to a total: the first of a source, late or repeated ones, what is no number.
     """
 
     points: int

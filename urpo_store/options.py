@@ -14,6 +14,8 @@ _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 #: Smaller than this the hot ring and the tables alone would not fit.
 MINIMUM_MEMORY = 8 << 20
+#: Series that stand for others may be as many again, and all have ids below 2^24.
+MAXIMUM_SERIES = 8_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def parse_options(given: dict[str, Any]) -> Options:
                         f"{MINIMUM_MEMORY >> 20}MiB"
                     )
             case "max_series":
-                values[name] = parse_count(name, value, 1, 50_000_000)
+                values[name] = parse_count(name, value, 1, MAXIMUM_SERIES)
             case "max_attributes":
                 values[name] = parse_count(name, value, 1, 10_000)
             case "max_string":

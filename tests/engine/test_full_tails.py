@@ -56,7 +56,7 @@ def test_the_same_chunks_as_without(workers: str) -> None:
     """Whether each is sealed by a worker, or settled by whoever looks or appends too fast for it."""
     chance = random.Random(workers)
     plain = SeriesBuffers(KINDS, [0] * 4)
-    aside = SeriesBuffers(KINDS, [0] * 4, background=True)
+    aside = SeriesBuffers(KINDS, [0] * 4, behind=True)
     models = [SeriesModel(kind) for kind in KINDS]
     seen = 0
     for tick in range(3000):
@@ -93,7 +93,7 @@ def test_the_same_chunks_as_without(workers: str) -> None:
 @pytest.mark.parametrize("missed", [46, 47, 48, 49, 50])
 def test_ticks_missed_up_to_as_many_as_there_is_room_for(kind: int, missed: int) -> None:
     """480 points over 526 to 530 ticks: 528 are the most that a tail is taken aside with."""
-    buffers = SeriesBuffers([GAUGE, kind], [0, 0], background=True)
+    buffers = SeriesBuffers([GAUGE, kind], [0, 0], behind=True)
     model = SeriesModel(kind)
     gaps = {500 + 8 * k for k in range(missed)}
     for i in range(405 + 480 + missed + 1):
@@ -115,7 +115,7 @@ def test_ticks_missed_up_to_as_many_as_there_is_room_for(kind: int, missed: int)
 
 @pytest.mark.parametrize("kind", [GAUGE, HISTOGRAM])
 def test_a_worker_that_comes_too_late_drops_its_work(kind: int) -> None:
-    buffers = SeriesBuffers([kind], background=True)
+    buffers = SeriesBuffers([kind], behind=True)
     fill(buffers, 0, kind, 0, 500)
     assert buffers.is_aside(0)
     assert len(read(buffers, 0, kind)) == 500
@@ -127,7 +127,7 @@ def test_a_worker_that_comes_too_late_drops_its_work(kind: int) -> None:
 
 def test_more_than_the_queue_holds_are_sealed_at_once() -> None:
     count = 100
-    buffers = SeriesBuffers([GAUGE] * count, background=True)
+    buffers = SeriesBuffers([GAUGE] * count, behind=True)
     for series in range(count):
         fill(buffers, series, GAUGE, 0, 500)
     aside = sum(buffers.is_aside(series) for series in range(count))
@@ -141,7 +141,7 @@ def test_more_than_the_queue_holds_are_sealed_at_once() -> None:
 
 @pytest.mark.parametrize("what", ["clear", "expire", "close"])
 def test_given_up_while_it_is_aside(what: str) -> None:
-    buffers = SeriesBuffers([HISTOGRAM], background=True)
+    buffers = SeriesBuffers([HISTOGRAM], behind=True)
     fill(buffers, 0, HISTOGRAM, 0, 500)
     assert buffers.is_aside(0)
     if what == "clear":
@@ -171,12 +171,12 @@ def test_every_allocation_that_fails_leaves_a_right_store(kind: int) -> None:
                     pass
         return model, refused
 
-    buffers = SeriesBuffers([kind], background=True)
+    buffers = SeriesBuffers([kind], behind=True)
     before = buffers.memory()[1]
     assert run(buffers)[1] == 0
     calls = buffers.memory()[1] - before
     for n in range(1, calls + 1):
-        buffers = SeriesBuffers([kind], background=True)
+        buffers = SeriesBuffers([kind], behind=True)
         buffers.fail_at(n)
         model, refused = run(buffers)
         assert refused <= 1 and buffers.counters()["evicted_points"] == refused
@@ -189,7 +189,7 @@ def test_every_allocation_that_fails_leaves_a_right_store(kind: int) -> None:
 
 def test_workers_beside_one_who_appends_and_one_who_reads() -> None:
     count, n = 40, 4_000
-    buffers = SeriesBuffers([GAUGE] * count, background=True)
+    buffers = SeriesBuffers([GAUGE] * count, behind=True)
     times = np.arange(n, dtype=np.int64) * SECOND + T0
     values = np.repeat((times - T0).astype(np.uint64), count).reshape(n, count)
     barrier = threading.Barrier(4)
@@ -230,7 +230,7 @@ def test_workers_beside_one_who_appends_and_one_who_reads() -> None:
 def test_workers_beside_one_who_gives_up(what: str) -> None:
     """What a worker holds is given up meanwhile, and its record used again for another tail."""
     count, n = 8, 600
-    buffers = SeriesBuffers([HISTOGRAM] * count, background=True)
+    buffers = SeriesBuffers([HISTOGRAM] * count, behind=True)
     done = threading.Event()
     wrong: list[object] = []
 

@@ -196,6 +196,18 @@ def test_a_new_series_covers_the_time_since_its_source_was_heard_of_before_this_
     assert got.request_rate == pytest.approx(6 / 30)
 
 
+def test_a_new_series_that_comes_behind_two_later_points_covers_the_time_since_its_start() -> None:
+    health = Health()
+    health.series(attributes={"route": "c"}).histogram(-12, in_bucket(0, 3))
+    first = health.series(attributes={"route": "a"})
+    for second in (-11, -10):
+        first.histogram(second, in_bucket(0, 3))
+    late = health.series(attributes={"route": "b"})
+    late.histogram(-11, in_bucket(4, 3), start=-12)
+    # From -12 to -10, not only from -11.
+    assert health.report().request_rate == 2
+
+
 def test_a_point_at_the_edge_belongs_to_the_window_that_ends_there() -> None:
     health = Health()
     series = health.series(temporality="delta")

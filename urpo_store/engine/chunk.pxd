@@ -1,7 +1,7 @@
 # A sealed chunk: a header of 16 bytes, and columns. docs/format.md draws it.
 #
-# Immutable once made. What a chunk refers to (its layout, the blocks of its clock) it holds
-# references to, which who makes the chunk takes (sealing.pyx, full_tails.pyx) and sealing.pyx gives back.
+# Immutable once made. A chunk holds references to its layout and to the blocks of its clock: taken by whoever
+# makes it (sealing.pyx, full_tails.pyx), given back by sealing.pyx when it goes.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from urpo_store.engine.alloc cimport Account

@@ -65,7 +65,8 @@ cdef struct ChunkStore:
     pthread_mutex_t lock        # the drain lock
     void *clocks                # a ClockTable
     void *scratch               # the Bench (below)
-    bint background             # somebody seals what is taken aside; under the lock
+    bint behind                 # more than half of the ring waits: full tails are taken aside, for who has time;
+                                # written by who drains, under the lock
     pthread_mutex_t full_lock   # a leaf; guards what follows, up to the counters
     FullTail *full_queue[FULL_TAILS]
     uint32_t full_count

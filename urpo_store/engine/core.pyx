@@ -152,7 +152,7 @@ cdef class Engine:
     def health(self, str service not None, int64_t window, int64_t at, int64_t now):
         """(known, fields): the fields of ServiceHealthMetrics behind the name.
 
-        Fields are None when `at` lies outside what is kept for health.
+        Fields are None when the window reaches beyond the slots that are kept for health.
         """
         cdef Store *store = self.enter()
         cdef int slot = inside(store)
@@ -238,7 +238,7 @@ cdef class Engine:
     def maintain(self, uint32_t ahead=0):
         """Apply retention and memory limit now, and give back what waits.
 
-        For tests: idle series are told as if it were `ahead` seconds later.
+        For tests: idle series are judged as if it were `ahead` seconds later.
         """
         cdef Store *store = self.enter()
         with nogil:

@@ -47,7 +47,7 @@ cdef uint64_t drain_some(Store *store) noexcept nogil:
     cdef size_t count
     cdef Point *point
     # Only while the drain does not keep pace are full tails taken aside: it takes some memory.
-    store.chunks.background = ring_used(&store.ring) * 2 > store.ring.capacity
+    store.chunks.behind = ring_used(&store.ring) * 2 > store.ring.capacity
     if MUTANT_RELEASE_EARLY and end > begin:
         ring_release(&store.ring, end)
     while at < end:

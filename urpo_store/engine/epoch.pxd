@@ -22,7 +22,7 @@ from urpo_store.engine.atomics cimport pthread_mutex_t
 cdef enum:
     EPOCH_SLOTS = 128
     # Where a thread looks first is one of so few: threads that take turns share what is kept for each slot
-    # (Store.staging), and only calls at a time take more.
+    # (Store.staging), and only simultaneous calls take more.
     EPOCH_HOMES = 16
 
 cdef extern from *:

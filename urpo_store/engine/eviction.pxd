@@ -1,7 +1,7 @@
 # Giving chunks up: by age (retention), or the oldest first to make room.
 #
-# Whole sealed chunks go, from the front of their series; late points of the same time go with them. What is
-# still open goes too once all of its series is older than the retention.
+# Whole sealed chunks go, from the front of their series; late points of the same time go with them. A tail
+# goes too once its series has no chunk left and its newest point is older than the retention.
 from libc.stdint cimport int64_t, uint64_t
 
 from urpo_store.engine.chunk_store cimport ChunkStore, SeriesData

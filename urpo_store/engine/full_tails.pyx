@@ -125,7 +125,7 @@ cdef int full_fill(ChunkStore *store, FullTail *full, SeriesData *data) noexcept
 
 cdef bint full_take_aside(ChunkStore *store, SeriesData *data) noexcept nogil:
     cdef FullTail *full
-    if not store.background or data.full != NULL or not becomes_one_chunk(store, data):
+    if not store.behind or data.full != NULL or not becomes_one_chunk(store, data):
         return False
     full = full_new(store)
     if full == NULL:

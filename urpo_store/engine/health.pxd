@@ -3,8 +3,10 @@
 #   health_sources   which metrics mean requests, which attribute an error, which unit a duration has
 #   health_types     what is known of one service
 #   health_record    from a point to an increment; health_slots: where increments rest
+#   health_exponential   slots of exponential histograms: buckets of one scale, merged as they need
 #   health_report    from the slots to rate, errors and latencies of a window
 #   health           all services of a store, and how its series are bound to them (here)
+#   health_book      one service by itself, for replays, tests and benchmarks
 #
 # What a series means is decided once, when it is created (health_bind). Ingest then files each point.
 #

@@ -357,7 +357,8 @@ cdef void file_point(HealthService *service, HealthSeries *series, const Point *
     cdef Slot *slot
     if not read_held(service, series, point, payload, &held):
         return
-    heard = source.latest if source.latest < time else source.before
+    # Two are remembered; a point that comes later than both covers the time since its start.
+    heard = source.latest if source.latest < time else source.before if source.before < time else 0
     if time > source.latest:
         source.before = source.latest
         source.latest = time

@@ -25,8 +25,9 @@
 # come back with a total that has been counted already.
 #
 # Invariants
-# (1) Everything here is written and read under HealthService.lock, but for `resources`. It is the innermost lock: who holds it
-#     takes no other (SeriesTable.lock may be held by who takes it).
+# (1) Everything here is written and read under HealthService.lock, but for `resources` and what is set before a
+#     service or series is published. It is the innermost lock: who holds it takes no other (SeriesTable.lock may
+#     be held by who takes it). Who writes: callers of ingest for the service, and who creates or evicts its series.
 # (2) A slot is reachable from exactly one place: seconds, tens or firsts.
 # (3) Beyond `most` bytes a new slot costs the two oldest ones of its service, and reports that reach back
 #     to these are answered by scanning.

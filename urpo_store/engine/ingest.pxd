@@ -3,7 +3,8 @@
 #   1  wire_scan unpacks the request into the caller's staging memory; resolve_point looks up each point's
 #      series by its raw bytes as it is met
 #   2  resolve_rest looks up what came in another order than last time; what is not known is checked in full
-#      -- until here nothing but hints has been changed: a malformed request stores nothing --
+#      -- until here nothing but hints and when series were last seen has been changed: a malformed request
+#      stores nothing --
 #   3  what was not known is created: resources, scopes, metrics, series
 #   4  the points are filed for health
 #   5  room in the ring is claimed and the points are published; now they are visible

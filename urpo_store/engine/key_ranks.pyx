@@ -14,10 +14,10 @@ cdef enum:
 
 
 cdef int by_pair(const void *a, const void *b) noexcept nogil:
-    return memcmp_pairs(<const Pair *>a, <const Pair *>b)
+    return compare_pairs(<const Pair *>a, <const Pair *>b)
 
 
-cdef inline int memcmp_pairs(const Pair *a, const Pair *b) noexcept nogil:
+cdef inline int compare_pairs(const Pair *a, const Pair *b) noexcept nogil:
     if a.key != b.key:
         return 1 if a.key > b.key else -1
     return (a.value > b.value) - (a.value < b.value)
@@ -38,10 +38,10 @@ cdef int by_values(const void *a, const void *b) noexcept nogil:
 
 
 cdef void count_values(SeriesTable *table, Metric *metric) noexcept nogil:
-    """Orders the metric's keys by falling number of distinct values, over all its series.
+    """Orders the metric's keys by falling number of distinct values among its series.
 
-    Counted when sets first collapse and again when the series have doubled, not as they come: a store
-    that has room pays nothing for it. Of many series SAMPLE are looked at, evenly spread: enough to tell
+    Counted when sets first collapse, and again when the series have doubled or RECOUNT sets collapsed, not
+    as they come: a store that has room pays nothing for it. Of many series SAMPLE are looked at, evenly spread: enough to tell
     a key with thousands of values from one with ten. Without memory the old order stays.
     """
     cdef Pair *pairs = NULL
@@ -65,7 +65,7 @@ cdef void count_values(SeriesTable *table, Metric *metric) noexcept nogil:
     if not failed and total:
         qsort(pairs, total, sizeof(Pair), by_pair)
         for i in range(total):
-            if i and memcmp_pairs(&pairs[i - 1], &pairs[i]) == 0:
+            if i and compare_pairs(&pairs[i - 1], &pairs[i]) == 0:
                 continue
             if keys == 0 or counts[keys - 1].key != pairs[i].key:
                 if mem_grow(table.account, <void **>&counts, &key_capacity, keys + 1, sizeof(KeyCount)) != 0:

@@ -43,8 +43,8 @@ cdef void expire(Store *store) noexcept nogil:
 
 cdef void evict(Store *store, uint32_t ahead) noexcept nogil:
     """Brings the store back under its memory limit: the oldest sealed chunks first; if they are not
-    enough, open ones are sealed, which takes a fifth of their memory and makes them the next to go; and
-    series that are idle. Under the drain lock.
+    enough, open ones are sealed, which leaves them a fifth of their memory and makes them the next to go;
+    and series that are idle. Under the drain lock.
     """
     cdef uint64_t bytes = load_relaxed(&store.account.bytes)
     cdef uint64_t over

@@ -3,8 +3,9 @@
 # Deltas need nothing: the chunks add them up (DATA_ADD). Of cumulative sums and histograms the last value
 # of each source is remembered, and its increase is added to a running total, which is what the collapsed
 # series stores. A source that is seen first is a baseline, counted; so is every point of a source beyond
-# OVERFLOW_SOURCES, and of one that is new while the index has used its share of memory (half of the limit). A sum that may fall needs no baseline: its total is the sum of what its sources said
-# last. Of gauges and summaries the last one wins. A stale mark of one source is not passed on.
+# OVERFLOW_SOURCES, and of one that is new while the index has used its share of memory (half of the limit); and, as nothing is added for them, late and repeated points of a source, stale marks
+# and values that are no finite numbers. A sum that may fall needs no baseline: its total is the sum of what its
+# sources said last. Of gauges and summaries the last one wins. A stale mark of one source is not passed on.
 #
 # What cannot be added is a baseline again: another set of bounds or buckets than the source had before.
 # When a known source's bounds differ from the total's, the total begins anew, at a new start time. The total

@@ -49,8 +49,7 @@ cdef enum:
     FLAG_MIN = 1 << 26
     FLAG_MAX = 1 << 27
 
-    # Point.series of slots that are no points. Series ids run from 1 to SERIES_MAX.
-    SERIES_MAX = 0xFFFFFFF0
+    # Point.series of slots that are no points; ids of series are smaller (INTERN_IDS).
     SERIES_START = 0xFFFFFFFE
     SERIES_EXT = 0xFFFFFFFF
 

@@ -62,7 +62,7 @@ cdef uint32_t metric_guess(SeriesTable *table, uint32_t previous, uint32_t kind,
     cdef Metric *before = metric_get(table, previous) if previous else NULL
     cdef uint32_t next = load32_relaxed(&before.next) if before != NULL else 0
     cdef Metric *metric = metric_get(table, next) if next else NULL
-    # First of all, as in series_guess: who entered after it was dropped sees the mark, and those from
+    # First of all, as in series_expect: who entered after it was dropped sees the mark, and those from
     # before may still read its texts.
     if metric == NULL or load32_relaxed(&metric.dropped):
         return 0

@@ -1,8 +1,8 @@
 # Range scans: the points of some series, from ring and chunks, each exactly once.
 #
 # First the ring is read, without a lock, and matching points are copied with their positions. Then, for
-# each series, under the drain lock, its sealed chunks and a copy of its open one are taken together
-# with the ring's tail. Copies below that tail are dropped: they are in the chunks. So a point is never
+# each series, under the drain lock, references to its sealed chunks and a view of its tail are taken
+# together with the ring's tail. Copies below that tail are dropped: they are in the chunks. So a point is never
 # missed (what left the ring before it was read is in the chunks by the time the lock is held) and
 # never doubled.
 from libc.stdint cimport int64_t, uint32_t

@@ -40,7 +40,8 @@ cdef void series_table_destroy(SeriesTable *table) noexcept nogil
 # Lock-free look-ups.
 # Who followed `before` last time, and the raw attributes by which it is known; NULL: nobody that is alive.
 cdef Series *series_expect(SeriesTable *table, const Series *before, Span *attributes) noexcept nogil
-# A series by its raw bytes; 0: not known.
+# A series by its raw bytes; 0: not known. The guess compares them with those of who followed `previous` last
+# time; finding looks them up.
 cdef uint32_t series_guess(SeriesTable *table, uint32_t previous, uint32_t resource, uint32_t scope, uint32_t metric, Span attributes) noexcept nogil
 cdef uint32_t series_find(SeriesTable *table, uint32_t resource, uint32_t scope, uint32_t metric, Span attributes) noexcept nogil
 # The same for at most FIND_TOGETHER points at a time, by their raw keys, which is faster.
@@ -48,8 +49,8 @@ cdef void series_find_many(SeriesTable *table, const Key *keys, uint32_t count, 
 # Remembers that `series` came after `previous`.
 cdef void series_follows(SeriesTable *table, uint32_t previous, uint32_t series) noexcept nogil
 
-# Finds or creates, from checked bytes. Takes the lock; 0: no memory.
-# When max_series are active: idle series are evicted first; then the set collapses: a key that no series
+# Finds or creates, from checked bytes. Takes the lock; 0: no room or no memory.
+# When max_series exist, or the index is over its share of memory_limit: idle series are evicted first; then the set collapses: a key that no series
 # had before, else the metric's attribute key with most distinct values, takes the value "urpo.overflow", and
 # the next one too until such a series exists or has room. The series returned has SERIES_OVERFLOW, no alias
 # (each point of it comes here again), and *source is a 64-bit keyed hash of the original set, whatever the

@@ -133,7 +133,7 @@ cdef void leave_series(void *context, void *item) noexcept nogil:
     """Nothing in the ring refers to the series any more, so its points can go too."""
     cdef SeriesTable *table = <SeriesTable *>context
     cdef Series *series = <Series *>item
-    # Who walks over all series to seal or evict holds this lock all the while.
+    # Who walks over series to seal or evict holds this lock from series_get until it is done with that one.
     pthread_mutex_lock(&table.chunks.lock)
     add_relaxed(&table.chunks.evicted_points, series_data_clear(table.chunks, &series.data))
     leave_page(table, table.series_pages, series.id, series, free_series)
@@ -256,9 +256,10 @@ cdef uint32_t create(SeriesTable *table, uint32_t resource, uint32_t scope, uint
 cdef uint32_t collapse(SeriesTable *table, uint32_t resource, uint32_t scope, uint32_t metric_id, Set *set) noexcept nogil:
     """The series that stands for a set for which there is no room; 0: no room or memory even for it.
 
-    The fattest key takes the value urpo.overflow. When the set is new even so, and a quarter more
-    series than max_series stand for others already, the next key is collapsed too, and so on; the set
-    in which all are collapsed is always made while at most twice max_series exist.
+    The fattest key takes the value urpo.overflow. Such a set becomes a series while fewer than a quarter
+    more than max_series exist and the index has less than its half of the memory; else the next key is
+    collapsed too, and so on. The set in which all are collapsed is made while fewer than twice max_series
+    exist and the index has less than five eighths.
     """
     cdef Metric *metric = metric_get(table, metric_id)
     cdef uint32_t id, best, rank, room = table.max_series + table.max_series // 4 + 16

@@ -12,7 +12,7 @@ class SeriesBuffers:
         kinds: Sequence[int],
         groups: Sequence[int] | None = None,
         options: Sequence[int] | None = None,
-        background: bool = False,
+        behind: bool = False,
     ) -> SeriesBuffers: ...
     def close(self) -> int: ...
     def append(

@@ -48,7 +48,7 @@ cdef class SeriesBuffers:
     """Series of one chunk store, driven from Python: for tests and benchmarks.
 
     One thread may append while others read; nothing else may run at the same time. `kinds`, `groups`
-    (of clocks) and `options` have one entry a series. With `background`, full tails are taken aside for
+    (of clocks) and `options` have one entry a series. With `behind`, full tails are taken aside for
     `seal_full`, which any threads may call. The n-th allocation from now on fails after `fail_at(n)`; a
     failed append returns False, other failures raise MemoryError.
     """
@@ -61,7 +61,7 @@ cdef class SeriesBuffers:
     cdef readonly int count
     cdef bint ready
 
-    def __cinit__(self, kinds, groups=None, options=None, bint background=False):
+    def __cinit__(self, kinds, groups=None, options=None, bint behind=False):
         cdef int i
         account_init(&self.account, NULL)
         self.count = len(kinds)
@@ -71,7 +71,7 @@ cdef class SeriesBuffers:
             raise MemoryError("no memory for the series")
         if chunk_store_init(&self.store, &self.account, &self.epochs) != 0:
             raise MemoryError("no memory for the store")
-        self.store.background = background
+        self.store.behind = behind
         rows_init(&self.rows, &self.account)
         for i in range(self.count):
             series_data_init(

@@ -341,11 +341,6 @@ cdef class SeriesIndex:
         return load_relaxed(&self.account.bytes)
 
     @property
-    def index_memory(self):
-        """Bytes of strings, series and their tables."""
-        return self.account.bytes
-
-    @property
     def counts(self):
         """Series, strings, resources, scopes, metrics, raw keys, and what has been evicted or collapsed."""
         return {

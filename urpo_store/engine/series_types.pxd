@@ -78,7 +78,8 @@ cdef struct Series:
     uint32_t resource, scope, metric
     uint32_t next               # atomic hint, any producer: the series that followed this one last time
     uint32_t seen               # atomic, any producer: monotonic second of the last arrival
-    uint32_t flags              # atomic read: SERIES_OVERFLOW is constant, SERIES_EVICTED set under the lock
+    uint32_t flags              # atomic read: SERIES_OVERFLOW is constant, SERIES_EVICTED set under the lock,
+                                # and taken back if a point came meanwhile
     uint32_t alias_count
     void *health                # HealthSeries, NULL if it feeds no health; set before publication, cleared under
                                 # its service's lock; read under that, and atomically as a hint

@@ -32,8 +32,7 @@ cdef enum:
     REJECT_ATTRIBUTES = 12      # too many attributes
     REJECT_STRING = 13          # a string longer than the limit
     REJECT_TOO_OLD = 14         # older than the retention
-    REJECT_MEMORY = 15          # no memory for a new series
-    REJECT_KINDS = 16           # number of codes
+    REJECT_MEMORY = 15          # no room or no memory for a new series
 
 # Memory that is given back all at once, when the next scan begins.
 cdef struct ArenaBlock:
@@ -65,7 +64,7 @@ cdef struct WirePoint:
     uint32_t metric             # index in Scan.metrics
     uint32_t reason             # REJECT_*; a rejected point still counts
     Span attributes             # its KeyValue fields, tags included, contiguous and in order
-    uint32_t slot               # index of its Point in Scan.slots (none if rejected when it was staged)
+    uint32_t slot               # index of its Point in Scan.slots; 0, which is a START slot, if it has none
     uint32_t series             # filled by on_point, or later by who resolves or creates it; 0 not known
     uint32_t bad_exemplars      # exemplars dropped (no value, bad id length)
 

@@ -80,7 +80,11 @@ class Scanned:
 
 
 class Reader(Protocol):
-    """A consistent way into the stored series; open only as long as one question takes."""
+    """A way into the stored series; open only as long as one question takes.
+
+    Every point acknowledged before a scan is in it once; later ones may be in it for some series and not
+    for others.
+    """
 
     def __enter__(self) -> Self: ...
 
