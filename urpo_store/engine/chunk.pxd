@@ -1,7 +1,7 @@
 # A sealed chunk: a header of 16 bytes, and columns. docs/format.md draws it.
 #
 # Immutable once made. A chunk holds references to its layout and to the blocks of its clock: taken by whoever
-# makes it (sealing.pyx, full_tails.pyx), given back by sealing.pyx when it goes.
+# makes it (chunk_making.pyx, full_tails.pyx), given back when it goes (unlink_chunk).
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from urpo_store.engine.alloc cimport Account

@@ -1,7 +1,7 @@
 # The structs of chunks.pxd, which says what they mean, and the drain's working memory.
 #
-# They stand apart so that the modules that share them (sealing, full_tails, snapshot, eviction, exemplars,
-# chunks) need not know one another. "The lock" here is the drain lock, ChunkStore.lock.
+# They stand apart so that the modules that share them (series_chunks, chunk_making, folding, full_tails,
+# snapshot, eviction, exemplars, chunks) need not know one another. "The lock" here is the drain lock, ChunkStore.lock.
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from urpo_store.engine.alloc cimport Account
@@ -64,7 +64,7 @@ cdef struct ChunkStore:
     Epochs *epochs
     pthread_mutex_t lock        # the drain lock
     void *clocks                # a ClockTable
-    void *scratch               # the Bench (below)
+    void *bench                 # the Bench (below): constant, as `clocks`, which is a part of it
     bint behind                 # more than half of the ring waits: full tails are taken aside, for who has time;
                                 # written by who drains, under the lock
     pthread_mutex_t full_lock   # a leaf; guards what follows, up to the counters
@@ -94,7 +94,7 @@ cdef struct Made:
     Chunk *chunk
     bint fresh
 
-# Everything here is used under the drain lock.
+# Where who holds the drain lock works on points; and the tables that all chunks share. Used under that lock.
 cdef struct Bench:
     Work *work
     LayoutTable layouts
@@ -133,7 +133,7 @@ cdef inline void prefetch_stream(const SeriesData *data) noexcept nogil:
         __builtin_prefetch(data.tail.bytes + data.tail.length)
 
 cdef inline Bench *bench_of(ChunkStore *store) noexcept nogil:
-    return <Bench *>store.scratch
+    return <Bench *>store.bench
 
 cdef inline ClockTable *clocks_of(ChunkStore *store) noexcept nogil:
     return <ClockTable *>store.clocks

@@ -2,7 +2,9 @@
 
   append    chunks.pyx     newest point to the tail; same time again; late points
   tail      tail.pyx       the stream that newest points go to
-  seal      sealing.pyx    tail and late points to chunks; full_tails.pyx: full tails, without the lock
+  list      series_chunks.pyx   the chunks and the tail of a series under the lock: looked into, taken out
+  seal      folding.pyx    tail and late points to chunks, made by chunk_making.pyx; full_tails.pyx: full tails,
+                           without the lock
   chunk     chunk.pyx      columns to bytes and back
   clock     clock.pyx      shared times
   read      snapshot.pyx   what a reader takes under the lock, and decodes without it
@@ -16,6 +18,7 @@ from urpo_store.engine.alloc cimport Account, mem_alloc, mem_calloc, mem_free
 from urpo_store.engine.addition cimport rows_add
 from urpo_store.engine.atomics cimport pthread_mutex_destroy, pthread_mutex_init
 from urpo_store.engine.chunk cimport SPARSE
+from urpo_store.engine.chunk_making cimport chunk_limit
 from urpo_store.engine.chunk_store cimport (
     LATE_OVERRIDE,
     Bench,
@@ -47,6 +50,7 @@ from urpo_store.engine.exponential cimport (
     ranges_pad,
     ranges_read,
 )
+from urpo_store.engine.folding cimport fold
 from urpo_store.engine.full_tails cimport (
     full_destroy,
     full_drop,
@@ -79,7 +83,7 @@ from urpo_store.engine.rows cimport (
     rows_replace,
     rows_view,
 )
-from urpo_store.engine.sealing cimport chunk_limit, find_point, fold, tail_reset, unlink_chunk
+from urpo_store.engine.series_chunks cimport find_point, tail_reset, unlink_chunk
 from urpo_store.engine.tail cimport (
     Tail,
     TailRows,
@@ -116,7 +120,7 @@ cdef int chunk_store_init(ChunkStore *store, Account *account, Epochs *epochs) n
     rows_init(&bench.rows, account)
     rows_init(&bench.found, account)
     store.clocks = &bench.clocks
-    store.scratch = bench
+    store.bench = bench
     pthread_mutex_init(&store.lock, NULL)
     full_init(store)
     return 0
@@ -132,7 +136,7 @@ cdef void chunk_store_destroy(ChunkStore *store) noexcept nogil:
     work_free(bench.work)
     mem_free(store.account, bench.made)
     mem_free(store.account, bench)
-    store.scratch = store.clocks = NULL
+    store.bench = store.clocks = NULL
     pthread_mutex_destroy(&store.lock)
 
 

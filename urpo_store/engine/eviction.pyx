@@ -11,7 +11,7 @@ from urpo_store.engine.chunk_store cimport LATE_OVERRIDE, ChunkStore, SeriesData
 from urpo_store.engine.exemplars cimport exemplars_expire
 from urpo_store.engine.full_tails cimport full_drop
 from urpo_store.engine.rows cimport Rows, rows_behind, rows_drop
-from urpo_store.engine.sealing cimport drop_chunks, tail_reset
+from urpo_store.engine.series_chunks cimport drop_chunks, tail_reset
 
 cdef enum:
     BINS = 64

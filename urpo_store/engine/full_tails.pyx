@@ -7,6 +7,7 @@ from urpo_store.engine.atomics cimport (
     add_relaxed, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
 )
 from urpo_store.engine.chunk cimport Chunk, chunk_encode, chunk_size
+from urpo_store.engine.chunk_making cimport chunk_limit
 from urpo_store.engine.chunk_store cimport (
     FULL_ROW, FULL_TAILS, FULL_TICKS, SEALERS, Bench, ChunkStore, FullTail, Sealer, SeriesData, bench_of, clocks_of,
 )
@@ -15,7 +16,7 @@ from urpo_store.engine.epoch cimport epoch_retire
 from urpo_store.engine.layout cimport layout_data, layout_intern, layout_release
 from urpo_store.engine.mutants cimport MUTANT_FULL_FREED, MUTANT_FULL_UNLOCKED
 from urpo_store.engine.rows cimport Rows, rows_clear, rows_free, rows_init
-from urpo_store.engine.sealing cimport chunk_limit, room_for_chunks, tail_reset
+from urpo_store.engine.series_chunks cimport room_for_chunks, tail_reset
 from urpo_store.engine.tail cimport Tail, tail_decode, tail_view
 from urpo_store.engine.work cimport Work, work_free, work_new
 

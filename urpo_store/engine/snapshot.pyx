@@ -24,7 +24,7 @@ from urpo_store.engine.rows cimport (
     rows_push,
     rows_view,
 )
-from urpo_store.engine.sealing cimport first_chunk_from
+from urpo_store.engine.series_chunks cimport first_chunk_from
 from urpo_store.engine.tail cimport Tail, TailView, tail_decode, tail_view
 from urpo_store.engine.work cimport work_new, work_span
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from ..model import AggregatedMetrics, MetricPoint
-from .numbers import quantile
+from .quantiles import quantile
 
 
 class Aggregator:

@@ -5,6 +5,8 @@ Each function takes the `Scanned` of series of one stream and returns int64[poin
 """
 from libc.stdint cimport int64_t, uint32_t
 
+from urpo_store.query.windows cimport Walk, walk_begin, walk_to
+
 import numpy as np
 
 

@@ -1,7 +1,8 @@
 """A `MetricQuery` in, a `MetricTable` out.
 
 select -> scan -> bases (which points count, and of histograms what each is measured against) -> a kernel
-that sums groups up by window -> columns. What each aggregation means is in docs/queries.md.
+(numbers, quantiles, histograms) that sums groups up by window -> columns. What each aggregation means
+is in docs/queries.md.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from ..model import (
     MetricSeries,
     MetricTable,
 )
-from . import contributions, numbers
+from . import contributions, numbers, quantiles
 from .arrow import arrow_stream
 from .explicit import Explicit
 from .exponential import Exponential
@@ -260,7 +261,7 @@ class _Question:
         if self.quantile is not None:
             scanned = self._scan()
             bases = contributions.every(scanned)
-            return _Rows(*numbers.quantiles(scanned, bases, groups, windows, self.quantile))
+            return _Rows(*quantiles.quantiles(scanned, bases, groups, windows, self.quantile))
         added_up = ask is Aggregation.SUM and (counter or delta)
         if added_up or ask in (Aggregation.INCREASE, Aggregation.RATE):
             if delta:

@@ -9,10 +9,9 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from urpo_store.query.contributions cimport (
-    BASE_NONE, BASE_SKIP, HAS_MAX, HAS_MIN, HAS_SUM, Sum, Walk, as_double, sum_add, sum_of, walk_begin,
-    walk_to,
-)
+from urpo_store.query.contributions cimport BASE_NONE, BASE_SKIP, HAS_MAX, HAS_MIN, HAS_SUM
+from urpo_store.query.sums cimport Sum, as_double, sum_add, sum_of
+from urpo_store.query.windows cimport Walk, walk_begin, walk_to
 
 import numpy as np
 

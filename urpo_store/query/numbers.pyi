@@ -1,4 +1,4 @@
-"""Sums, extremes, counts and quantiles of gauges and sums, by group and window."""
+"""Sums, extremes and counts of gauges and sums, by group and window."""
 
 from typing import final
 
@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from urpo_store.model import BoolArray, Float64Array, Int64Array
-from urpo_store.query.select import Groups
 from urpo_store.query.source import Scanned
 from urpo_store.query.times import Windows
 
@@ -19,8 +18,3 @@ class Reduction:
     def add_increases(
         self, scanned: Scanned, monotonic: bool, ends: npt.NDArray[np.uint8]
     ) -> _Rows: ...
-
-def quantiles(
-    scanned: Scanned, bases: Int64Array, groups: Groups, windows: Windows, q: float
-) -> tuple[Int64Array, Int64Array, Int64Array, Float64Array]: ...
-def quantile(values: Float64Array, q: float) -> float: ...
