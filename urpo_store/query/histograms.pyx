@@ -11,7 +11,7 @@ from libc.string cimport memset
 
 from urpo_store.query.contributions cimport BASE_NONE, BASE_SKIP, HAS_MAX, HAS_MIN, HAS_SUM
 from urpo_store.query.sums cimport Sum, as_double, sum_add, sum_of
-from urpo_store.query.windows cimport Walk, walk_begin, walk_to
+from urpo_store.query.windows cimport Walk, most_rows, walk_begin, walk_to
 
 import numpy as np
 
@@ -55,7 +55,7 @@ def totals(scanned, const int64_t[::1] bases, groups, windows):
     cdef int64_t step = windows.step
     cdef int64_t count = windows.count
     cdef Py_ssize_t group_count = members.shape[0] - 1
-    cdef Py_ssize_t capacity = row_capacity(offsets, first, order, members, count)
+    cdef Py_ssize_t capacity = most_rows(&offsets[0], &first[0], &order[0], &members[0], members.shape[0] - 1, count)
     rows = np.zeros(group_count + 1, np.int64)
     out_window = np.empty(capacity, np.int64)
     out_newest = np.empty(capacity, np.int64)
@@ -154,15 +154,3 @@ def totals(scanned, const int64_t[::1] bases, groups, windows):
 cdef inline double lesser(double old, double new, bint first) noexcept nogil:
     """The lesser one; a number rather than NaN."""
     return new if first or new < old or old != old else old
-
-
-cdef Py_ssize_t row_capacity(const int64_t[::1] offsets, const int64_t[::1] first, const int64_t[::1] order, const int64_t[::1] members, int64_t count) noexcept nogil:
-    cdef Py_ssize_t total = 0
-    cdef Py_ssize_t g, m
-    cdef int64_t points
-    for g in range(members.shape[0] - 1):
-        points = 0
-        for m in range(members[g], members[g + 1]):
-            points += offsets[order[m] + 1] - first[order[m]]
-        total += points if points < count else count
-    return total

@@ -7,7 +7,7 @@ from libc.stdlib cimport calloc, free, malloc, qsort
 
 from urpo_store.query.contributions cimport BASE_SKIP, IS_INT
 from urpo_store.query.sums cimport as_double
-from urpo_store.query.windows cimport Walk, walk_begin, walk_to
+from urpo_store.query.windows cimport Walk, most_rows, walk_begin, walk_to
 
 import numpy as np
 
@@ -51,19 +51,6 @@ def quantile(values, double q):
     return quantile_of(&view[0], view.shape[0], q) if view.shape[0] else NAN
 
 
-cdef Py_ssize_t row_capacity(const int64_t[::1] offsets, const int64_t[::1] first, const int64_t[::1] order, const int64_t[::1] members, int64_t count) noexcept nogil:
-    """At most a row a window, and at most a row a point, in each group."""
-    cdef Py_ssize_t total = 0
-    cdef Py_ssize_t g, m
-    cdef int64_t points
-    for g in range(members.shape[0] - 1):
-        points = 0
-        for m in range(members[g], members[g + 1]):
-            points += offsets[order[m] + 1] - first[order[m]]
-        total += points if points < count else count
-    return total
-
-
 def quantiles(scanned, const int64_t[::1] bases, groups, windows, double q):
     """The quantile of all values in each window of each group: (rows, window, newest, values)."""
     cdef const int64_t[::1] offsets = scanned.offsets
@@ -77,7 +64,7 @@ def quantiles(scanned, const int64_t[::1] bases, groups, windows, double q):
     cdef int64_t step = windows.step
     cdef int64_t count = windows.count
     cdef Py_ssize_t group_count = members.shape[0] - 1
-    cdef Py_ssize_t capacity = row_capacity(offsets, first, order, members, count)
+    cdef Py_ssize_t capacity = most_rows(&offsets[0], &first[0], &order[0], &members[0], members.shape[0] - 1, count)
     rows = np.zeros(group_count + 1, np.int64)
     out_window = np.empty(capacity, np.int64)
     out_newest = np.empty(capacity, np.int64)

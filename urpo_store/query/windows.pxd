@@ -27,3 +27,19 @@ cdef inline int64_t walk_to(Walk *walk, int64_t time) noexcept nogil:
             walk.index += <int64_t>ahead
             walk.edge += <int64_t>ahead * walk.step
     return walk.index
+
+
+cdef inline Py_ssize_t most_rows(
+    const int64_t *offsets, const int64_t *first, const int64_t *order, const int64_t *members, Py_ssize_t groups,
+    int64_t windows
+) noexcept nogil:
+    """At most a row a window, and at most a row a point, in each group: group g has the series
+    order[members[g]:members[g + 1]], and series i the points first[i]:offsets[i + 1]."""
+    cdef Py_ssize_t total = 0, g, m
+    cdef int64_t points
+    for g in range(groups):
+        points = 0
+        for m in range(members[g], members[g + 1]):
+            points += offsets[order[m] + 1] - first[order[m]]
+        total += points if points < windows else windows
+    return total
