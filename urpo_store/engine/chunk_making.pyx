@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from urpo_store.engine.alloc cimport mem_grow
 from urpo_store.engine.atomics cimport add_relaxed
 from urpo_store.engine.chunk cimport Chunk, SPARSE, chunk_encode, chunk_size
-from urpo_store.engine.chunk_store cimport Bench, ChunkStore, bench_of, clocks_of
+from urpo_store.engine.chunk_store cimport Bench, ChunkStore
 from urpo_store.engine.clock cimport Clock, TICK_NO_MEMORY, TICK_UNKNOWN, clock_find, clock_hold
 from urpo_store.engine.codec cimport CHUNK_POINTS
 from urpo_store.engine.exponential cimport (
@@ -37,7 +37,7 @@ cdef int make_chunk(
     Clock *clock, const uint32_t *ticks
 ) noexcept nogil:
     """One chunk of rows that have one layout, into bench.made."""
-    cdef Bench *bench = bench_of(store)
+    cdef Bench *bench = &store.bench
     cdef Layout *layout = NULL
     cdef PointView view
     cdef Chunk *chunk
@@ -49,14 +49,14 @@ cdef int make_chunk(
         return -1
     if kind >= KIND_HISTOGRAM:
         rows_view(rows, first, &view)
-        layout = layout_intern(&bench.layouts, view.layout_words, view.row_words, view.layout)
+        layout = layout_intern(&store.layouts, view.layout_words, view.row_words, view.layout)
         if layout == NULL:
             return -1
     chunk = chunk_encode(
         bench.work, kind, rows, first, count, clock.id if clock != NULL else 0, ticks, layout
     )
     if chunk == NULL:
-        layout_release(&bench.layouts, layout)
+        layout_release(&store.layouts, layout)
         return -1
     if ticks != NULL:
         clock_hold(clock, ticks[0], ticks[count - 1])
@@ -82,14 +82,14 @@ cdef int make_chunks_of_run(
     ChunkStore *store, uint32_t kind, const Rows *rows, size_t first, size_t count, Clock *clock
 ) noexcept nogil:
     """The chunks of rows that have one layout and fit one chunk: one, unless some are off the clock."""
-    cdef Bench *bench = bench_of(store)
+    cdef Bench *bench = &store.bench
     cdef uint32_t *ticks = bench.work.ticks
     cdef int64_t tick = -1
     cdef size_t i, begin, runs = 1, off = 0
     if clock == NULL:
         return make_chunk(store, kind, rows, first, count, NULL, NULL)
     for i in range(count):
-        tick = clock_find(clocks_of(store), bench.work, clock, rows.times[first + i], tick + 1)
+        tick = clock_find(&store.clocks, bench.work, clock, rows.times[first + i], tick + 1)
         if tick == TICK_NO_MEMORY:
             return -1
         if tick == TICK_UNKNOWN:
@@ -177,7 +177,7 @@ cdef int64_t common_run(uint32_t kind, Rows *rows, size_t first, size_t end) noe
 
 cdef int make_chunks(ChunkStore *store, uint32_t kind, Clock *clock) noexcept nogil:
     """The chunks of bench.rows."""
-    cdef Rows *rows = &bench_of(store).rows
+    cdef Rows *rows = &store.bench.rows
     cdef size_t first = 0
     cdef int64_t n
     while first < rows.count:

@@ -59,12 +59,31 @@ cdef struct SeriesData:
     uint32_t options            # DATA_*; constant
     uint32_t clock_group        # constant
 
+# A chunk that a fold leads to: a new one, or one that stays.
+cdef struct Made:
+    Chunk *chunk
+    bint fresh
+
+# Where who holds the drain lock works on points. Nothing here outlives a call but `tails` and what find_point keeps.
+cdef struct Bench:
+    Work *work
+    Rows rows                   # points being folded or added
+    Rows found                  # what was last decoded to look for a point
+    const void *found_in        # of which chunk or tail; NULL: of none
+    uint32_t found_length       # how long the tail's stream was
+    uint64_t newest_layout[2]   # of a tail's newest point, as find_point shows it
+    Made *made                  # the chunks of a fold
+    size_t made_count, made_capacity
+    uint32_t tails              # tails made so far; staggers their first seals
+    bint regular_gaps           # the last chunk built skips ticks at a regular distance
+
 cdef struct ChunkStore:
     Account *account
     Epochs *epochs
     pthread_mutex_t lock        # the drain lock
-    void *clocks                # a ClockTable
-    void *bench                 # the Bench (below): constant, as `clocks`, which is a part of it
+    LayoutTable layouts         # of all chunks; under the lock
+    ClockTable clocks           # under the lock
+    Bench bench                 # under the lock
     bint behind                 # more than half of the ring waits: full tails are taken aside, for who has time;
                                 # written by who drains, under the lock
     pthread_mutex_t full_lock   # a leaf; guards what follows, up to the counters
@@ -89,26 +108,6 @@ cdef struct ChunkStore:
     uint64_t full_sealed        # full tails that workers put in their place
     uint64_t exemplar_room      # bytes allocated for exemplars; under the lock
 
-# A chunk that a fold leads to: a new one, or one that stays.
-cdef struct Made:
-    Chunk *chunk
-    bint fresh
-
-# Where who holds the drain lock works on points; and the tables that all chunks share. Used under that lock.
-cdef struct Bench:
-    Work *work
-    LayoutTable layouts
-    ClockTable clocks
-    Rows rows                   # points being folded or added
-    Rows found                  # what was last decoded to look for a point
-    const void *found_in        # of which chunk or tail; NULL: of none
-    uint32_t found_length       # how long the tail's stream was
-    uint64_t newest_layout[2]   # of a tail's newest point, as find_point shows it
-    Made *made                  # the chunks of a fold
-    size_t made_count, made_capacity
-    uint32_t tails              # tails made so far; staggers their first seals
-    bint regular_gaps           # the last chunk built skips ticks at a regular distance
-
 cdef enum:
     # Rows.flags in SeriesData.tail.late only: the point stands for one that is in a chunk or the tail.
     LATE_OVERRIDE = 0x80000000
@@ -131,9 +130,3 @@ cdef inline void prefetch_tail(const SeriesData *data) noexcept nogil:
 cdef inline void prefetch_stream(const SeriesData *data) noexcept nogil:
     if data.tail != NULL and data.tail.bytes != NULL:
         __builtin_prefetch(data.tail.bytes + data.tail.length)
-
-cdef inline Bench *bench_of(ChunkStore *store) noexcept nogil:
-    return <Bench *>store.bench
-
-cdef inline ClockTable *clocks_of(ChunkStore *store) noexcept nogil:
-    return <ClockTable *>store.clocks

@@ -22,8 +22,6 @@ from urpo_store.engine.chunk_making cimport chunk_limit
 from urpo_store.engine.chunk_store cimport (
     LATE_OVERRIDE,
     Bench,
-    bench_of,
-    clocks_of,
 )
 from urpo_store.engine.clock cimport (
     TICK_NO_MEMORY,
@@ -104,39 +102,30 @@ cdef enum:
 # The store
 
 cdef int chunk_store_init(ChunkStore *store, Account *account, Epochs *epochs) noexcept nogil:
-    cdef Bench *bench
     memset(store, 0, sizeof(ChunkStore))
     store.account = account
     store.epochs = epochs
-    bench = <Bench *>mem_calloc(account, sizeof(Bench))
-    if bench == NULL:
+    store.bench.work = work_new(account)
+    if store.bench.work == NULL:
         return -1
-    bench.work = work_new(account)
-    if bench.work == NULL:
-        mem_free(account, bench)
-        return -1
-    layout_table_init(&bench.layouts, account, epochs)
-    clock_table_init(&bench.clocks, account, epochs, &store.chunk_bytes)
-    rows_init(&bench.rows, account)
-    rows_init(&bench.found, account)
-    store.clocks = &bench.clocks
-    store.bench = bench
+    layout_table_init(&store.layouts, account, epochs)
+    clock_table_init(&store.clocks, account, epochs, &store.chunk_bytes)
+    rows_init(&store.bench.rows, account)
+    rows_init(&store.bench.found, account)
     pthread_mutex_init(&store.lock, NULL)
     full_init(store)
     return 0
 
 
 cdef void chunk_store_destroy(ChunkStore *store) noexcept nogil:
-    cdef Bench *bench = bench_of(store)
+    cdef Bench *bench = &store.bench
     full_destroy(store)
-    clock_table_destroy(&bench.clocks)
-    layout_table_destroy(&bench.layouts)
+    clock_table_destroy(&store.clocks)
+    layout_table_destroy(&store.layouts)
     rows_free(&bench.rows)
     rows_free(&bench.found)
     work_free(bench.work)
     mem_free(store.account, bench.made)
-    mem_free(store.account, bench)
-    store.bench = store.clocks = NULL
     pthread_mutex_destroy(&store.lock)
 
 
@@ -153,7 +142,7 @@ cdef void series_data_init(
 
 cdef void free_rows_of_tail(ChunkStore *store, Tail *tail) noexcept nogil:
     if tail.rows != NULL:
-        layout_release(&bench_of(store).layouts, tail.rows.layout)
+        layout_release(&store.layouts, tail.rows.layout)
         mem_free(store.account, tail.rows)
         tail.rows = NULL
 
@@ -167,8 +156,8 @@ cdef void free_tail(ChunkStore *store, SeriesData *data) noexcept nogil:
     if tail.late != NULL:
         rows_free(tail.late)
         mem_free(store.account, tail.late)
-    if bench_of(store).found_in == tail:
-        bench_of(store).found_in = NULL
+    if store.bench.found_in == tail:
+        store.bench.found_in = NULL
     mem_free(store.account, tail)
     data.tail = NULL
 
@@ -257,7 +246,7 @@ cdef bint fits(const Tail *tail, uint32_t kind, const PointView *view, Ranges *j
 # The newest point
 
 cdef Tail *open_tail(ChunkStore *store, SeriesData *data) noexcept nogil:
-    cdef Bench *bench = bench_of(store)
+    cdef Bench *bench = &store.bench
     cdef Tail *tail = data.tail
     if tail != NULL:
         return tail
@@ -276,9 +265,9 @@ cdef Tail *open_tail(ChunkStore *store, SeriesData *data) noexcept nogil:
 
 cdef int64_t tick_of(ChunkStore *store, Clock *clock, int64_t time) noexcept nogil:
     """The tick, added if need be; a clock that is left without users is freed."""
-    cdef int64_t tick = clock_tick(clocks_of(store), bench_of(store).work, clock, time, clock.ticks - 1)
+    cdef int64_t tick = clock_tick(&store.clocks, store.bench.work, clock, time, clock.ticks - 1)
     if tick < 0:
-        clock_drop_unused(clocks_of(store), clock)
+        clock_drop_unused(&store.clocks, clock)
     return tick
 
 
@@ -292,9 +281,9 @@ cdef Clock *last_clock(ChunkStore *store, const SeriesData *data, bint *own) noe
     if data.chunk_count:
         id = data.chunks[data.chunk_count - 1].clock
         if id:
-            return clock_get(clocks_of(store), id)
+            return clock_get(&store.clocks, id)
         own[0] = 1
-    return clock_of_group(clocks_of(store), data.clock_group)
+    return clock_of_group(&store.clocks, data.clock_group)
 
 
 cdef int choose_clock(
@@ -314,10 +303,10 @@ cdef int choose_clock(
             return 0 if tick[0] >= 0 else -1
     # Another clock of the group that has this very time, or whose newest tick is the series' previous
     # time (its own series come later in the request); else a new one.
-    other = clock_of_group(clocks_of(store), data.clock_group)
+    other = clock_of_group(&store.clocks, data.clock_group)
     while other != NULL:
         if other != clock:
-            tick[0] = clock_find(clocks_of(store), bench_of(store).work, other, time, other.ticks - 1)
+            tick[0] = clock_find(&store.clocks, store.bench.work, other, time, other.ticks - 1)
             if tick[0] == TICK_UNKNOWN and other.ticks and other.last == data.last_time:
                 tick[0] = tick_of(store, other, time)
             if tick[0] == TICK_NO_MEMORY:
@@ -326,7 +315,7 @@ cdef int choose_clock(
                 chosen[0] = other
                 return 0
         other = other.next
-    other = clock_new(clocks_of(store), data.clock_group)
+    other = clock_new(&store.clocks, data.clock_group)
     if other == NULL:
         # No memory, or clocks enough: then the series keeps its own times.
         chosen[0] = NULL
@@ -353,7 +342,7 @@ cdef TailRows *rows_for(
     rows = tail_rows_new(store.account, view.row_words)
     if rows == NULL:
         return NULL
-    rows.layout = layout_intern(&bench_of(store).layouts, view.layout_words, view.row_words, view.layout)
+    rows.layout = layout_intern(&store.layouts, view.layout_words, view.row_words, view.layout)
     if rows.layout == NULL:
         mem_free(store.account, rows)
         return NULL
@@ -394,7 +383,7 @@ cdef int append_newest(ChunkStore *store, SeriesData *data, const PointView *vie
                 return -1
         elif clock != NULL:
             tick = clock_tick(
-                clocks_of(store), bench_of(store).work, clock, view.time, <int64_t>tail.tick + 1)
+                &store.clocks, store.bench.work, clock, view.time, <int64_t>tail.tick + 1)
             if tick == TICK_NO_MEMORY:
                 return -1
             # Off the clock, or a series so sparse that its ticks would keep a clock's past alive.
@@ -408,9 +397,9 @@ cdef int append_newest(ChunkStore *store, SeriesData *data, const PointView *vie
         rows = rows_for(store, tail, kind, view, &joined)
         if rows == NULL:
             if clock != NULL:
-                clock_drop_unused(clocks_of(store), clock)
+                clock_drop_unused(&store.clocks, clock)
             return -1
-    if tail.count and tail_flush(bench_of(store).work, store.epochs, tail, kind) != 0:
+    if tail.count and tail_flush(store.bench.work, store.epochs, tail, kind) != 0:
         if rows != tail.rows:
             mem_free(store.account, rows)
         return -1
@@ -461,7 +450,7 @@ cdef Rows *late_rows(ChunkStore *store, SeriesData *data) noexcept nogil:
 
 cdef int added(ChunkStore *store, SeriesData *data, const PointView *old, PointView *view) noexcept nogil:
     """Makes *view the sum of both (in bench.rows). 0, or -1: no memory."""
-    cdef Rows *rows = &bench_of(store).rows
+    cdef Rows *rows = &store.bench.rows
     rows_clear(rows)
     if rows_push(rows, old) != 0 or rows_add(rows, 0, view, data.kind) != 0:
         return -1

@@ -7,7 +7,7 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t, uint64_t
 
 from urpo_store.engine.atomics cimport add_relaxed
 from urpo_store.engine.chunk cimport chunk_about, chunk_ends_before, chunk_last, chunk_size
-from urpo_store.engine.chunk_store cimport LATE_OVERRIDE, ChunkStore, SeriesData, bench_of, clocks_of
+from urpo_store.engine.chunk_store cimport LATE_OVERRIDE, ChunkStore, SeriesData
 from urpo_store.engine.exemplars cimport exemplars_expire
 from urpo_store.engine.full_tails cimport full_drop
 from urpo_store.engine.rows cimport Rows, rows_behind, rows_drop
@@ -42,8 +42,8 @@ cdef uint64_t drop_oldest(ChunkStore *store, SeriesData *data, uint32_t count) n
         return 0
     # Late points that stand for ones in these chunks go too, else they would count for nothing. (No
     # memory to decode the last time: one not before it serves, at the worst with some points more.)
-    if chunk_last(clocks_of(store), bench_of(store).work, data.chunks[count - 1], &last) != 0:
-        last = chunk_about(clocks_of(store), data.chunks[count - 1])
+    if chunk_last(&store.clocks, store.bench.work, data.chunks[count - 1], &last) != 0:
+        last = chunk_about(&store.clocks, data.chunks[count - 1])
         if count < data.chunk_count or (data.tail != NULL and data.tail.count):
             return 0
     points = drop_chunks(store, data, count)
@@ -58,7 +58,7 @@ cdef uint64_t chunks_expire(ChunkStore *store, SeriesData *data, int64_t before)
     cdef uint32_t n = 0
     cdef uint64_t points, rest
     while n < data.chunk_count and chunk_ends_before(
-        clocks_of(store), bench_of(store).work, data.chunks[n], before
+        &store.clocks, store.bench.work, data.chunks[n], before
     ) == 1:
         n += 1
     points = drop_oldest(store, data, n)
@@ -95,9 +95,9 @@ cdef uint64_t chunks_evict(
         data = all_data[i]
         if data == NULL or data.chunk_count == 0:
             continue
-        time = chunk_about(clocks_of(store), data.chunks[0])
+        time = chunk_about(&store.clocks, data.chunks[0])
         low = time if time < low else low
-        time = chunk_about(clocks_of(store), data.chunks[data.chunk_count - 1])
+        time = chunk_about(&store.clocks, data.chunks[data.chunk_count - 1])
         high = time if time > high else high
     if low > high:
         return 0
@@ -111,7 +111,7 @@ cdef uint64_t chunks_evict(
             if data == NULL:
                 continue
             for n in range(data.chunk_count):
-                time = chunk_about(clocks_of(store), data.chunks[n])
+                time = chunk_about(&store.clocks, data.chunks[n])
                 if time > high:
                     break
                 if time >= low:
@@ -135,7 +135,7 @@ cdef uint64_t chunks_evict(
                 continue
             n = 0
             while n < data.chunk_count and freed < bytes:
-                time = chunk_about(clocks_of(store), data.chunks[n])
+                time = chunk_about(&store.clocks, data.chunks[n])
                 if time > high or (round == 0 and time >= low):
                     break
                 freed += chunk_size(data.chunks[n]) + OVERHEAD

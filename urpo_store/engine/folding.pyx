@@ -5,7 +5,7 @@ from libc.string cimport memmove
 from urpo_store.engine.alloc cimport mem_free, mem_grow
 from urpo_store.engine.chunk cimport Chunk, chunk_first, chunk_last
 from urpo_store.engine.chunk_making cimport chunk_limit, make_chunks
-from urpo_store.engine.chunk_store cimport Bench, ChunkStore, LATE_OVERRIDE, SeriesData, bench_of, clocks_of
+from urpo_store.engine.chunk_store cimport Bench, ChunkStore, LATE_OVERRIDE, SeriesData
 from urpo_store.engine.clock cimport Clock, clock_get, clock_of_group
 from urpo_store.engine.merging cimport rows_sort
 from urpo_store.engine.rows cimport (
@@ -31,14 +31,14 @@ cdef int gather_late(Rows *rows, const Rows *late, size_t first, size_t end) noe
 cdef Clock *clock_for(ChunkStore *store, const SeriesData *data, uint32_t id) noexcept nogil:
     """The clock on which points of the series are looked for."""
     if id:
-        return clock_get(clocks_of(store), id)
+        return clock_get(&store.clocks, id)
     if data.tail != NULL and data.tail.count and data.tail.clock != NULL:
         return data.tail.clock
-    return clock_of_group(clocks_of(store), data.clock_group)
+    return clock_of_group(&store.clocks, data.clock_group)
 
 
 cdef int keep_chunk(ChunkStore *store, Chunk *chunk) noexcept nogil:
-    cdef Bench *bench = bench_of(store)
+    cdef Bench *bench = &store.bench
     if mem_grow(
         store.account, <void **>&bench.made, &bench.made_capacity, bench.made_count + 1, sizeof(bench.made[0])
     ) != 0:
@@ -55,7 +55,7 @@ cdef int fold_late(
     """Merges late[:end] with the chunks from `first` on: what lies between two chunks becomes chunks,
     what lies inside one is merged with it. *done: the late points dealt with; *behind: the first
     chunk not looked at."""
-    cdef Bench *bench = bench_of(store)
+    cdef Bench *bench = &store.bench
     cdef Rows *late = data.tail.late
     cdef Chunk *chunk
     cdef int64_t begins, ends
@@ -64,8 +64,8 @@ cdef int fold_late(
     while at < end and i < data.chunk_count:
         chunk = data.chunks[i]
         if (
-            chunk_first(clocks_of(store), bench.work, chunk, &begins) != 0
-            or chunk_last(clocks_of(store), bench.work, chunk, &ends) != 0
+            chunk_first(&store.clocks, bench.work, chunk, &begins) != 0
+            or chunk_last(&store.clocks, bench.work, chunk, &ends) != 0
         ):
             return -1
         inside = rows_find(late, at, end, begins)
@@ -98,7 +98,7 @@ cdef int fold_rest(
     ChunkStore *store, SeriesData *data, size_t at, size_t end, bint everything, const Chunk *small
 ) noexcept nogil:
     """The chunks of what comes behind all others: a small last chunk, late[at:end], the tail."""
-    cdef Bench *bench = bench_of(store)
+    cdef Bench *bench = &store.bench
     cdef Tail *tail = data.tail
     rows_clear(&bench.rows)
     if small != NULL and decode_chunk(store, data.kind, small, &bench.rows) != 0:
@@ -113,7 +113,7 @@ cdef int fold_rest(
 
 
 cdef void undo(ChunkStore *store) noexcept nogil:
-    cdef Bench *bench = bench_of(store)
+    cdef Bench *bench = &store.bench
     cdef size_t i
     for i in range(bench.made_count):
         if bench.made[i].fresh:
@@ -123,7 +123,7 @@ cdef void undo(ChunkStore *store) noexcept nogil:
 
 cdef void replace_chunks(ChunkStore *store, SeriesData *data, uint32_t first, uint32_t behind) noexcept nogil:
     """Puts bench.made in the place of chunks[first:behind]; there is room."""
-    cdef Bench *bench = bench_of(store)
+    cdef Bench *bench = &store.bench
     cdef size_t kept = 0, n = bench.made_count
     cdef uint32_t i
     for i in range(first, behind):
@@ -142,7 +142,7 @@ cdef void replace_chunks(ChunkStore *store, SeriesData *data, uint32_t first, ui
 
 
 cdef int fold(ChunkStore *store, SeriesData *data, bint everything) noexcept nogil:
-    cdef Bench *bench = bench_of(store)
+    cdef Bench *bench = &store.bench
     cdef Tail *tail = data.tail
     cdef Rows *late
     cdef Chunk *small = NULL

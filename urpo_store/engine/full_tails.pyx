@@ -9,7 +9,7 @@ from urpo_store.engine.atomics cimport (
 from urpo_store.engine.chunk cimport Chunk, chunk_encode, chunk_size
 from urpo_store.engine.chunk_making cimport chunk_limit
 from urpo_store.engine.chunk_store cimport (
-    FULL_ROW, FULL_TAILS, FULL_TICKS, SEALERS, Bench, ChunkStore, FullTail, Sealer, SeriesData, bench_of, clocks_of,
+    FULL_ROW, FULL_TAILS, FULL_TICKS, SEALERS, Bench, ChunkStore, FullTail, Sealer, SeriesData,
 )
 from urpo_store.engine.clock cimport block_number, clock_release, gather_times
 from urpo_store.engine.epoch cimport epoch_retire
@@ -97,7 +97,7 @@ cdef void full_free(ChunkStore *store, FullTail *full) noexcept nogil:
 
 cdef int full_fill(ChunkStore *store, FullTail *full, SeriesData *data) noexcept nogil:
     """Copies what is needed to seal the tail without the lock. 0, or -1: no memory, nothing changed."""
-    cdef Bench *bench = bench_of(store)
+    cdef Bench *bench = &store.bench
     cdef Tail *tail = data.tail
     full.data = data
     full.held = full.gone = False
@@ -111,7 +111,7 @@ cdef int full_fill(ChunkStore *store, FullTail *full, SeriesData *data) noexcept
     ) != 0:
         return -1
     if tail.rows != NULL:
-        full.layout = layout_intern(&bench.layouts, tail.rows.layout.layout_words, tail.rows.row_words,
+        full.layout = layout_intern(&store.layouts, tail.rows.layout.layout_words, tail.rows.row_words,
                                     layout_data(tail.rows.layout))
         if full.layout == NULL:
             return -1
@@ -206,7 +206,7 @@ cdef void let_go(ChunkStore *store, FullTail *full) noexcept nogil:
 
 
 cdef int full_settle(ChunkStore *store, SeriesData *data) noexcept nogil:
-    cdef Bench *bench = bench_of(store)
+    cdef Bench *bench = &store.bench
     cdef FullTail *full = data.full
     cdef Chunk *chunk
     if full == NULL:
@@ -224,9 +224,9 @@ cdef void full_drop(ChunkStore *store, SeriesData *data) noexcept nogil:
     if full == NULL:
         return
     data.full = NULL
-    layout_release(&bench_of(store).layouts, full.layout)
+    layout_release(&store.layouts, full.layout)
     if full.clock != NULL:
-        clock_release(clocks_of(store), full.clock, full.view.first_tick, full.view.tick)
+        clock_release(&store.clocks, full.clock, full.view.first_tick, full.view.tick)
     if full.view.bytes != NULL:
         epoch_retire(store.epochs, free_block, store.account, <void *>full.view.bytes, False)
     let_go(store, full)

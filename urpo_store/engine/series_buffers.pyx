@@ -7,7 +7,7 @@ from libc.string cimport memset
 from urpo_store.engine.alloc cimport Account, account_init
 from urpo_store.engine.atomics cimport load_relaxed, pthread_mutex_lock, pthread_mutex_unlock
 from urpo_store.engine.chunk cimport chunk_size
-from urpo_store.engine.chunk_store cimport ChunkStore, SeriesData, bench_of, clocks_of
+from urpo_store.engine.chunk_store cimport ChunkStore, SeriesData
 from urpo_store.engine.chunks cimport (
     Rows,
     Snapshot,
@@ -302,10 +302,10 @@ cdef class SeriesBuffers:
         """How many blocks of ticks there are, of how many clocks."""
         cdef size_t i
         blocks = clocks = 0
-        for i in range(clocks_of(&self.store).clock_count):
-            if clocks_of(&self.store).clocks[i] != NULL:
+        for i in range(self.store.clocks.clock_count):
+            if self.store.clocks.clocks[i] != NULL:
                 clocks += 1
-                blocks += clocks_of(&self.store).clocks[i].block_count
+                blocks += self.store.clocks.clocks[i].block_count
         return blocks, clocks
 
     def counters(self):
@@ -320,7 +320,7 @@ cdef class SeriesBuffers:
             "evicted_points": load_relaxed(&store.evicted_points),
             "expired_points": load_relaxed(&store.expired_points),
             "dropped_exemplars": load_relaxed(&store.dropped_exemplars),
-            "layouts": bench_of(store).layouts.count,
+            "layouts": store.layouts.count,
         }
 
     def memory(self):

@@ -7,7 +7,7 @@ from urpo_store.engine.atomics cimport add_relaxed
 from urpo_store.engine.chunk cimport (
     Chunk, chunk_begins_by, chunk_decode, chunk_ends_before, chunk_last_tick, chunk_layout, chunk_size,
 )
-from urpo_store.engine.chunk_store cimport Bench, ChunkStore, SeriesData, bench_of, clocks_of
+from urpo_store.engine.chunk_store cimport Bench, ChunkStore, SeriesData
 from urpo_store.engine.clock cimport Clock, TickBlock, block_number, clock_get, clock_release, gather_times
 from urpo_store.engine.codec cimport CHUNK_POINTS
 from urpo_store.engine.epoch cimport epoch_retire
@@ -21,15 +21,15 @@ cdef void free_chunk(void *context, void *item) noexcept nogil:
 
 
 cdef void unlink_chunk(ChunkStore *store, Chunk *chunk) noexcept nogil:
-    cdef Bench *bench = bench_of(store)
+    cdef Bench *bench = &store.bench
     if bench.found_in == chunk:
         bench.found_in = NULL
     add_relaxed(&store.chunk_count, <uint64_t>0 - 1)
     add_relaxed(&store.chunk_bytes, <uint64_t>0 - chunk_size(chunk))
-    layout_release(&bench.layouts, chunk_layout(chunk))
+    layout_release(&store.layouts, chunk_layout(chunk))
     if chunk.clock:
         clock_release(
-            clocks_of(store), clock_get(clocks_of(store), chunk.clock), chunk.tick, chunk_last_tick(chunk)
+            &store.clocks, clock_get(&store.clocks, chunk.clock), chunk.tick, chunk_last_tick(chunk)
         )
     epoch_retire(store.epochs, free_chunk, store.account, chunk, 0)
 
@@ -51,7 +51,7 @@ cdef int64_t first_chunk_from(ChunkStore *store, const SeriesData *data, int64_t
     cdef int earlier
     while first < end:
         middle = (first + end) // 2
-        earlier = chunk_ends_before(clocks_of(store), bench_of(store).work, data.chunks[middle], time)
+        earlier = chunk_ends_before(&store.clocks, store.bench.work, data.chunks[middle], time)
         if earlier < 0:
             return -1
         if earlier:
@@ -77,7 +77,7 @@ cdef int room_for_chunks(ChunkStore *store, SeriesData *data, size_t needed) noe
 
 
 cdef void tail_reset(ChunkStore *store, SeriesData *data) noexcept nogil:
-    cdef Bench *bench = bench_of(store)
+    cdef Bench *bench = &store.bench
     cdef Tail *tail = data.tail
     cdef uint32_t j
     if bench.found_in == tail:
@@ -85,7 +85,7 @@ cdef void tail_reset(ChunkStore *store, SeriesData *data) noexcept nogil:
     if tail.count == 0:
         return
     if tail.clock != NULL:
-        clock_release(clocks_of(store), tail.clock, tail.first_tick, tail.tick)
+        clock_release(&store.clocks, tail.clock, tail.first_tick, tail.tick)
         tail.clock = NULL
     tail_free_stream(store.account, store.epochs, tail)
     # The next stream begins with half of what this one took: then one more step is mostly enough.
@@ -110,13 +110,13 @@ cdef int decode_chunk(ChunkStore *store, uint32_t kind, const Chunk *chunk, Rows
     cdef TickBlock **blocks = NULL
     cdef Clock *clock
     if chunk.clock:
-        clock = clock_get(clocks_of(store), chunk.clock)
+        clock = clock_get(&store.clocks, chunk.clock)
         blocks = clock.blocks + (block_number(chunk.tick) - clock.first_block)
-    return chunk_decode(bench_of(store).work, kind, chunk, blocks, rows)
+    return chunk_decode(store.bench.work, kind, chunk, blocks, rows)
 
 
 cdef int decode_tail(ChunkStore *store, const SeriesData *data, Rows *rows) noexcept nogil:
-    cdef Bench *bench = bench_of(store)
+    cdef Bench *bench = &store.bench
     cdef Tail *tail = data.tail
     cdef TailView view
     cdef uint64_t layout[2]
@@ -135,7 +135,7 @@ cdef int decode_tail(ChunkStore *store, const SeriesData *data, Rows *rows) noex
 
 
 cdef int find_point(ChunkStore *store, SeriesData *data, int64_t time, PointView *view) noexcept nogil:
-    cdef Bench *bench = bench_of(store)
+    cdef Bench *bench = &store.bench
     cdef Tail *tail = data.tail
     cdef TailView newest
     cdef const void *place
@@ -158,7 +158,7 @@ cdef int find_point(ChunkStore *store, SeriesData *data, int64_t time, PointView
             return -1
         if i == data.chunk_count:
             return 0
-        inside = chunk_begins_by(clocks_of(store), bench.work, data.chunks[i], time)
+        inside = chunk_begins_by(&store.clocks, bench.work, data.chunks[i], time)
         if inside <= 0:
             return inside
         place = data.chunks[i]

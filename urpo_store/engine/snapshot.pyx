@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memset
 
 from urpo_store.engine.alloc cimport Account, mem_alloc, mem_free
 from urpo_store.engine.chunk cimport Chunk, chunk_begins_before, chunk_begins_by, chunk_block_count, chunk_decode
-from urpo_store.engine.chunk_store cimport LATE_OVERRIDE, ChunkStore, SeriesData, bench_of, clocks_of
+from urpo_store.engine.chunk_store cimport LATE_OVERRIDE, ChunkStore, SeriesData
 from urpo_store.engine.clock cimport Clock, TickBlock, block_number, clock_get, gather_times
 from urpo_store.engine.merging cimport rows_sort
 from urpo_store.engine.full_tails cimport full_settle
@@ -54,7 +54,7 @@ cdef int choose_chunks(
     i = <uint32_t>at
     first[0] = i
     while i < data.chunk_count:
-        begun = chunk_begins_by(clocks_of(store), bench_of(store).work, data.chunks[i], end)
+        begun = chunk_begins_by(&store.clocks, store.bench.work, data.chunks[i], end)
         if begun < 0:
             return -1
         if not begun:
@@ -64,7 +64,7 @@ cdef int choose_chunks(
     if not predecessor or first[0] == 0:
         return 0
     if first[0] < data.chunk_count:
-        begun = chunk_begins_before(clocks_of(store), bench_of(store).work, data.chunks[first[0]], start)
+        begun = chunk_begins_before(&store.clocks, store.bench.work, data.chunks[first[0]], start)
         if begun < 0:
             return -1
     else:
@@ -144,7 +144,7 @@ cdef Snapshot *snapshot_take(
         snapshot.chunks[i - first] = chunk
         n = chunk_block_count(chunk)
         if n:
-            clock = clock_get(clocks_of(store), chunk.clock)
+            clock = clock_get(&store.clocks, chunk.clock)
             memcpy(blocks, blocks_from(clock, chunk.tick), n * sizeof(TickBlock *))
             blocks += n
     if with_tail:
