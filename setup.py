@@ -13,7 +13,7 @@ extensions = [
     Extension(
         path.removesuffix(".pyx").replace("/", "."),
         [path],
-        include_dirs=["urpo_store/engine"],
+        include_dirs=["urpo_store/engine/memory"],
         libraries=["pthread", "m"],
         extra_compile_args=[*optimize, "-Wno-unused-function"],
     )

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 STRUCTS = {
     found[1]: found[2]
-    for path in (ROOT / "urpo_store/engine").glob("*.p[xy][dx]")
+    for path in (ROOT / "urpo_store/engine").rglob("*.p[xy][dx]")
     for found in re.finditer(
         r"cdef (?:struct|class) (\w+):.*?\n(.*?)(?=\n\S|\Z)", path.read_text(), re.S
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .engine.health_book import HealthBook
+from .engine.health.book import HealthBook
 from .model import MetricKind
 from .query.source import Reader, Stream
 
-# The engine's numbers (points.pxd).
+# The engine's numbers (points/slots.pxd).
 _KINDS = {
     MetricKind.GAUGE: 1,
     MetricKind.UP_DOWN_COUNTER: 2,

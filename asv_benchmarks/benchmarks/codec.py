@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from urpo_store.engine.codec import ColumnCodec
+from urpo_store.engine.codec.columns import ColumnCodec
 
 POINTS = 4800
 START = 1_760_000_000_000_000_000

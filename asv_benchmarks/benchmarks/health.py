@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable
 from typing import ClassVar
 
-from urpo_store.engine.health_book import HealthBook
+from urpo_store.engine.health.book import HealthBook
 
 GAUGE, SUM, HISTOGRAM, EXPONENTIAL = 1, 2, 3, 4
 DELTA, CUMULATIVE = 1, 2

@@ -12,7 +12,7 @@ from typing import ClassVar
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import NumberDataPoint
 
-from urpo_store.engine.intern import Interner
+from urpo_store.engine.identity.intern import Interner
 from urpo_store.engine.series_index import SeriesIndex
 
 LOOKUPS = 500_000

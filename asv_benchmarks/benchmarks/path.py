@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 import urpo_store
-from urpo_store.engine.wire import Scanner
+from urpo_store.engine.wire.scanner import Scanner
 
 from .common import (
     BASE,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from pcodec import ChunkConfig, standalone
 
-from urpo_store.engine.codec import ColumnCodec
+from urpo_store.engine.codec.columns import ColumnCodec
 from urpo_store.engine.series_buffers import SeriesBuffers
 
 from .codec import make_series

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from urpo_store.engine.alloc import CountedBlocks
+from urpo_store.engine.memory.alloc import CountedBlocks
 
 
 def test_what_is_owned_is_counted() -> None:

@@ -680,7 +680,7 @@ def test_every_allocation_that_fails_leaves_a_right_store() -> None:
             assert buffers.points(series) == len(models[series].points)
             buffers.seal(series)
             assert read(buffers, series, kind) == models[series].read(*EVER), n
-        # What could not be noted in limbo is leaked, as epoch.pxd says; nothing else is.
+        # What could not be noted in limbo is leaked, as memory/epoch.pxd says; nothing else is.
         leaked = buffers.close()
         assert leaked == 0 or (refused + unsealed == 0 and leaked < 5000), n
     assert total > calls // 2

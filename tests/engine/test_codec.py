@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from urpo_store.engine.codec import ColumnCodec
+from urpo_store.engine.codec.columns import ColumnCodec
 from urpo_store.errors import CorruptionError
 
 _spec = importlib.util.spec_from_file_location(

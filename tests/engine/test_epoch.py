@@ -14,7 +14,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from urpo_store.engine.epoch import EpochLimbo
+from urpo_store.engine.memory.epoch import EpochLimbo
 
 SLOTS = 128
 

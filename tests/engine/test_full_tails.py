@@ -183,7 +183,7 @@ def test_every_allocation_that_fails_leaves_a_right_store(kind: int) -> None:
         assert read(buffers, 0, kind) == model.read(*EVER), n
         buffers.seal(0)
         assert read(buffers, 0, kind) == model.read(*EVER), n
-        # What could not be noted in limbo is leaked, as epoch.pxd says; nothing else is.
+        # What could not be noted in limbo is leaked, as memory/epoch.pxd says; nothing else is.
         assert buffers.close() < 8000
 
 

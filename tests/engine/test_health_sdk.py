@@ -23,7 +23,7 @@ from opentelemetry.sdk.metrics.view import (
 )
 from opentelemetry.sdk.resources import Resource
 
-from urpo_store.engine.health_book import HealthBook
+from urpo_store.engine.health.book import HealthBook
 from urpo_store.model import ServiceHealthMetrics
 
 REQUESTS = 2000

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from urpo_store.engine.intern import Interner
+from urpo_store.engine.identity.intern import Interner
 
 #: Every key in one chain, a few chains, as many as there are hashes.
 MASKS = (0, 0x3, 0xFFFF_FFFF_FFFF_FFFF)

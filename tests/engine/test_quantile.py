@@ -10,7 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from urpo_store.engine.quantile import explicit_quantile, exponential_quantile, merge_explicit
+from urpo_store.engine.points.quantile import (
+    explicit_quantile,
+    exponential_quantile,
+    merge_explicit,
+)
 
 
 def reference_explicit(q: float, bounds: Sequence[float], counts: Sequence[int]) -> float:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from urpo_store.engine.values import decode_value, encode_value
+from urpo_store.engine.identity.values import decode_value, encode_value
 
 #: What the rules call nine different things; absent is no value at all, and has no bytes.
 DIFFERENT = [1, "1", 1.0, True, b"1", ["1"], {"1": ""}, "", None]

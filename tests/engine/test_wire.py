@@ -7,7 +7,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 
-from urpo_store.engine.wire import Scanner
+from urpo_store.engine.wire.scanner import Scanner
 
 TIME = field(3, 1, (1_700_000_000_000_000_000).to_bytes(8, "little"))
 VALUE = field(6, 1, (7).to_bytes(8, "little"))

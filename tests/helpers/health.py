@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 
-from urpo_store.engine.health_book import HealthBook
+from urpo_store.engine.health.book import HealthBook
 from urpo_store.model import AttributeValue, ServiceHealthMetrics
 
 KIND_GAUGE, KIND_SUM, KIND_HISTOGRAM, KIND_EXPONENTIAL, KIND_SUMMARY = range(1, 6)

@@ -226,7 +226,7 @@ NO_LAYOUT = Layout(np.zeros(0, np.uint64), 0)
 
 
 def encode(value: Any) -> tuple[int, int, Layout, list[int]]:
-    """(value bits, flags, layout, row words) of a value, as points.pxd has them."""
+    """(value bits, flags, layout, row words) of a value, as points/slots.pxd has them."""
     if value is STALE:
         return 0, FLAG_STALE, NO_LAYOUT, []
     if isinstance(value, Counter | UpDownCounter | Gauge):

@@ -1,4 +1,4 @@
-"""Claims for the ring: points as tuples, to and from the bytes of their slots (points.pxd)."""
+"""Claims for the ring: points as tuples, to and from the bytes of their slots (points/slots.pxd)."""
 
 import struct
 from typing import NamedTuple

@@ -8,7 +8,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 
 from helpers import otlp
-from urpo_store.engine.wire import Scanner
+from urpo_store.engine.wire.scanner import Scanner
 
 SCANNER = Scanner()
 KINDS = {"gauge": 1, "sum": 2, "histogram": 3, "exponential_histogram": 4, "summary": 5}

@@ -6,12 +6,12 @@ checker or by ThreadSanitizer.
 """
 from libc.stdint cimport uint64_t
 
-from urpo_store.engine.alloc cimport Account, account_init, mem_alloc, mem_free
-from urpo_store.engine.atomics cimport (
+from urpo_store.engine.memory.alloc cimport Account, account_init, mem_alloc, mem_free
+from urpo_store.engine.memory.atomics cimport (
     add_relaxed, load_ptr_acquire, load_relaxed, pthread_mutex_destroy, pthread_mutex_init,
     pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock, store_ptr_release, store_relaxed,
 )
-from urpo_store.engine.epoch cimport (
+from urpo_store.engine.memory.epoch cimport (
     Epochs, epoch_enter, epoch_leave, epoch_reclaim, epoch_retire, epochs_destroy, epochs_init,
 )
 

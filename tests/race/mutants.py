@@ -1,21 +1,21 @@
 """The bugs that `make race` plants, one at a time, and must catch.
 
-A mutant is a macro in urpo_store/engine/mutants.h, 0 in every other build. To add one: the macro
+A mutant is a macro in urpo_store/engine/memory/mutants.h, 0 in every other build. To add one: the macro
 there, the bug behind it where it belongs, and a line here.
 
 Not here are the two fences of the ring and the full order of epochs. ThreadSanitizer does not model
 them, and x86-64 keeps most of them by itself: nothing here could tell with any certainty whether
-they stand. ring.pyx and epoch.pyx argue for them instead.
+they stand. ring.pyx and memory/epoch.pyx argue for them instead.
 """
 
 from typing import NamedTuple
 
 ENGINE = "urpo_store/engine"
 RING = f"{ENGINE}/ring"
-EPOCH = f"{ENGINE}/epoch"
+EPOCH = f"{ENGINE}/memory/epoch"
 DRAIN = f"{ENGINE}/drain"
 SCAN = f"{ENGINE}/scan"
-FULL_TAILS = f"{ENGINE}/full_tails"
+FULL_TAILS = f"{ENGINE}/chunks/full_tails"
 
 
 class Mutant(NamedTuple):

@@ -19,7 +19,7 @@ TSAN_EXIT = 66
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 
 # Modules go by their paths, without suffix, from where `urpo_store` lies.
-LOCK_FREE = (f"{ENGINE}/alloc", f"{ENGINE}/epoch", f"{ENGINE}/ring")
+LOCK_FREE = (f"{ENGINE}/memory/alloc", f"{ENGINE}/memory/epoch", f"{ENGINE}/ring")
 RACE_MODULES = {"ring": "ring_race", "epoch": "epoch_race"}
 
 
@@ -72,8 +72,9 @@ class Workshop:
         if self.whole:
             shutil.copytree(ROOT / "urpo_store", package, ignore=built)
         else:
-            (place / ENGINE).mkdir(parents=True)
-            for path in (package, place / ENGINE):
+            rooms = sorted({(place / module).parent for module in LOCK_FREE})
+            for path in (package, *rooms):
+                path.mkdir(parents=True, exist_ok=True)
                 for name in ("__init__.py", "__init__.pxd"):
                     (path / name).touch()
         return place / ENGINE
@@ -82,7 +83,7 @@ class Workshop:
         """Compiles one module into a variant."""
         out = (self.directory / variant / module).with_suffix(SUFFIX)
         command = ["gcc", "-shared", "-fPIC", "-pthread", "-w", *self.flags]
-        command += [f"-I{ROOT / ENGINE}", f"-I{sysconfig.get_paths()['include']}"]
+        command += [f"-I{ROOT / ENGINE / 'memory'}", f"-I{sysconfig.get_paths()['include']}"]
         if mutant is not None:
             command.append(f"-DMUTANT_{mutant}=1")
         command += ["-o", str(out), f"{module}.c", "-lm"]

@@ -10,7 +10,7 @@ from urpo_store.engine.store cimport Store
 # Drains until the ring is empty or a hole is met. Slots passed.
 cdef uint64_t drain_all(Store *store) noexcept nogil
 # For a producer that found no room for `count` slots, inside its epoch: drains a part if nobody else does; else seals what the
-# drain has taken aside (full_tails.pxd, which takes the drain lock to put chunks in place), or waits until
+# drain has taken aside (chunks/full_tails.pxd, which takes the drain lock to put chunks in place), or waits until
 # there is room, 1 ms at most. (Waiting, not spinning: the drain needs the core.)
 cdef void drain_help(Store *store, uint64_t count) noexcept nogil
 # Tells the drain thread that there is enough in the ring to be worth its while; one semaphore post per

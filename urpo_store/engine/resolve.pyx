@@ -2,22 +2,22 @@
 from libc.stdint cimport uint32_t
 from libc.string cimport memset
 
-from urpo_store.engine.alloc cimport mem_grow
-from urpo_store.engine.atomics cimport load32_relaxed, load_ptr_relaxed
-from urpo_store.engine.attribute_values cimport (
+from urpo_store.engine.memory.alloc cimport mem_grow
+from urpo_store.engine.memory.atomics cimport load32_relaxed, load_ptr_relaxed
+from urpo_store.engine.wire.attributes cimport (
     wire_check_attributes, wire_check_resource, wire_check_scope,
 )
-from urpo_store.engine.intern cimport FIND_TOGETHER, Key
-from urpo_store.engine.points cimport FLAG_STALE, Point
-from urpo_store.engine.records cimport (
+from urpo_store.engine.identity.intern cimport FIND_TOGETHER, Key
+from urpo_store.engine.points.slots cimport FLAG_STALE, Point
+from urpo_store.engine.identity.records cimport (
     metric_find, metric_follows, metric_guess, raw_key, resource_find, scope_find,
 )
-from urpo_store.engine.series cimport (
+from urpo_store.engine.identity.series cimport (
     series_expect, series_find, series_find_many, series_follows, series_guess, series_touch,
 )
-from urpo_store.engine.series_types cimport SERIES_EVICTED, Series, prefetch_record, series_get
+from urpo_store.engine.identity.types cimport SERIES_EVICTED, Series, prefetch_record, series_get
 from urpo_store.engine.store cimport Request, Staging, Store
-from urpo_store.engine.wire_types cimport (
+from urpo_store.engine.wire.types cimport (
     REJECT_NONE, REJECT_STRING, REJECT_TOO_OLD, Scan, Span, WIRE_NO_MEMORY, WIRE_OK, WireMetric,
     WirePoint, WireResource, WireScope, reject,
 )

@@ -1,6 +1,6 @@
 # The hot ring: recent points, written by many threads, drained by one at a time, read by anyone.
 #
-# Slots are described in points.pxd. Beside the slots stands one u64 tag a slot: lap << 32 | series
+# Slots are described in points/slots.pxd. Beside the slots stands one u64 tag a slot: lap << 32 | series
 # (or SERIES_START, SERIES_EXT), lap = position / capacity + 1. The tag is the commit stamp of its
 # slot and the column that range scans filter on. Positions are u64 and never wrap; laps do, after
 # 2^32, which harms nothing: every lap writes every tag.
@@ -24,8 +24,8 @@
 # which the drain waits; readers and other producers go on until the ring is full.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from urpo_store.engine.alloc cimport Account
-from urpo_store.engine.points cimport Point
+from urpo_store.engine.memory.alloc cimport Account
+from urpo_store.engine.points.slots cimport Point
 
 cdef struct Ring:
     Point *slots                # constant pointer; contents: producers that own them

@@ -7,7 +7,7 @@
 # never doubled.
 from libc.stdint cimport int64_t, uint32_t
 
-from urpo_store.engine.rows cimport Rows
+from urpo_store.engine.chunks.rows cimport Rows
 from urpo_store.engine.store cimport Store
 
 # Appends the points of ids[0..count) to `rows`, series after series; offsets[i] and first[i] as

@@ -4,11 +4,11 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from urpo_store.engine.alloc cimport Account, account_init
-from urpo_store.engine.atomics cimport load_relaxed, pthread_mutex_lock, pthread_mutex_unlock
-from urpo_store.engine.chunk cimport chunk_size
-from urpo_store.engine.chunk_store cimport ChunkStore, SeriesData
-from urpo_store.engine.chunks cimport (
+from urpo_store.engine.memory.alloc cimport Account, account_init
+from urpo_store.engine.memory.atomics cimport load_relaxed, pthread_mutex_lock, pthread_mutex_unlock
+from urpo_store.engine.chunks.chunk cimport chunk_size
+from urpo_store.engine.chunks.types cimport ChunkStore, SeriesData
+from urpo_store.engine.chunks.append cimport (
     Rows,
     Snapshot,
     chunk_store_destroy,
@@ -28,7 +28,7 @@ from urpo_store.engine.chunks cimport (
     snapshot_decode,
     snapshot_take,
 )
-from urpo_store.engine.epoch cimport (
+from urpo_store.engine.memory.epoch cimport (
     Epochs,
     epoch_enter,
     epoch_leave,
@@ -36,10 +36,10 @@ from urpo_store.engine.epoch cimport (
     epochs_destroy,
     epochs_init,
 )
-from urpo_store.engine.full_tails cimport full_seal_some
-from urpo_store.engine.points cimport Point
-from urpo_store.engine.rows cimport PointView, rows_clear, rows_view
-from urpo_store.engine.tail cimport Tail
+from urpo_store.engine.chunks.full_tails cimport full_seal_some
+from urpo_store.engine.points.slots cimport Point
+from urpo_store.engine.chunks.rows cimport PointView, rows_clear, rows_view
+from urpo_store.engine.chunks.tail cimport Tail
 
 
 @cython.final

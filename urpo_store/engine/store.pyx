@@ -2,22 +2,22 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from urpo_store.engine.alloc cimport account_init, mem_free
-from urpo_store.engine.atomics cimport (
+from urpo_store.engine.memory.alloc cimport account_init, mem_free
+from urpo_store.engine.memory.atomics cimport (
     add_relaxed, load_relaxed, pthread_atfork, sem_destroy, sem_init,
 )
-from urpo_store.engine.chunks cimport chunk_store_destroy, chunk_store_init
-from urpo_store.engine.epoch cimport (
+from urpo_store.engine.chunks.append cimport chunk_store_destroy, chunk_store_init
+from urpo_store.engine.memory.epoch cimport (
     EPOCH_SLOTS, epoch_leave, epoch_take, epochs_destroy, epochs_init, epochs_release_all,
 )
-from urpo_store.engine.health cimport (
+from urpo_store.engine.health.services cimport (
     Health, health_bind, health_destroy, health_init, health_leave, health_unbind,
 )
 from urpo_store.engine.ring cimport ring_destroy, ring_init
-from urpo_store.engine.series cimport series_table_destroy, series_table_init
-from urpo_store.engine.series_types cimport Resource, Series, SeriesTable
+from urpo_store.engine.identity.series cimport series_table_destroy, series_table_init
+from urpo_store.engine.identity.types cimport Resource, Series, SeriesTable
 from urpo_store.engine.store cimport Staging, Store
-from urpo_store.engine.wire_memory cimport scan_destroy
+from urpo_store.engine.wire.arena cimport scan_destroy
 
 cdef enum:
     STAGING_SECONDS = 2

@@ -14,7 +14,7 @@ from libc.math cimport INFINITY, NAN, isnan
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 
-from urpo_store.engine.quantile cimport exponential_bound, fold_index
+from urpo_store.engine.points.quantile cimport exponential_bound, fold_index
 from urpo_store.query.contributions cimport BASE_NONE, BASE_SKIP, BASE_ZERO, STALE, known_start, started_again
 from urpo_store.query.sums cimport as_double
 from urpo_store.query.windows cimport Walk, walk_begin, walk_to
@@ -210,7 +210,7 @@ cdef bint side_negative(const Side *side) noexcept nogil:
 
 
 cdef double cell_quantile(const Cell *cell, double q) noexcept nogil:
-    """As engine/quantile.pxd has it, over sparse buckets; the cell is settled."""
+    """As engine/points/quantile.pxd has it, over sparse buckets; the cell is settled."""
     cdef uint64_t negatives = 0
     cdef uint64_t positives = 0
     cdef uint64_t below = 0

@@ -2,7 +2,7 @@
 """Count, sum and extremes of histograms, explicit and exponential, by group and window.
 
 Both kinds begin their rows with sum, min and max, so that one pass serves them. What stands in the
-buckets is in explicit.pyx and exponential.pyx, whose rows are the same ones in the same order.
+buckets is in explicit.pyx and points/ranges.pyx, whose rows are the same ones in the same order.
 """
 from libc.math cimport NAN
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t

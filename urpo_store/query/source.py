@@ -44,7 +44,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What the rows of histograms and summaries share; `words` and row words as in points.pxd.
+    """What the rows of histograms and summaries share; `words` and row words as in points/slots.pxd.
 
     Histogram: words are the bounds (float64 bits), a row is sum, min, max, bucket counts.
     Exponential: words are scale | positive count << 32 and positive offset | negative offset << 32

@@ -1,0 +1,188 @@
+"""Decoded points to chunks; the contract is in chunks/sealing.pxd."""
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from urpo_store.engine.memory.alloc cimport mem_grow
+from urpo_store.engine.memory.atomics cimport add_relaxed
+from urpo_store.engine.chunks.chunk cimport Chunk, SPARSE, chunk_encode, chunk_size
+from urpo_store.engine.chunks.types cimport Bench, ChunkStore
+from urpo_store.engine.chunks.clock cimport Clock, TICK_NO_MEMORY, TICK_UNKNOWN, clock_find, clock_hold
+from urpo_store.engine.codec.columns cimport CHUNK_POINTS
+from urpo_store.engine.points.ranges cimport (
+    Ranges, ranges_join, ranges_pad, ranges_read, ranges_row, ranges_write,
+)
+from urpo_store.engine.chunks.layout cimport Layout, layout_intern, layout_release
+from urpo_store.engine.points.slots cimport KIND_EXPONENTIAL, KIND_HISTOGRAM
+from urpo_store.engine.chunks.rows cimport PointView, Rows, rows_layout, rows_reserve_words, rows_view
+
+cdef enum:
+    CHUNK_WORDS = 131072        # row words of a chunk's points together, about; bounds what decoding takes
+    NARROWEST = 16              # points of a chunk all the same
+    OFF = 0xFFFFFFFF            # in place of a tick: the time is none
+    HOPELESS = 8                # when so many points are off the clock at once, the rest is not asked
+    RUNS = 64                   # a run of points on, or off, the clock for every so many points at most
+
+
+cdef uint32_t chunk_limit(uint32_t row_words) noexcept nogil:
+    cdef uint32_t limit
+    if row_words == 0:
+        return CHUNK_POINTS
+    limit = CHUNK_WORDS // row_words
+    if limit > CHUNK_POINTS:
+        return CHUNK_POINTS
+    return limit if limit > NARROWEST else NARROWEST
+
+
+cdef int make_chunk(
+    ChunkStore *store, uint32_t kind, const Rows *rows, size_t first, size_t count,
+    Clock *clock, const uint32_t *ticks
+) noexcept nogil:
+    """One chunk of rows that have one layout, into bench.made."""
+    cdef Bench *bench = &store.bench
+    cdef Layout *layout = NULL
+    cdef PointView view
+    cdef Chunk *chunk
+    if ticks != NULL and <uint64_t>(ticks[count - 1] - ticks[0]) >= SPARSE * <uint64_t>count:
+        ticks = NULL
+    if mem_grow(
+        store.account, <void **>&bench.made, &bench.made_capacity, bench.made_count + 1, sizeof(bench.made[0])
+    ) != 0:
+        return -1
+    if kind >= KIND_HISTOGRAM:
+        rows_view(rows, first, &view)
+        layout = layout_intern(&store.layouts, view.layout_words, view.row_words, view.layout)
+        if layout == NULL:
+            return -1
+    chunk = chunk_encode(
+        bench.work, kind, rows, first, count, clock.id if clock != NULL else 0, ticks, layout
+    )
+    if chunk == NULL:
+        layout_release(&store.layouts, layout)
+        return -1
+    if ticks != NULL:
+        clock_hold(clock, ticks[0], ticks[count - 1])
+    add_relaxed(&store.chunk_count, 1)
+    add_relaxed(&store.chunk_bytes, chunk_size(chunk))
+    bench.made[bench.made_count].chunk = chunk
+    bench.made[bench.made_count].fresh = 1
+    bench.made_count += 1
+    return 0
+
+
+cdef bint skips_regularly(const uint32_t *ticks, size_t count) noexcept nogil:
+    """Whether more than a tenth of the ticks are missed, three quarters of the time by equal steps."""
+    cdef size_t i, equal = 0
+    if count < 16 or (ticks[count - 1] - ticks[0]) * <uint64_t>10 <= count * <uint64_t>11:
+        return 0
+    for i in range(2, count):
+        equal += ticks[i] - ticks[i - 1] == ticks[i - 1] - ticks[i - 2] and ticks[i] - ticks[i - 1] > 1
+    return equal * 4 >= count * 3
+
+
+cdef int make_chunks_of_run(
+    ChunkStore *store, uint32_t kind, const Rows *rows, size_t first, size_t count, Clock *clock
+) noexcept nogil:
+    """The chunks of rows that have one layout and fit one chunk: one, unless some are off the clock."""
+    cdef Bench *bench = &store.bench
+    cdef uint32_t *ticks = bench.work.ticks
+    cdef int64_t tick = -1
+    cdef size_t i, begin, runs = 1, off = 0
+    if clock == NULL:
+        return make_chunk(store, kind, rows, first, count, NULL, NULL)
+    for i in range(count):
+        tick = clock_find(&store.clocks, bench.work, clock, rows.times[first + i], tick + 1)
+        if tick == TICK_NO_MEMORY:
+            return -1
+        if tick == TICK_UNKNOWN:
+            ticks[i] = OFF
+            off += 1
+        else:
+            ticks[i] = <uint32_t>tick
+        if i and (ticks[i] == OFF) != (ticks[i - 1] == OFF):
+            runs += 1
+        if off == HOPELESS and i + 1 == HOPELESS:
+            off = count
+            break
+    if off == count or (off and runs > 2 + count // RUNS):
+        return make_chunk(store, kind, rows, first, count, NULL, NULL)
+    if off == 0:
+        bench.regular_gaps = skips_regularly(ticks, count)
+    begin = 0
+    for i in range(1, count + 1):
+        if i < count and (ticks[i] == OFF) == (ticks[begin] == OFF):
+            continue
+        if make_chunk(
+            store, kind, rows, first + begin, i - begin, clock, NULL if ticks[begin] == OFF else ticks + begin
+        ) != 0:
+            return -1
+        begin = i
+    return 0
+
+
+cdef bint row_ranges(const Rows *rows, size_t i, uint32_t kind, Ranges *ranges) noexcept nogil:
+    cdef PointView view
+    if kind != KIND_EXPONENTIAL:
+        return 0
+    rows_view(rows, i, &view)
+    return ranges_read(ranges, view.layout, view.layout_words, view.row_words)
+
+
+cdef int pad_rows(Rows *rows, size_t first, size_t count, const Ranges *target) noexcept nogil:
+    """Gives rows of exponential histograms one layout."""
+    cdef uint64_t words[2]
+    cdef Ranges ranges
+    cdef uint32_t width = ranges_row(target)
+    cdef int64_t layout
+    cdef size_t i
+    ranges_write(target, words)
+    layout = rows_layout(rows, 2, width, words)
+    if layout < 0 or rows_reserve_words(rows, count * width) != 0:
+        return -1
+    for i in range(first, first + count):
+        if rows.layout[i] == <uint32_t>layout:
+            continue
+        row_ranges(rows, i, KIND_EXPONENTIAL, &ranges)
+        ranges_pad(&ranges, rows.words + rows.row[i], target, rows.words + rows.word_count)
+        rows.row[i] = rows.word_count
+        rows.layout[i] = <uint32_t>layout
+        rows.word_count += width
+    return 0
+
+
+cdef int64_t common_run(uint32_t kind, Rows *rows, size_t first, size_t end) noexcept nogil:
+    """How many rows from `first` on go into one chunk; they are given one layout. -1: no memory."""
+    cdef Ranges ranges, other, joined
+    cdef size_t left = end - first, n = 1
+    cdef uint32_t limit = CHUNK_POINTS
+    cdef bint ranged
+    if kind < KIND_HISTOGRAM:
+        # What is a little too much is cut in half rather than into a chunk and a crumb.
+        if left <= CHUNK_POINTS:
+            return <int64_t>left
+        return <int64_t>(left // 2 if left < 2 * CHUNK_POINTS else CHUNK_POINTS)
+    ranged = row_ranges(rows, first, kind, &ranges)
+    limit = chunk_limit(<uint32_t>rows.layouts[rows.layout[first]] & 0xFFFF)
+    while n < left and n < limit:
+        if rows.layout[first + n] != rows.layout[first + n - 1]:
+            if not ranged or not row_ranges(rows, first + n, kind, &other):
+                break
+            if not ranges_join(&ranges, &other, &joined):
+                break
+            ranges = joined
+            limit = chunk_limit(ranges_row(&ranges))
+        n += 1
+    if ranged and pad_rows(rows, first, n, &ranges) != 0:
+        return -1
+    return <int64_t>n
+
+
+cdef int make_chunks(ChunkStore *store, uint32_t kind, Clock *clock) noexcept nogil:
+    """The chunks of bench.rows."""
+    cdef Rows *rows = &store.bench.rows
+    cdef size_t first = 0
+    cdef int64_t n
+    while first < rows.count:
+        n = common_run(kind, rows, first, rows.count)
+        if n < 0 or make_chunks_of_run(store, kind, rows, first, <size_t>n, clock) != 0:
+            return -1
+        first += <size_t>n
+    return 0

@@ -1,0 +1,306 @@
+"""Value codecs; see codec/columns.pxd for the contract.
+
+This module only chooses and checks. How a column becomes small is told by what it calls, one idea
+each: decimals (doubles as integers), integers (prediction), streams (numbers near zero) and, below
+these, bins, bitpack and huffman. The first byte of a column of doubles:
+
+  low half   0 RAW         8 bytes a value
+             1 CONST_BITS  8 bytes, the bits of every value
+             2, 3, 4       a column of integers (codec/integers.pxd), each divided by 10^exponent
+             5 CORRECTED   then such a column with a tag of its own, then the stream of corrections,
+                           zigzag (codec/decimals.pxd)
+             6 ORDERED     then a column of integers: the places of the doubles in their order
+             7 ROTATED     then a column of integers: the bits, the sign moved to the lowest
+  high half  the exponent, 0..15, for 2 to 5; else 0
+
+Integers and times are columns of integers with the high half 0.
+"""
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.string cimport memcmp, memcpy
+
+cimport cython
+
+from urpo_store.engine.memory.alloc cimport Account, account_init, mem_alloc, mem_free
+from urpo_store.engine.codec.decimals cimport (
+    AS_DECIMALS,
+    AS_ORDERED,
+    DoublePlan,
+    ordered,
+    plan_doubles,
+    rotated,
+    scale_doubles,
+    unrotated,
+    unscale_doubles,
+)
+from urpo_store.engine.codec.integers cimport (
+    COLUMN_INT,
+    COLUMN_RAW,
+    read_integers,
+    write_integers,
+)
+from urpo_store.engine.codec.scratch cimport Scratch, scratch_cut, scratch_size
+from urpo_store.engine.codec.streams cimport plan_stream, read_stream, write_stream
+
+import numpy as np
+
+from urpo_store.errors import CorruptionError
+
+cdef enum:
+    CONST_BITS = 1
+    CORRECTED = 5
+    ORDERED = 6
+    ROTATED = 7
+
+
+cdef size_t codec_bound(size_t count) noexcept nogil:
+    return 1 + 8 * count
+
+
+cdef size_t codec_scratch(size_t count) noexcept nogil:
+    return scratch_size(count)
+
+
+# Integers and times
+
+cdef size_t encode_ints(const int64_t *values, size_t count, uint8_t *out, void *scratch) noexcept nogil:
+    cdef Scratch cut
+    cdef size_t size
+    scratch_cut(&cut, scratch, count)
+    size = write_integers(values, count, cut.trial, &cut) - cut.trial
+    if (
+        read_integers(cut.trial, cut.trial + size, count, <int64_t *>cut.check, &cut) == cut.trial + size
+        and memcmp(cut.check, values, 8 * count) == 0
+    ):
+        memcpy(out, cut.trial, size)
+        return size
+    out[0] = COLUMN_RAW
+    memcpy(out + 1, values, 8 * count)
+    return 1 + 8 * count
+
+
+cdef const uint8_t *decode_ints(
+    const uint8_t *bytes, const uint8_t *end, size_t count, int64_t *values, void *scratch
+) noexcept nogil:
+    cdef Scratch cut
+    scratch_cut(&cut, scratch, count)
+    return read_integers(bytes, end, count, values, &cut)
+
+
+cdef size_t encode_times(const int64_t *times, size_t count, uint8_t *out, void *scratch) noexcept nogil:
+    return encode_ints(times, count, out, scratch)
+
+
+cdef const uint8_t *decode_times(
+    const uint8_t *bytes, const uint8_t *end, size_t count, int64_t *times, void *scratch
+) noexcept nogil:
+    return decode_ints(bytes, end, count, times, scratch)
+
+
+# Doubles
+
+cdef const uint8_t *read_doubles(
+    const uint8_t *bytes, const uint8_t *end, size_t count, uint64_t *bits, Scratch *scratch
+) noexcept nogil:
+    cdef int tag, exponent
+    cdef uint64_t word
+    cdef size_t i
+    if bytes >= end:
+        return NULL
+    tag = bytes[0] & 15
+    exponent = bytes[0] >> 4
+    if tag == CONST_BITS:
+        if end - bytes < 9:
+            return NULL
+        memcpy(&word, bytes + 1, 8)
+        for i in range(count):
+            bits[i] = word
+        return bytes + 9
+    if tag <= COLUMN_INT:
+        bytes = read_integers(bytes, end, count, <int64_t *>bits, scratch)
+        if bytes != NULL and tag != COLUMN_RAW:
+            unscale_doubles(<int64_t *>bits, NULL, count, exponent, bits)
+        return bytes
+    if tag > ROTATED:
+        return NULL
+    bytes = read_integers(bytes + 1, end, count, <int64_t *>bits, scratch)
+    if bytes == NULL:
+        return NULL
+    if tag == CORRECTED:
+        bytes = read_stream(bytes, end, count, scratch.side, scratch)
+        if bytes != NULL:
+            unscale_doubles(<int64_t *>bits, scratch.side, count, exponent, bits)
+    elif tag == ORDERED:
+        for i in range(count):
+            bits[i] = ordered(bits[i])
+    else:
+        for i in range(count):
+            bits[i] = unrotated(bits[i])
+    return bytes
+
+
+cdef uint8_t *write_decimals(
+    const uint64_t *bits, size_t count, int exponent, uint8_t *out, Scratch *scratch
+) noexcept nogil:
+    cdef int needed
+    cdef size_t corrections, fewer
+    cdef uint8_t *behind
+    corrections = scale_doubles(bits, count, exponent, scratch.scaled, scratch.side, &needed)
+    if 16 * corrections > count and needed > exponent:
+        # The sample missed that the column has more decimals.
+        fewer = scale_doubles(bits, count, needed, scratch.scaled, scratch.side, NULL)
+        if 2 * fewer < corrections:
+            exponent = needed
+            corrections = fewer
+        else:
+            scale_doubles(bits, count, exponent, scratch.scaled, scratch.side, NULL)
+    if corrections == 0:
+        behind = write_integers(scratch.scaled, count, out, scratch)
+        out[0] |= exponent << 4
+        return behind
+    out[0] = CORRECTED | exponent << 4
+    out = write_integers(scratch.scaled, count, out + 1, scratch)
+    return write_stream(
+        plan_stream(scratch.side, count, False).tag, scratch.side, count, out, scratch
+    )
+
+
+cdef uint8_t *write_doubles(
+    const uint64_t *bits, size_t count, int how, int exponent, uint8_t *out, Scratch *scratch
+) noexcept nogil:
+    cdef size_t i
+    if how == AS_DECIMALS:
+        return write_decimals(bits, count, exponent, out, scratch)
+    if how == AS_ORDERED:
+        out[0] = ORDERED
+        for i in range(count):
+            scratch.scaled[i] = <int64_t>ordered(bits[i])
+    else:
+        out[0] = ROTATED
+        for i in range(count):
+            scratch.scaled[i] = <int64_t>rotated(bits[i])
+    return write_integers(scratch.scaled, count, out + 1, scratch)
+
+
+cdef size_t keep_if_smaller(
+    const uint64_t *bits, size_t count, int how, int exponent, uint8_t *out, size_t size, Scratch *scratch
+) noexcept nogil:
+    """Replaces the `size` bytes in `out` if this way of writing takes fewer and reads back the same."""
+    cdef const uint8_t *behind = write_doubles(bits, count, how, exponent, scratch.trial, scratch)
+    cdef size_t tried = behind - scratch.trial
+    if (
+        tried >= size
+        or read_doubles(scratch.trial, behind, count, scratch.check, scratch) != behind
+        or memcmp(scratch.check, bits, 8 * count) != 0
+    ):
+        return size
+    memcpy(out, scratch.trial, tried)
+    return tried
+
+
+cdef size_t encode_doubles(const uint64_t *bits, size_t count, uint8_t *out, void *scratch) noexcept nogil:
+    cdef Scratch cut
+    cdef DoublePlan plan
+    cdef size_t size, i = 1
+    scratch_cut(&cut, scratch, count)
+    while i < count and bits[i] == bits[0]:
+        i += 1
+    if i == count:
+        out[0] = CONST_BITS
+        memcpy(out + 1, bits, 8)
+        plan = plan_doubles(bits, 1)
+        return keep_if_smaller(bits, count, AS_DECIMALS, plan.exponent, out, 9, &cut)
+    out[0] = COLUMN_RAW
+    memcpy(out + 1, bits, 8 * count)
+    size = 1 + 8 * count
+    plan = plan_doubles(bits, count)
+    size = keep_if_smaller(bits, count, plan.how, plan.exponent, out, size, &cut)
+    if plan.how == AS_DECIMALS and size > 5 * count:
+        # Decimals did not help: the sample was not typical, or there are none.
+        size = keep_if_smaller(bits, count, plan.otherwise, 0, out, size, &cut)
+    return size
+
+
+cdef const uint8_t *decode_doubles(
+    const uint8_t *bytes, const uint8_t *end, size_t count, uint64_t *bits, void *scratch
+) noexcept nogil:
+    cdef Scratch cut
+    scratch_cut(&cut, scratch, count)
+    return read_doubles(bytes, end, count, bits, &cut)
+
+
+# From Python
+
+cdef enum:
+    DOUBLES = 0
+    INTS = 1
+    TIMES = 2
+
+
+@cython.final
+cdef class ColumnCodec:
+    """Encodes and decodes columns of one kind: "doubles", "ints" or "times" (tests, benchmarks).
+
+    For one thread at a time.
+    """
+
+    cdef Account account
+    cdef void *scratch
+    cdef uint8_t *room
+    cdef int which
+    cdef object dtype
+
+    def __cinit__(self, kind: str):
+        account_init(&self.account, NULL)
+        kinds = ("doubles", "ints", "times")
+        if kind not in kinds:
+            raise ValueError(f"kind is {kind!r}; it must be one of {kinds}")
+        self.which = kinds.index(kind)
+        self.dtype = np.dtype(np.float64 if self.which == DOUBLES else np.int64)
+        self.scratch = mem_alloc(&self.account, codec_scratch(CODEC_MAX_COUNT))
+        self.room = <uint8_t *>mem_alloc(&self.account, codec_bound(CODEC_MAX_COUNT))
+        if self.scratch == NULL or self.room == NULL:
+            raise MemoryError("no memory to encode columns in")
+
+    def __dealloc__(self):
+        mem_free(&self.account, self.scratch)
+        mem_free(&self.account, self.room)
+
+    def encode(self, values) -> bytes:
+        """The bytes of a column of 1 to 4,096 values; ValueError for any other number."""
+        if values.dtype != self.dtype:
+            raise ValueError(f"the values are {values.dtype}; this codec encodes {self.dtype}")
+        if values.ndim != 1 or not 1 <= len(values) <= CODEC_MAX_COUNT:
+            raise ValueError(f"the shape is {values.shape}; a column has 1 to {CODEC_MAX_COUNT} values")
+        cdef const uint64_t[::1] words = np.ascontiguousarray(values).view(np.uint64)
+        cdef const uint64_t *first = &words[0]
+        cdef size_t count = words.shape[0], size
+        with nogil:
+            if self.which == DOUBLES:
+                size = encode_doubles(first, count, self.room, self.scratch)
+            elif self.which == INTS:
+                size = encode_ints(<const int64_t *>first, count, self.room, self.scratch)
+            else:
+                size = encode_times(<const int64_t *>first, count, self.room, self.scratch)
+        return self.room[:size]
+
+    def decode(self, data: bytes, count: int):
+        """The `count` values of the column that `data` is, no more and no less; else CorruptionError."""
+        if not 1 <= count <= CODEC_MAX_COUNT:
+            raise ValueError(f"count is {count}; a column has 1 to {CODEC_MAX_COUNT} values")
+        values = np.empty(count, np.uint64)
+        cdef uint64_t[::1] words = values
+        cdef uint64_t *first = &words[0]
+        cdef const uint8_t *start = <const uint8_t *>data
+        cdef const uint8_t *end = start + len(data)
+        cdef const uint8_t *behind
+        cdef size_t size = count
+        with nogil:
+            if self.which == DOUBLES:
+                behind = decode_doubles(start, end, size, first, self.scratch)
+            elif self.which == INTS:
+                behind = decode_ints(start, end, size, <int64_t *>first, self.scratch)
+            else:
+                behind = decode_times(start, end, size, <int64_t *>first, self.scratch)
+        if behind != end:
+            raise CorruptionError(f"these {len(data)} bytes are no column of {count} values")
+        return values.view(self.dtype)

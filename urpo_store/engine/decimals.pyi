@@ -1,1 +1,0 @@
-"""Nothing here is called from Python; see decimals.pxd. Tests come in through codec."""

@@ -1,0 +1,1 @@
+"""Nothing here is called from Python; see health/slots.pxd. Tests come in through health_book."""

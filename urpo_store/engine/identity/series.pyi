@@ -1,0 +1,1 @@
+"""Nothing here is for Python; the contract is in identity/series.pxd."""

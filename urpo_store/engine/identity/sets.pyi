@@ -1,0 +1,1 @@
+"""Nothing here is for Python; the contract is in identity/sets.pxd."""

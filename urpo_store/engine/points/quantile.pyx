@@ -1,0 +1,238 @@
+"""Quantiles of bucket vectors; the contract is in points/quantile.pxd.
+
+Counts are summed as integers and turned into floats last, so that ranks at bucket edges are exact.
+"""
+from libc.math cimport INFINITY, NAN, exp2, isnan, ldexp, log2
+from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdlib cimport free, malloc
+
+
+cdef double quantile_explicit(double q, const double *bounds, size_t bound_count, const uint64_t *counts, double maximum) noexcept nogil:
+    cdef uint64_t total = 0
+    cdef uint64_t below = 0
+    cdef double rank, low, high
+    cdef size_t i
+    for i in range(bound_count + 1):
+        total += counts[i]
+    if total == 0 or bound_count == 0 or isnan(q):
+        return NAN
+    if q < 0:
+        return -INFINITY
+    if q > 1:
+        return INFINITY
+    rank = q * <double>total
+    i = 0
+    # The first bucket that holds something and reaches the rank; the sum reaches `total` at the latest.
+    while i < bound_count and (counts[i] == 0 or <double>(below + counts[i]) < rank):
+        below += counts[i]
+        i += 1
+    if i == bound_count:
+        # `not >`: a maximum that is not known (NaN) leaves the last bound.
+        return maximum if maximum > bounds[bound_count - 1] else bounds[bound_count - 1]
+    high = bounds[i]
+    if i > 0:
+        low = bounds[i - 1]
+    elif high > 0:
+        low = 0.0
+    else:
+        return high
+    return low + (high - low) * ((rank - <double>below) / <double>counts[i])
+
+
+cdef double exponential_bound(int32_t scale, double index) noexcept nogil:
+    # ldexp(index, -scale) is exact, so that a bound at a power of two is exact too.
+    return exp2(ldexp(index, -scale))
+
+
+cdef double quantile_exponential(double q, int32_t scale, uint64_t zero_count, double zero_threshold, int32_t positive_offset, const uint64_t *positive_counts, size_t positive_size, int32_t negative_offset, const uint64_t *negative_counts, size_t negative_size) noexcept nogil:
+    cdef uint64_t negatives = 0
+    cdef uint64_t positives = 0
+    cdef uint64_t below = 0
+    cdef uint64_t total
+    cdef double rank, low, high, inside
+    cdef size_t i
+    for i in range(negative_size):
+        negatives += negative_counts[i]
+    for i in range(positive_size):
+        positives += positive_counts[i]
+    total = negatives + zero_count + positives
+    if total == 0 or isnan(q):
+        return NAN
+    if q < 0:
+        return -INFINITY
+    if q > 1:
+        return INFINITY
+    rank = q * <double>total
+    # From the most negative value upwards: the negative buckets stand last to first.
+    i = negative_size
+    while i > 0:
+        i -= 1
+        if negative_counts[i] != 0:
+            if <double>(below + negative_counts[i]) >= rank:
+                inside = (rank - <double>below) / <double>negative_counts[i]
+                return -exponential_bound(scale, <double>negative_offset + <double>i + 1.0 - inside)
+            below += negative_counts[i]
+    if zero_count != 0:
+        if <double>(below + zero_count) >= rank:
+            low = -zero_threshold if negatives != 0 else 0.0
+            high = zero_threshold if positives != 0 or negatives == 0 else 0.0
+            return low + (high - low) * ((rank - <double>below) / <double>zero_count)
+        below += zero_count
+    inside = 1.0
+    high = 0.0
+    for i in range(positive_size):
+        if positive_counts[i] != 0:
+            high = <double>positive_offset + <double>i
+            if <double>(below + positive_counts[i]) >= rank:
+                inside = (rank - <double>below) / <double>positive_counts[i]
+                break
+            below += positive_counts[i]
+    return exponential_bound(scale, high + inside)
+
+
+cdef double rank_explicit(double x, const double *bounds, size_t bound_count, const uint64_t *counts, double maximum) noexcept nogil:
+    cdef uint64_t below = 0
+    cdef size_t i = 0
+    cdef double low, top
+    while i < bound_count and x >= bounds[i]:
+        below += counts[i]
+        i += 1
+    if i == bound_count:
+        top = bounds[bound_count - 1] if bound_count else 0.0
+        if not (x < maximum) or not (maximum > top):
+            below += counts[bound_count]
+        return <double>below
+    low = bounds[i - 1] if i > 0 else 0.0
+    if i == 0 and (bounds[0] <= 0 or x <= 0):
+        return 0.0
+    return <double>below + <double>counts[i] * ((x - low) / (bounds[i] - low))
+
+
+cdef double rank_exponential(double x, int32_t scale, uint64_t zero_count, double zero_threshold, int32_t offset, const uint64_t *counts, size_t size) noexcept nogil:
+    cdef uint64_t below = 0
+    cdef double place, inside
+    cdef size_t i
+    if x < zero_threshold:
+        return <double>zero_count * (x / zero_threshold)
+    below = zero_count
+    if x <= 0:
+        return <double>below
+    place = ldexp(log2(x), scale) - <double>offset
+    for i in range(size):
+        inside = place - <double>i
+        if inside <= 0:
+            break
+        if inside < 1:
+            return <double>below + <double>counts[i] * inside
+        below += counts[i]
+    return <double>below
+
+
+cdef size_t common_bounds(const double *a, size_t a_count, const double *b, size_t b_count, double *out) noexcept nogil:
+    cdef size_t i = 0
+    cdef size_t j = 0
+    cdef size_t n = 0
+    while i < a_count and j < b_count:
+        if a[i] < b[j]:
+            i += 1
+        elif b[j] < a[i]:
+            j += 1
+        else:
+            out[n] = a[i]
+            n += 1
+            i += 1
+            j += 1
+    return n
+
+
+cdef void fold_explicit(const double *bounds, size_t bound_count, const uint64_t *counts, const double *kept, size_t kept_count, uint64_t *out) noexcept nogil:
+    cdef size_t i
+    cdef size_t k = 0
+    for i in range(bound_count + 1):
+        # Bucket i ends at bounds[i]; it belongs to the first kept bound that is not below that.
+        while k < kept_count and (i == bound_count or kept[k] < bounds[i]):
+            k += 1
+        out[k] += counts[i]
+
+
+cdef int32_t fold_index(int32_t index, int64_t shift) noexcept nogil:
+    # gcc and clang shift negative numbers arithmetically: -1 >> 1 == -1, which is what a downscale means.
+    return index >> (shift if shift < SHIFT_MAX else SHIFT_MAX)
+
+
+cdef void fold_exponential(const uint64_t *counts, size_t size, int32_t offset, int64_t shift, uint64_t *out, int32_t out_offset) noexcept nogil:
+    cdef size_t i
+    cdef int64_t first
+    if shift == 0:
+        out += <int64_t>offset - out_offset
+        for i in range(size):
+            out[i] += counts[i]
+        return
+    for i in range(size):
+        first = fold_index(<int32_t>(offset + <int64_t>i), shift)
+        out[first - out_offset] += counts[i]
+
+
+# What follows lets Python (tests) call the functions above with lists.
+
+cdef class _Counts:
+    """A C copy of a sequence of counts or bounds."""
+    cdef uint64_t *counts
+    cdef double *bounds
+    cdef size_t size
+
+    def __cinit__(self, values, bint integers):
+        cdef size_t i
+        self.size = len(values)
+        self.counts = <uint64_t *>malloc(8 * (self.size + 1))
+        if self.counts == NULL:
+            raise MemoryError
+        self.bounds = <double *>self.counts
+        for i in range(self.size):
+            if integers:
+                self.counts[i] = values[i]
+            else:
+                self.bounds[i] = values[i]
+
+    def __dealloc__(self):
+        free(self.counts)
+
+
+def explicit_quantile(q, bounds, counts, maximum=None):
+    """Quantile q of explicit buckets; `counts` has one element more than `bounds`."""
+    cdef _Counts b = _Counts(bounds, False)
+    cdef _Counts c = _Counts(counts, True)
+    if c.size != b.size + 1:
+        raise ValueError(f"{c.size} counts do not fit {b.size} bounds; give {b.size + 1} counts")
+    return quantile_explicit(q, b.bounds, b.size, c.counts, NAN if maximum is None else maximum)
+
+
+def exponential_quantile(q, scale, zero_count, zero_threshold, positive_offset, positive_counts,
+                         negative_offset=0, negative_counts=()):
+    """Quantile q of exponential buckets."""
+    cdef _Counts p = _Counts(positive_counts, True)
+    cdef _Counts n = _Counts(negative_counts, True)
+    return quantile_exponential(
+        q, scale, zero_count, zero_threshold, positive_offset, p.counts, p.size,
+        negative_offset, n.counts, n.size)
+
+
+def merge_explicit(first_bounds, first_counts, second_bounds, second_counts):
+    """Two vectors added at the bounds they share: (bounds, counts)."""
+    cdef _Counts a = _Counts(first_bounds, False)
+    cdef _Counts b = _Counts(second_bounds, False)
+    cdef _Counts x = _Counts(first_counts, True)
+    cdef _Counts y = _Counts(second_counts, True)
+    cdef _Counts kept = _Counts([0.0] * min(a.size, b.size), False)
+    cdef _Counts out = _Counts([0] * (min(a.size, b.size) + 1), True)
+    cdef size_t n = common_bounds(a.bounds, a.size, b.bounds, b.size, kept.bounds)
+    cdef size_t k
+    fold_explicit(a.bounds, a.size, x.counts, kept.bounds, n, out.counts)
+    fold_explicit(b.bounds, b.size, y.counts, kept.bounds, n, out.counts)
+    bounds = []
+    counts = []
+    for k in range(n):
+        bounds.append(kept.bounds[k])
+    for k in range(n + 1):
+        counts.append(out.counts[k])
+    return bounds, counts

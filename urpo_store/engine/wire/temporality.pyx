@@ -1,0 +1,120 @@
+"""What a metric says of all its points; the contract is in wire/temporality.pxd."""
+from libc.stdint cimport uint8_t, uint32_t
+
+from urpo_store.engine.memory.alloc cimport mem_grow
+from urpo_store.engine.points.slots cimport KIND_GAUGE, KIND_SUM, KIND_SUMMARY
+from urpo_store.engine.wire.protobuf cimport WT_VARINT, read_tag
+from urpo_store.engine.wire.arena cimport malformed
+from urpo_store.engine.wire.types cimport (
+    REJECT_NO_NAME, REJECT_NONE, REJECT_TEMPORALITY, REJECT_TIME_RANGE, REJECT_TIME_ZERO, Scan, Span,
+    WIRE_E_BYTES, WIRE_NO_MEMORY, WIRE_OK, WireMetric, WirePoint, reject,
+)
+
+
+cdef Stream guess_stream(Span data, uint32_t kind) noexcept nogil:
+    """What probably holds: fields of two bytes in front of the points, or behind them."""
+    cdef Stream found
+    cdef const uint8_t *p = data.p
+    cdef const uint8_t *end = p + data.n
+    found.temporality = found.monotonic = 0
+    if kind == KIND_SUM and data.n >= 4:
+        if p[0] == (3 << 3 | WT_VARINT):
+            found.monotonic = p[1] != 0
+            p += 2
+        elif end[-2] == (3 << 3 | WT_VARINT):
+            found.monotonic = end[-1] != 0
+            end -= 2
+    if end - p >= 2:
+        if p[0] == (2 << 3 | WT_VARINT):
+            found.temporality = p[1]
+        elif end[-2] == (2 << 3 | WT_VARINT):
+            found.temporality = end[-1]
+    return found
+
+
+cdef void stream_begin(Scan *scan, uint32_t index, Span data) noexcept nogil:
+    cdef WireMetric *metric = &scan.metrics[index]
+    cdef Stream guessed
+    # These have neither.
+    metric.settled = metric.kind == KIND_GAUGE or metric.kind == KIND_SUMMARY
+    metric.temporality = metric.monotonic = 0
+    if not metric.settled:
+        guessed = guess_stream(data, metric.kind)
+        metric.temporality = guessed.temporality
+        metric.monotonic = guessed.monotonic
+    scan.current = index
+    scan.current_data = data
+    scan.current_first = scan.point_count
+
+
+cdef int enter_again(Scan *scan, Stream found) noexcept nogil:
+    """Enters the current metric once more, with what is right; the one that was guessed keeps no points."""
+    cdef WireMetric *metric
+    cdef WirePoint *point
+    cdef size_t i
+    if mem_grow(scan.account, <void **>&scan.metrics, &scan.metric_capacity, scan.metric_count + 1,
+                sizeof(WireMetric)) != 0:
+        return WIRE_NO_MEMORY
+    metric = &scan.metrics[scan.metric_count]
+    metric[0] = scan.metrics[scan.current]
+    metric.temporality = found.temporality
+    metric.monotonic = found.monotonic
+    scan.current = <uint32_t>scan.metric_count
+    scan.metric_count += 1
+    for i in range(scan.current_first, scan.point_count):
+        point = &scan.points[i]
+        point.metric = scan.current
+        if point.series:
+            scan.unresolved += 1
+            point.series = 0
+        if point.reason == REJECT_NONE and not scan.dry:
+            scan.slots[point.slot].series = 0
+    return WIRE_OK
+
+
+cdef void refuse_points(Scan *scan) noexcept nogil:
+    """Refuses the points of a metric that turned out to have no temporality."""
+    cdef WirePoint *point
+    cdef size_t i
+    for i in range(scan.current_first, scan.point_count):
+        point = &scan.points[i]
+        reject(scan, point, REJECT_TEMPORALITY)
+        # What is wrong with a time or a name comes first, as in `stage`.
+        if point.reason not in (REJECT_TIME_ZERO, REJECT_TIME_RANGE, REJECT_NO_NAME):
+            point.reason = REJECT_TEMPORALITY
+
+
+cdef int stream_settle(Scan *scan, Stream found) noexcept nogil:
+    cdef WireMetric *metric = &scan.metrics[scan.current]
+    cdef int verdict
+    if metric.settled:
+        return WIRE_OK
+    if metric.temporality != found.temporality or metric.monotonic != found.monotonic:
+        verdict = enter_again(scan, found)
+        if verdict != WIRE_OK:
+            return verdict
+        metric = &scan.metrics[scan.current]
+    metric.settled = True
+    if lacks_temporality(metric):
+        refuse_points(scan)
+    return WIRE_OK
+
+
+cdef int stream_settle_early(Scan *scan) noexcept nogil:
+    cdef uint32_t kind = scan.metrics[scan.current].kind
+    cdef const uint8_t *p = scan.current_data.p
+    cdef const uint8_t *end = p + scan.current_data.n
+    cdef const uint8_t *at
+    cdef uint32_t tag
+    cdef Stream found
+    if scan.metrics[scan.current].settled:
+        return WIRE_OK
+    found.temporality = found.monotonic = 0
+    while p < end:
+        at = p
+        p = read_tag(p, end, &tag)
+        if p != NULL:
+            p = read_stream_field(p, end, tag, kind, &found)
+        if p == NULL:
+            return malformed(scan, WIRE_E_BYTES, at)
+    return stream_settle(scan, found)
