@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from urpo_store import charts, text
+from urpo_store.render import charts, text
 
 
 def drawn(times, values, **options):

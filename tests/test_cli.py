@@ -18,8 +18,9 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 
-from urpo_store import UrpoStoreError, __version__, cli
-from urpo_store.client import HttpStorage
+from urpo_store import UrpoStoreError, __version__
+from urpo_store.api.client import HttpStorage
+from urpo_store.cli import main
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def test_help_has_examples():
 def test_wrong_usage_is_2(arguments, monkeypatch, capsys):
     monkeypatch.setenv("URPO_STORE_URL", "http://127.0.0.1:1")
     try:
-        code = cli.main(arguments)
+        code = main(arguments)
     except SystemExit as end:  # argparse
         code = end.code
     assert code == 2
@@ -312,5 +313,5 @@ def test_demo_ends_by_itself():
 
 
 def test_main_returns_codes(capsys):
-    assert cli.main([]) == 2
+    assert main([]) == 2
     assert "COMMAND" in capsys.readouterr().out

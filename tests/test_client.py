@@ -17,7 +17,7 @@ from helpers.fake_storage import FakeStorage
 from helpers.requests import GAUGE_JSON, gauge_request
 
 from urpo_store import errors, model
-from urpo_store.client import HttpStorage
+from urpo_store.api.client import HttpStorage
 from urpo_store.interfaces import MetricStorage
 from urpo_store.receiver import Limits, Server
 

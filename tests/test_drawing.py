@@ -15,8 +15,8 @@ from urpo_store import (
     MetricPoint,
     MetricQuery,
 )
-from urpo_store.drawing import bucket_counts, gap_of, interval_of, line_of, shown_unit
 from urpo_store.model import MetricKind
+from urpo_store.render.drawing import bucket_counts, gap_of, interval_of, line_of, shown_unit
 
 BASE = 1_700_000_000_000_000_000
 SECOND = 10**9

@@ -10,9 +10,10 @@ from helpers import fake_storage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from urpo_store import http_json, model
+from urpo_store import model
+from urpo_store.api import json as http_json
+from urpo_store.api.json import JsonError
 from urpo_store.errors import QueryError
-from urpo_store.http_json import JsonError
 
 values = st.recursive(
     st.none()

@@ -15,8 +15,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 
 import urpo_store
 from urpo_store import Aggregation, MetricQuery
-from urpo_store.advice import losses
 from urpo_store.engine.reader import Reader
+from urpo_store.render.advice import losses
 
 MIB = 1 << 20
 LIMIT = 16 * MIB

@@ -3,7 +3,7 @@
 import pytest
 
 from urpo_store import Aggregation, MetricQuery
-from urpo_store.query_line import QueryLineError, parse_query_line
+from urpo_store.query.line import QueryLineError, parse_query_line
 
 
 def test_what_the_command_takes():

@@ -7,7 +7,8 @@ import pytest
 
 import urpo_store
 from urpo_store import Gauge, MetricPoint, MetricQuery, QueryError
-from urpo_store.report import label, parse_where, render_table
+from urpo_store.query.flags import parse_where
+from urpo_store.render.tables import label, render_table
 
 BASE = 1_700_000_000_000_000_000
 

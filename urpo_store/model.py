@@ -402,7 +402,7 @@ class MetricTable:
 
     def _repr_html_(self) -> str:
         """A row a series with a small chart, the first 50 series; Jupyter calls it."""
-        from .notebook import html_table
+        from .render.notebook import html_table
 
         return html_table(self)
 
@@ -411,7 +411,7 @@ class MetricTable:
 
         `options` go to `Axes.plot`. Needs matplotlib.
         """
-        from .notebook import plot_table
+        from .render.notebook import plot_table
 
         return plot_table(self, ax, options)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any, overload
 
+from .embedded.store import MetricStore
 from .errors import ConfigError
 from .interfaces import MetricStorage
 from .options import parse_options
-from .store import MetricStore
 
 #: Third parties register storages here; an entry point's name is the scheme of its URLs.
 STORAGE_GROUP = "urpo_store.storage"
@@ -43,7 +43,7 @@ def open(target: str | os.PathLike[str] | None = None, **options: Any) -> Metric
             "open an in-memory store: urpo_store.open()"
         )
     if scheme in ("http", "https"):
-        from .client import HttpStorage
+        from .api.client import HttpStorage
 
         wrong = sorted(set(options) - {"token", "timeout", "tls_ca"})
         if wrong:

@@ -17,7 +17,7 @@ from google.protobuf import json_format
 from google.rpc.status_pb2 import Status
 
 from helpers.floods import field
-from urpo_store.client import HttpStorage
+from urpo_store.api.client import HttpStorage
 
 MIB = 1 << 20
 EXPORT = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"

@@ -7,9 +7,9 @@ import pytest
 
 import urpo_store
 from urpo_store import Aggregation, Counter, Gauge, MetricPoint, MetricQuery
+from urpo_store.embedded.reader import StoreReader
 from urpo_store.engine.reader import Reader
 from urpo_store.query import evaluate
-from urpo_store.reader import StoreReader
 
 BASE = 1_700_000_000_000_000_000
 SECOND = 10**9

@@ -18,8 +18,8 @@ from helpers.requests import GAUGE_JSON, gauge_request
 from helpers.served import gauge_request as gauge_request_of_now
 from helpers.served import serving
 
-from urpo_store import cli
-from urpo_store.client import HttpStorage
+from urpo_store.api.client import HttpStorage
+from urpo_store.cli import main
 from urpo_store.errors import ConfigError, UnreachableError
 from urpo_store.receiver import Limits, Server
 from urpo_store.receiver import server as receiver_server
@@ -215,8 +215,8 @@ def test_tls(certificate: tuple[Path, Path], capsys: pytest.CaptureFixture[str])
         with pytest.raises(UnreachableError):
             HttpStorage(server.url.replace("https", "http")).stats()
         flags = ["stats", "--json", "--url", server.url]
-        assert cli.main([*flags, "--tls-ca", str(cert)]) == 0
-        assert cli.main(flags) == 1
+        assert main([*flags, "--tls-ca", str(cert)]) == 0
+        assert main(flags) == 1
         assert "(--tls-ca)" in capsys.readouterr().err
         credentials = grpc.ssl_channel_credentials(cert.read_bytes())
         with grpc.secure_channel(server.grpc_address, credentials) as channel:

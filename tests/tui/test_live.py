@@ -18,7 +18,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 
-from urpo_store.client import HttpStorage
+from urpo_store.api.client import HttpStorage
 from urpo_store.tui import UrpoApp
 
 

@@ -12,7 +12,7 @@ from helpers.terminal import drive
 from rich.color import ColorType
 
 import urpo_store
-from urpo_store.text import width
+from urpo_store.render.text import width
 
 GOLDENS = Path(__file__).parent / "goldens"
 SIZES = [(80, 24), (120, 40), (200, 60)]

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from .. import http_json
+from ..api import json as http_json
 from ..errors import ConfigError, DecodeError, QueryError, StoreClosedError, UrpoStoreError
 from ..interfaces import MetricStorage
 from ..model import IngestResult, MetricQuery

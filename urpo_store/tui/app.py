@@ -14,8 +14,8 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
 
-from .. import text
 from ..interfaces import MetricStorage
+from ..render import text
 from .arrived import ArrivedView
 from .keys import Help, bindings_of
 from .metrics import MetricsView

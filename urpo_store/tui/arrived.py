@@ -11,11 +11,11 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from .. import text
-from ..advice import losses, settings
-from ..charts import bar
 from ..interfaces import HealthOfAll
 from ..model import Rejection, ServiceHealthMetrics, StoreStats
+from ..render import text
+from ..render.advice import losses, settings
+from ..render.charts import bar
 from .look import DIM, HEAD, PLAIN, WARN, Cell
 from .state import SECOND, Moment
 from .table import Column, Table, TableRow

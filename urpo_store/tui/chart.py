@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 from rich.text import Text
 
-from .. import text
-from ..charts import Line, Row, heat_map, line_chart
+from ..render import text
+from ..render.charts import Line, Row, heat_map, line_chart
 from .look import DIM, HEAD, mark_of, series_style
 from .text_box import TextBox
 

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from .. import text
 from ..errors import QueryError
 from ..model import AttributeValue, MetricQuery, SeriesExemplar
-from ..report import clock, pairs
+from ..render import text
+from ..render.tables import clock, pairs
 from .look import DIM, PLAIN, Cell
 from .metric_data import MOST_SERIES, split_filter
 from .series_view import SeriesView

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rich.style import Style
 
-from .. import text
+from ..render import text
 
 #: Colours of series, of the sixteen that every terminal has; marks or order tell them apart without.
 SERIES = ("cyan", "yellow", "green", "magenta", "blue", "red", "bright_cyan", "bright_yellow")

@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from .. import text
-from ..charts import Line, sparkline
-from ..drawing import gap_of, line_of, shown_unit
 from ..errors import QueryError
 from ..model import AttributeValue, MetricKind, MetricSeries
-from ..report import clock, plain
+from ..render import text
+from ..render.charts import Line, sparkline
+from ..render.drawing import gap_of, line_of, shown_unit
+from ..render.tables import clock, plain
 from .chart import MOST_LINES, Chart
 from .look import DIM, PLAIN, Cell, mark_of, series_style
 from .metric_data import (

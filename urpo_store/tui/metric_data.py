@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..drawing import bucket_counts, interval_of
 from ..interfaces import MetricStorage
 from ..model import Aggregation, MetricInfo, MetricKind, MetricQuery, MetricSeries, MetricTable
-from ..report import label, parse_where
+from ..query.flags import parse_where
+from ..render.drawing import bucket_counts, interval_of
+from ..render.tables import label
 from .state import SECOND, Moment
 
 HISTOGRAMS = (MetricKind.HISTOGRAM, MetricKind.EXPONENTIAL_HISTOGRAM)

@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 
-from .. import text
-from ..drawing import shown_unit
 from ..interfaces import MetricStorage
 from ..model import Aggregation, MetricInfo, MetricKind, MetricQuery
+from ..render import text
+from ..render.drawing import shown_unit
 from .arrived import why_empty
 from .look import DIM, PLAIN, Cell
 from .state import SECOND, Moment

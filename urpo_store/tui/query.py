@@ -11,13 +11,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input, Static
 
-from .. import text
-from ..drawing import gap_of, line_of, shown_unit
 from ..errors import QueryError
 from ..model import Aggregation, MetricQuery, MetricSeries
+from ..query.line import QueryLineError, parse_query_line
 from ..query.times import parse_duration
-from ..query_line import QueryLineError, parse_query_line
-from ..report import label, plain
+from ..render import text
+from ..render.drawing import gap_of, line_of, shown_unit
+from ..render.tables import label, plain
 from .chart import Chart
 from .look import BAD, PLAIN, Cell, mark_of, series_style
 from .metric_data import MOST_SERIES

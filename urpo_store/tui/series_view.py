@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .. import text
 from ..errors import QueryError
+from ..render import text
 from .metric_data import split_filter
 from .table import Table
 from .text_box import TextBox

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
-from .. import text
+from ..render import text
 from .chart import Chart
 from .look import PLAIN, Cell, errors_cell, latency_cell
 from .service_data import Operation, ServiceData, load_service

@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from ..charts import Line
-from ..drawing import interval_of, line_of
 from ..interfaces import MetricStorage
 from ..model import (
     Aggregation,
@@ -21,6 +19,8 @@ from ..model import (
     MetricSeries,
     ServiceHealthMetrics,
 )
+from ..render.charts import Line
+from ..render.drawing import interval_of, line_of
 from .state import SECOND, Moment
 
 #: What names an operation, stable names before old ones; all keys of a line that occur are used.

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 
-from .. import text
-from ..charts import sparkline
+from ..render import text
+from ..render.charts import sparkline
 from .arrived import why_empty
 from .feed import Feed, ServiceRow
 from .look import DIM, PLAIN, WARN, Cell, errors_cell, full_cell, latency_cell

@@ -18,7 +18,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from .. import text
+from ..render import text
 from .look import HEAD, Cell
 
 

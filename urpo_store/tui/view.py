@@ -19,10 +19,10 @@ from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.widgets import Input
 
-from .. import text
 from ..errors import UrpoStoreError
 from ..interfaces import MetricStorage
 from ..model import StoreStats
+from ..render import text
 from .keys import KeyLine
 from .look import BAD, DIM, HEAD, PLAIN, WARN
 from .state import Moment, State

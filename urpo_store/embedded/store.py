@@ -8,10 +8,10 @@ from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from .engine.core import REASONS, Engine
-from .engine.reader import Reader
-from .errors import QueryError
-from .model import (
+from ..engine.core import REASONS, Engine
+from ..engine.reader import Reader
+from ..errors import QueryError
+from ..model import (
     Duration,
     IngestResult,
     MetricInfo,
@@ -25,10 +25,10 @@ from .model import (
     StoreStats,
     Time,
 )
-from .options import Options
-from .query.evaluate import evaluate
-from .query.select import select
-from .query.times import parse_duration, parse_range, parse_time
+from ..options import Options
+from ..query.evaluate import evaluate
+from ..query.select import select
+from ..query.times import parse_duration, parse_range, parse_time
 from .reader import StoreReader
 from .replay import replayed_health
 
@@ -97,19 +97,19 @@ class MetricStore:
 
     def ingest_json(self, request: str | bytes | bytearray) -> IngestResult:
         """Store a request in OTLP/JSON. Raises as `ingest` does."""
-        from .otlp.json import request_from_json
+        from ..otlp.json import request_from_json
 
         return self.ingest(request_from_json(request))
 
     def ingest_message(self, request: Message) -> IngestResult:
         """Store an opentelemetry-proto message: a request, MetricsData or ResourceMetrics."""
-        from .otlp.message import request_from_message
+        from ..otlp.message import request_from_message
 
         return self.ingest(request_from_message(request))
 
     def store_metric(self, point: MetricPoint) -> IngestResult:
         """Store one point, as if it had come in a request of its own."""
-        from .otlp.point import request_from_point
+        from ..otlp.point import request_from_point
 
         return self.ingest(request_from_point(point))
 

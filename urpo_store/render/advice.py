@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .model import StoreStats
+from ..model import StoreStats
 
 
 def settings(url: str) -> str:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from .engine.reader import Reader
-from .model import AttributeValue, Exemplar, MetricKind, Scope, SeriesInfo
-from .query.source import Layout, Scanned, Stream, UInt32Array
+from ..engine.reader import Reader
+from ..model import AttributeValue, Exemplar, MetricKind, Scope, SeriesInfo
+from ..query.source import Layout, Scanned, Stream, UInt32Array
 
 # Indexed by the engine's kind; a sum's depends on whether it is monotonic.
 _KINDS = {
@@ -120,7 +120,7 @@ class StoreReader:
         return Scanned(*columns[:-1], layouts)
 
     def exemplars(self, ids: UInt32Array, start: int, end: int) -> list[tuple[int, Exemplar]]:
-        from .otlp.exemplar import exemplar_from_bytes
+        from ..otlp.exemplar import exemplar_from_bytes
 
         found: dict[tuple[int, bytes], Exemplar] = {}
         for index, time, raw in self._reader.exemplars(ids, start, end):

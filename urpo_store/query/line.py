@@ -12,10 +12,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .errors import QueryError
-from .model import MetricQuery
-from .query.times import parse_duration, parse_time
-from .report import parse_where, query_from_flags
+from ..errors import QueryError
+from ..model import MetricQuery
+from .flags import parse_where, query_from_flags
+from .times import parse_duration, parse_time
 
 FLAGS = ("--service", "--where", "--start", "--end", "--step", "--agg", "--by", "--limit")
 

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from . import text
-from .charts import Line
-from .model import (
+from ..model import (
     Aggregation,
     ExponentialHistogramColumns,
     HistogramColumns,
     MetricKind,
     MetricSeries,
 )
+from . import text
+from .charts import Line
 
 #: Share of windows after which one is missing, from which windows are too short.
 _ALIASED = 0.05

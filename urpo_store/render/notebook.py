@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ..model import MetricSeries, MetricTable
 from . import text
 from .drawing import line_of
-from .model import MetricSeries, MetricTable
-from .report import label
+from .tables import label
 
 #: Series in one table; the rest is counted.
 MOST = 50

@@ -2,7 +2,7 @@
 
     customers -> storefront -> checkout -> mailer
 
-Each runs in a process of its own (`python -m urpo_store.sample_app storefront ...`), is
+Each runs in a process of its own (`python -m urpo_store.cli.sample_app storefront ...`), is
 instrumented with the OpenTelemetry SDK, and exports the way many real ones do:
 
     storefront  over gRPC, cumulative, with the old HTTP names (milliseconds)

@@ -17,13 +17,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from . import __version__
-from .errors import ConfigError, QueryError, UrpoStoreError
-from .model import Aggregation
+from .. import __version__
+from ..errors import ConfigError, QueryError, UrpoStoreError
+from ..model import Aggregation
 
 if TYPE_CHECKING:
-    from .client import HttpStorage
-    from .tui import UrpoApp
+    from ..api.client import HttpStorage
+    from ..tui import UrpoApp
 
 DEFAULT_URL = "http://127.0.0.1:4318"
 
@@ -217,15 +217,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _storage(options: argparse.Namespace) -> HttpStorage:
-    from .client import HttpStorage
+    from ..api.client import HttpStorage
 
     return HttpStorage(options.url, token=options.auth_token, tls_ca=options.tls_ca)
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from .opening import open
-    from .options import parse_options, parse_size, parse_span
-    from .receiver import Limits, Server
+    from ..opening import open
+    from ..options import parse_options, parse_size, parse_span
+    from ..receiver import Limits, Server
 
     retention = None if options.retention.lower() == "none" else options.retention
     kept = {
@@ -277,7 +277,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 def _app() -> type[UrpoApp]:
     try:
-        from .tui import UrpoApp
+        from ..tui import UrpoApp
     except ModuleNotFoundError as missing:
         raise ConfigError(
             f"the terminal UI needs {missing.name}; install it: pip install 'urpo-store[tui]'"
@@ -297,8 +297,8 @@ def _ui(options: argparse.Namespace) -> int:
 
 def _start(options: argparse.Namespace) -> int:
     """Without a command: the receiver, and a look at it."""
-    from .opening import open
-    from .receiver import Server
+    from ..opening import open
+    from ..receiver import Server
 
     app = _app()
     with open() as storage:
@@ -334,7 +334,7 @@ def _health(options: argparse.Namespace) -> int:
 
 
 def _health_once(options: argparse.Namespace) -> int:
-    from .report import health_json, health_table
+    from ..render.tables import health_json, health_table
 
     storage = _storage(options)
     services = options.service or storage.services()
@@ -355,9 +355,10 @@ def _health_once(options: argparse.Namespace) -> int:
 
 
 def _query(options: argparse.Namespace) -> int:
-    from .query.rules import check_query
-    from .query.times import parse_range, parse_windows
-    from .report import query_from_flags, render_table
+    from ..query.flags import query_from_flags
+    from ..query.rules import check_query
+    from ..query.times import parse_range, parse_windows
+    from ..render.tables import render_table
 
     with _usage():
         query = query_from_flags(options)
@@ -382,7 +383,7 @@ def _query(options: argparse.Namespace) -> int:
 
 
 def _metrics(options: argparse.Namespace) -> int:
-    from .report import metrics_json, metrics_table
+    from ..render.tables import metrics_json, metrics_table
 
     metrics = _storage(options).metrics(options.service)
     print(metrics_json(metrics) if options.json else metrics_table(metrics))
@@ -390,7 +391,7 @@ def _metrics(options: argparse.Namespace) -> int:
 
 
 def _stats(options: argparse.Namespace) -> int:
-    from .report import stats_json, stats_table
+    from ..render.tables import stats_json, stats_table
 
     stats = _storage(options).stats()
     print(stats_json(stats) if options.json else stats_table(stats, time.time_ns()))
@@ -409,7 +410,3 @@ def _demo(options: argparse.Namespace) -> int:
     from .demo import run_demo
 
     return run_demo(options.grpc_port, options.http_port, options.seconds)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -37,9 +37,9 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from . import model
-from .errors import QueryError, UrpoStoreError
-from .model import AttributeValue, MetricQuery, MetricSeries
+from .. import model
+from ..errors import QueryError, UrpoStoreError
+from ..model import AttributeValue, MetricQuery, MetricSeries
 
 T = TypeVar("T")
 Encode = Callable[[Any], Any]

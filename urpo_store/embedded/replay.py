@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .engine.health.book import HealthBook
-from .model import MetricKind
-from .query.source import Reader, Stream
+from ..engine.health.book import HealthBook
+from ..model import MetricKind
+from ..query.source import Reader, Stream
 
 # The engine's numbers (points/slots.pxd).
 _KINDS = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections import Counter
 
-from . import text
-from .advice import losses, settings
-from .client import HttpStorage
-from .receiver import ReceiverStatus
+from ..api.client import HttpStorage
+from ..receiver import ReceiverStatus
+from ..render import text
+from ..render.advice import losses, settings
 
 #: A service that has been silent for longer is pointed out, nanoseconds.
 SILENT = 3 * 60 * 10**9

@@ -11,12 +11,13 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
-from . import charts, report, text
-from .errors import ConfigError
-from .interfaces import MetricStorage
-from .model import Aggregation, MetricQuery, ServiceHealthMetrics
-from .opening import open
-from .receiver import Server
+from ..errors import ConfigError
+from ..interfaces import MetricStorage
+from ..model import Aggregation, MetricQuery, ServiceHealthMetrics
+from ..opening import open
+from ..receiver import Server
+from ..render import charts, text
+from ..render import tables as report
 
 SERVICES = ("storefront", "checkout", "mailer")
 #: How often the sample application exports, seconds.
@@ -54,7 +55,7 @@ def sample_application(server: Server) -> Iterator[list[subprocess.Popen[bytes]]
     processes = []
     try:
         for service, (port, next_port) in reversed(chain.items()):
-            command = [sys.executable, "-m", "urpo_store.sample_app", service]
+            command = [sys.executable, "-m", "urpo_store.cli.sample_app", service]
             command += ["--port", str(port), "--next-port", str(next_port)]
             command += ["--grpc", f"127.0.0.1:{server.grpc_port}"]
             command += ["--http", f"http://127.0.0.1:{server.http_port}"]
