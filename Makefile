@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 STAMP := $(VENV)/.installed
-SOURCES := $(shell find urpo_store -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
+SOURCES := $(shell find urpo_store tests/drivers -name "*.pyx" -o -name "*.pxd" -o -name "*.h")
 CYTHON_FILES := $(shell find urpo_store tests -name '*.pyx' -o -name '*.pxd')
 
 .PHONY: help build demo test pictures race sanitize fuzz check package bench bench-smoke peers clean
@@ -99,4 +99,4 @@ peers: build
 
 clean:
 	rm -rf build dist build.log build.tmp build.package.log *.egg-info .pytest_cache .mypy_cache .ruff_cache
-	find urpo_store \( -name '*.so' -o -name '*.c' \) -delete
+	find urpo_store tests/drivers \( -name '*.so' -o -name '*.c' \) -delete

@@ -7,9 +7,8 @@ import time
 from typing import Any
 
 import numpy as np
+from drivers.series_buffers import SeriesBuffers
 from numpy.typing import NDArray
-
-from urpo_store.engine.series_buffers import SeriesBuffers
 
 GAUGE = 1
 SERIES = 500

@@ -6,18 +6,13 @@ attributes. A service has at most 500 series.
 """
 
 import random
-import sys
-from pathlib import Path
-
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-    ExportMetricsServiceRequest,
-)
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
 from helpers.floods import sums_of
 from helpers.malloc_counter import count_mallocs
 from helpers.otlp import reverse_fields
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 
 __all__ = ["count_mallocs", "reverse_fields", "sums_of"]
 

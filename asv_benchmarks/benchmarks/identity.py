@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable
 from typing import ClassVar
 
+from drivers.series_index import SeriesIndex
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import NumberDataPoint
 
 from urpo_store.engine.identity.intern import Interner
-from urpo_store.engine.series_index import SeriesIndex
 
 LOOKUPS = 500_000
 

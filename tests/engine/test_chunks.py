@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 import pytest
+from drivers.series_buffers import SeriesBuffers
 from helpers.series_model import (
     ADD,
     EXPONENTIAL,
@@ -27,8 +28,6 @@ from helpers.series_model import (
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from urpo_store.engine.series_buffers import SeriesBuffers
 
 SECOND = 1_000_000_000
 T0 = 1_700_000_000 * SECOND

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from drivers.series_buffers import SeriesBuffers
 from helpers.series_model import GAUGE
 from numpy.typing import NDArray
-
-from urpo_store.engine.series_buffers import SeriesBuffers
 
 SECOND = 1_000_000_000
 T0 = 1_700_000_000 * SECOND

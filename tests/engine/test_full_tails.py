@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+from drivers.series_buffers import SeriesBuffers
 from helpers.series_model import (
     EXPONENTIAL,
     GAUGE,
@@ -19,8 +20,6 @@ from helpers.series_model import (
     canonical,
     exponential_layout,
 )
-
-from urpo_store.engine.series_buffers import SeriesBuffers
 
 SECOND = 1_000_000_000
 T0 = 1_700_000_000 * SECOND

@@ -5,11 +5,10 @@ import struct
 from typing import Any
 
 import pytest
+from drivers.series_index import SeriesIndex
 from helpers.identity import attributes, resource
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from urpo_store.engine.series_index import SeriesIndex
 
 OVERFLOW = "urpo.overflow"
 IDLE = 600

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from drivers.series_index import SeriesIndex
 from helpers.identity import attributes, field, resource, scope
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from urpo_store.engine.series_index import SeriesIndex
 
 ALL = 0xFFFF_FFFF_FFFF_FFFF
 IDLE = 600

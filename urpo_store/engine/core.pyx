@@ -12,15 +12,17 @@ from posix.unistd cimport usleep
 from urpo_store.engine.memory.atomics cimport (
     add_relaxed, load32_relaxed, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock,
 )
-from urpo_store.engine.identity.catalog cimport catalog_producers, catalog_streams, find_value
-from urpo_store.engine.drain cimport compress_all, drain_all, drain_start, drain_stop
 from urpo_store.engine.memory.epoch cimport epoch_enter, epoch_leave, epoch_waits
-from urpo_store.engine.health.services cimport health_report
-from urpo_store.engine.ingest cimport ingest_request
-from urpo_store.engine.maintenance cimport evict_idle, maintain
-from urpo_store.engine.store cimport Refusal, Staging, Store, process_generation, store_free, store_open
 from urpo_store.engine.wire.scanner cimport wire_error_text
 from urpo_store.engine.wire.types cimport WIRE_MALFORMED, WIRE_NO_MEMORY
+from urpo_store.engine.identity.catalog cimport catalog_producers, catalog_streams, find_value
+from urpo_store.engine.health.services cimport health_report
+from urpo_store.engine.drain cimport compress_all, drain_all, drain_start, drain_stop
+from urpo_store.engine.ingest cimport ingest_request
+from urpo_store.engine.maintenance cimport evict_idle, maintain
+from urpo_store.engine.store cimport (
+    Refusal, Staging, Store, process_generation, store_free, store_open,
+)
 
 from urpo_store.errors import DecodeError, StoreClosedError
 

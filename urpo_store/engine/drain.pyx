@@ -3,21 +3,22 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport mem_grow
 from urpo_store.engine.memory.atomics cimport (
-    add_relaxed, add_seq_cst, cas_acq_rel, load32_relaxed, load_acquire, load_relaxed, load_seq_cst,
-    pthread_create, pthread_join, pthread_mutex_lock, pthread_mutex_trylock, pthread_mutex_unlock,
-    pthread_setname_np, sched_yield, sem_post, sem_wait_for, store_relaxed, store_release,
-)
-from urpo_store.engine.chunks.types cimport FULL_TAILS
-from urpo_store.engine.chunks.append cimport (
-    SeriesData, chunks_append, chunks_seal, prefetch_series, prefetch_stream, prefetch_tail,
+    add_relaxed, add_seq_cst, cas_acq_rel, load32_relaxed, load_acquire, load_relaxed,
+    load_seq_cst, pthread_create, pthread_join, pthread_mutex_lock, pthread_mutex_trylock,
+    pthread_mutex_unlock, pthread_setname_np, sched_yield, sem_post, sem_wait_for, store_relaxed,
+    store_release,
 )
 from urpo_store.engine.memory.epoch cimport epoch_enter, epoch_leave
-from urpo_store.engine.chunks.full_tails cimport full_seal_some
-from urpo_store.engine.maintenance cimport maintain
 from urpo_store.engine.memory.mutants cimport MUTANT_RELEASE_EARLY
-from urpo_store.engine.points.slots cimport Point, SERIES_START, ext_slots
-from urpo_store.engine.ring cimport ring_committed, ring_payload, ring_release, ring_slot, ring_used
+from urpo_store.engine.points.slots cimport SERIES_START, Point, ext_slots
+from urpo_store.engine.chunks.append cimport chunks_append, chunks_seal
+from urpo_store.engine.chunks.full_tails cimport full_seal_some
+from urpo_store.engine.chunks.types cimport (
+    FULL_TAILS, SeriesData, prefetch_series, prefetch_stream, prefetch_tail,
+)
 from urpo_store.engine.identity.types cimport Series, series_get
+from urpo_store.engine.maintenance cimport maintain
+from urpo_store.engine.ring cimport ring_committed, ring_payload, ring_release, ring_slot, ring_used
 from urpo_store.engine.store cimport Store
 
 cdef enum:

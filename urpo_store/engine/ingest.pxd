@@ -13,7 +13,7 @@
 # the second stores PART points at a time, so that what is staged is bounded and stays in the caches.
 from libc.stdint cimport uint8_t, uint32_t
 
-from urpo_store.engine.store cimport Staging, Store
+from urpo_store.engine.store cimport Store
 
 cdef enum:
     LARGE = 4 << 20

@@ -6,32 +6,33 @@ was refused after it was staged is voided: series 0, which the drain and every r
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from urpo_store.engine.store cimport Staging
 from urpo_store.engine.memory.alloc cimport mem_calloc, mem_free, mem_grow
 from urpo_store.engine.memory.atomics cimport (
     add_relaxed, load32_relaxed, load_ptr_acquire, monotonic_ns, store_relaxed, wall_ns,
 )
-from urpo_store.engine.drain cimport drain_help, drain_wanted
-from urpo_store.engine.health.services cimport HealthService, health_lock, health_observe, health_unlock
-from urpo_store.engine.ingest cimport BATCH, LARGE, PART
+from urpo_store.engine.points.slots cimport SERIES_START, Point, ext_slots
+from urpo_store.engine.wire.arena cimport scan_end, scan_init, trim
+from urpo_store.engine.wire.scanner cimport wire_scan
+from urpo_store.engine.wire.types cimport (
+    REJECT_MEMORY, REJECT_NONE, WIRE_NO_MEMORY, WIRE_OK, WIRE_STOPPED, Scan, Span, WireMetric,
+    WirePoint, WireScope,
+)
 from urpo_store.engine.identity.overflow cimport overflow_point
-from urpo_store.engine.points.slots cimport Point, SERIES_START, ext_slots
 from urpo_store.engine.identity.records cimport (
     metric_add, metric_release, resource_add, resource_release, scope_add, scope_release,
 )
+from urpo_store.engine.identity.series cimport series_add, series_find, series_follows, series_touch
+from urpo_store.engine.identity.types cimport SERIES_OVERFLOW, Series, resource_get, series_get
+from urpo_store.engine.health.services cimport health_lock, health_observe, health_unlock
+from urpo_store.engine.health.types cimport HealthService
+from urpo_store.engine.drain cimport drain_help, drain_wanted
 from urpo_store.engine.refusals cimport refuse
 from urpo_store.engine.resolve cimport (
     NO_ROOM, resolve_begin, resolve_next, resolve_point, resolve_rest, resolve_take,
 )
 from urpo_store.engine.ring cimport ring_claim, ring_publish, ring_used
-from urpo_store.engine.identity.series cimport series_add, series_find, series_follows, series_touch
-from urpo_store.engine.identity.types cimport SERIES_OVERFLOW, Series, resource_get, series_get
 from urpo_store.engine.store cimport Request, Staging, Store
-from urpo_store.engine.wire.scanner cimport wire_scan
-from urpo_store.engine.wire.arena cimport scan_end, scan_init, trim
-from urpo_store.engine.wire.types cimport (
-    REJECT_MEMORY, REJECT_NONE, Scan, Span, WIRE_NO_MEMORY, WIRE_OK, WIRE_STOPPED, WireMetric,
-    WirePoint, WireScope,
-)
 
 
 cdef enum:

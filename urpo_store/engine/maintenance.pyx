@@ -3,12 +3,14 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport mem_alloc, mem_free
 from urpo_store.engine.memory.atomics cimport (
-    load32_relaxed, load_relaxed, monotonic_ns, pthread_mutex_lock, pthread_mutex_unlock, store_relaxed,
-    wall_ns,
+    load32_relaxed, load_relaxed, monotonic_ns, pthread_mutex_lock, pthread_mutex_unlock,
+    store_relaxed, wall_ns,
 )
-from urpo_store.engine.chunks.append cimport SeriesData, chunks_evict, chunks_expire, chunks_seal
 from urpo_store.engine.memory.epoch cimport epoch_reclaim, epoch_waits
+from urpo_store.engine.chunks.append cimport chunks_seal
+from urpo_store.engine.chunks.eviction cimport chunks_evict, chunks_expire
 from urpo_store.engine.chunks.exemplars cimport exemplars_halve
+from urpo_store.engine.chunks.types cimport SeriesData
 from urpo_store.engine.identity.series cimport series_evict_idle
 from urpo_store.engine.identity.types cimport Series, series_get
 from urpo_store.engine.store cimport Store, staging_give_back

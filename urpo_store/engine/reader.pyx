@@ -11,18 +11,20 @@ from libc.string cimport memcpy, memset
 import numpy as np
 
 from urpo_store.engine.memory.alloc cimport Account, account_init
-from urpo_store.engine.identity.catalog cimport (
-    attribute_column, catalog_streams, find_text, find_value, resource_column, scope_column, series_identity,
-    service_column, string_bytes,
-)
-from urpo_store.engine.core cimport Engine
 from urpo_store.engine.memory.epoch cimport epoch_enter, epoch_leave
+from urpo_store.engine.points.slots cimport (
+    payload_exemplar_bytes, payload_layout_words, payload_row_words,
+)
 from urpo_store.engine.chunks.exemplars cimport read_exemplars
-from urpo_store.engine.points.slots cimport payload_exemplar_bytes, payload_layout_words, payload_row_words
-from urpo_store.engine.ring cimport RingCopies, RingCopy, ring_collect_one, ring_copies_free
 from urpo_store.engine.chunks.rows cimport Rows, rows_clear, rows_free, rows_init
-from urpo_store.engine.scan cimport scan_series
+from urpo_store.engine.identity.catalog cimport (
+    attribute_column, catalog_streams, find_text, find_value, resource_column, scope_column,
+    series_identity, service_column, string_bytes,
+)
 from urpo_store.engine.identity.types cimport Series, series_get
+from urpo_store.engine.core cimport Engine
+from urpo_store.engine.ring cimport RingCopies, RingCopy, ring_collect_one, ring_copies_free
+from urpo_store.engine.scan cimport scan_series
 from urpo_store.engine.store cimport Store
 
 from urpo_store.engine.identity.values import decode_value

@@ -4,8 +4,8 @@
 # stands in its point.
 from libc.stdint cimport uint32_t
 
-from urpo_store.engine.store cimport Request
 from urpo_store.engine.wire.types cimport WirePoint
+from urpo_store.engine.store cimport Request
 
 # Counts a refused point in its staging, and voids its slot.
 cdef void refuse(Request *request, WirePoint *point, uint32_t reason) noexcept nogil

@@ -3,10 +3,10 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
 from urpo_store.engine.wire.attributes cimport Attribute, wire_next_attribute, wire_string_field
+from urpo_store.engine.wire.types cimport Scan, Span, WireMetric, WirePoint, WireScope, reject
 from urpo_store.engine.identity.intern cimport Entry, entry_bytes, table_get
 from urpo_store.engine.identity.types cimport resource_get
 from urpo_store.engine.store cimport NAME_BYTES, REFUSALS, Refusal, Request, Staging, Store
-from urpo_store.engine.wire.types cimport Scan, Span, WireMetric, WirePoint, WireScope, reject
 
 
 cdef uint32_t copy_name(char *to, const uint8_t *name, size_t length) noexcept nogil:

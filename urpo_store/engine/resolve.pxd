@@ -8,9 +8,9 @@
 # Nothing is created here and nothing becomes visible: a request that turns out to be malformed leaves no
 # trace but hints at who follows whom, and that series were seen. The caller is inside an epoch, so that a
 # Series stays valid.
+from urpo_store.engine.wire.types cimport Scan, WirePoint
 from urpo_store.engine.identity.types cimport Series
 from urpo_store.engine.store cimport Request
-from urpo_store.engine.wire.types cimport Scan, WirePoint
 
 cdef enum:
     NO_ROOM = 0xFFFFFFFF        # in Staging.metrics: no room for another series of this metric

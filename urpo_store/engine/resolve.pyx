@@ -4,11 +4,15 @@ from libc.string cimport memset
 
 from urpo_store.engine.memory.alloc cimport mem_grow
 from urpo_store.engine.memory.atomics cimport load32_relaxed, load_ptr_relaxed
+from urpo_store.engine.points.slots cimport FLAG_STALE, Point
 from urpo_store.engine.wire.attributes cimport (
     wire_check_attributes, wire_check_resource, wire_check_scope,
 )
+from urpo_store.engine.wire.types cimport (
+    REJECT_NONE, REJECT_STRING, REJECT_TOO_OLD, WIRE_NO_MEMORY, WIRE_OK, Scan, Span, WireMetric,
+    WirePoint, WireResource, WireScope, reject,
+)
 from urpo_store.engine.identity.intern cimport FIND_TOGETHER, Key
-from urpo_store.engine.points.slots cimport FLAG_STALE, Point
 from urpo_store.engine.identity.records cimport (
     metric_find, metric_follows, metric_guess, raw_key, resource_find, scope_find,
 )
@@ -17,10 +21,6 @@ from urpo_store.engine.identity.series cimport (
 )
 from urpo_store.engine.identity.types cimport SERIES_EVICTED, Series, prefetch_record, series_get
 from urpo_store.engine.store cimport Request, Staging, Store
-from urpo_store.engine.wire.types cimport (
-    REJECT_NONE, REJECT_STRING, REJECT_TOO_OLD, Scan, Span, WIRE_NO_MEMORY, WIRE_OK, WireMetric,
-    WirePoint, WireResource, WireScope, reject,
-)
 
 cdef enum:
     AHEAD = 12                  # points ahead whose series are fetched

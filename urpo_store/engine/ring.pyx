@@ -16,13 +16,15 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from urpo_store.engine.memory.alloc cimport Account, account_init, mem_alloc, mem_calloc, mem_free, mem_grow
+from urpo_store.engine.memory.alloc cimport (
+    Account, account_init, mem_alloc, mem_calloc, mem_free, mem_grow,
+)
 from urpo_store.engine.memory.atomics cimport (
     cas_acq_rel, fence_acquire, fence_release, load_acquire, load_relaxed, load_tag, load_tail,
     store_relaxed, store_tag, store_tail,
 )
 from urpo_store.engine.memory.mutants cimport MUTANT_FIRST_TAG_FIRST, MUTANT_NO_SECOND_LOOK
-from urpo_store.engine.points.slots cimport Point, SERIES_EXT, SERIES_START, ext_slots
+from urpo_store.engine.points.slots cimport SERIES_EXT, SERIES_START, Point, ext_slots
 
 cdef enum:
     SLOT_WORDS = 4              # u64 words in a slot

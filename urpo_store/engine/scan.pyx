@@ -6,16 +6,16 @@ from urpo_store.engine.memory.alloc cimport mem_alloc, mem_calloc, mem_free
 from urpo_store.engine.memory.atomics cimport (
     load32_relaxed, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock,
 )
-from urpo_store.engine.chunks.types cimport DATA_ADD
-from urpo_store.engine.chunks.merging cimport rows_sort
 from urpo_store.engine.memory.mutants cimport MUTANT_WATERMARK_EARLY
 from urpo_store.engine.points.slots cimport FLAG_STALE
+from urpo_store.engine.chunks.merging cimport rows_sort
+from urpo_store.engine.chunks.rows cimport Rows, rows_append, rows_drop
+from urpo_store.engine.chunks.snapshot cimport Snapshot, snapshot_decode, snapshot_take
+from urpo_store.engine.chunks.types cimport DATA_ADD
+from urpo_store.engine.identity.types cimport Series, series_get
 from urpo_store.engine.ring cimport (
     RingCopies, RingCopy, ring_collect, ring_collect_one, ring_copies_free,
 )
-from urpo_store.engine.chunks.rows cimport Rows, rows_append, rows_drop
-from urpo_store.engine.identity.types cimport Series, series_get
-from urpo_store.engine.chunks.snapshot cimport Snapshot, snapshot_decode, snapshot_take
 from urpo_store.engine.store cimport Store
 
 

@@ -11,12 +11,12 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport Account
 from urpo_store.engine.memory.atomics cimport pthread_t, sem_t
-from urpo_store.engine.chunks.append cimport ChunkStore
 from urpo_store.engine.memory.epoch cimport EPOCH_SLOTS, Epochs
+from urpo_store.engine.wire.types cimport Scan, Span
+from urpo_store.engine.chunks.types cimport ChunkStore
+from urpo_store.engine.identity.types cimport Series, SeriesTable
 from urpo_store.engine.health.services cimport Health
 from urpo_store.engine.ring cimport Ring
-from urpo_store.engine.identity.types cimport Series, SeriesTable
-from urpo_store.engine.wire.types cimport Scan, Span
 
 cdef enum:
     NAME_BYTES = 120            # of a name kept with a refusal; longer ones are cut

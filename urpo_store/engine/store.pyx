@@ -6,18 +6,17 @@ from urpo_store.engine.memory.alloc cimport account_init, mem_free
 from urpo_store.engine.memory.atomics cimport (
     add_relaxed, load_relaxed, pthread_atfork, sem_destroy, sem_init,
 )
-from urpo_store.engine.chunks.append cimport chunk_store_destroy, chunk_store_init
 from urpo_store.engine.memory.epoch cimport (
     EPOCH_SLOTS, epoch_leave, epoch_take, epochs_destroy, epochs_init, epochs_release_all,
 )
+from urpo_store.engine.wire.arena cimport scan_destroy
+from urpo_store.engine.chunks.append cimport chunk_store_destroy, chunk_store_init
+from urpo_store.engine.identity.series cimport series_table_destroy, series_table_init
+from urpo_store.engine.identity.types cimport Resource, Series, SeriesTable
 from urpo_store.engine.health.services cimport (
     Health, health_bind, health_destroy, health_init, health_leave, health_unbind,
 )
 from urpo_store.engine.ring cimport ring_destroy, ring_init
-from urpo_store.engine.identity.series cimport series_table_destroy, series_table_init
-from urpo_store.engine.identity.types cimport Resource, Series, SeriesTable
-from urpo_store.engine.store cimport Staging, Store
-from urpo_store.engine.wire.arena cimport scan_destroy
 
 cdef enum:
     STAGING_SECONDS = 2

@@ -14,7 +14,9 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
 
 from urpo_store.engine.points.quantile cimport common_bounds, fold_explicit, quantile_explicit
-from urpo_store.query.contributions cimport BASE_NONE, BASE_SKIP, BASE_ZERO, STALE, known_start, started_again
+from urpo_store.query.contributions cimport (
+    BASE_NONE, BASE_SKIP, BASE_ZERO, STALE, known_start, started_again,
+)
 from urpo_store.query.windows cimport Walk, walk_begin, walk_to
 
 import numpy as np

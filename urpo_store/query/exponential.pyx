@@ -15,7 +15,9 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 
 from urpo_store.engine.points.quantile cimport exponential_bound, fold_index
-from urpo_store.query.contributions cimport BASE_NONE, BASE_SKIP, BASE_ZERO, STALE, known_start, started_again
+from urpo_store.query.contributions cimport (
+    BASE_NONE, BASE_SKIP, BASE_ZERO, STALE, known_start, started_again,
+)
 from urpo_store.query.sums cimport as_double
 from urpo_store.query.windows cimport Walk, walk_begin, walk_to
 

@@ -12,7 +12,9 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint6
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from urpo_store.query.contributions cimport BASE_NONE, BASE_SKIP, BASE_ZERO, IS_INT, STALE, known_start, started_again
+from urpo_store.query.contributions cimport (
+    BASE_NONE, BASE_SKIP, BASE_ZERO, IS_INT, STALE, known_start, started_again,
+)
 from urpo_store.query.sums cimport Sum, as_double, sum_add, sum_of
 from urpo_store.query.windows cimport Walk, walk_begin, walk_to
 

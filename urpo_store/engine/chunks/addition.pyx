@@ -5,22 +5,10 @@ from libc.string cimport memcmp, memcpy
 from urpo_store.engine.memory.alloc cimport mem_alloc, mem_free
 from urpo_store.engine.memory.atomics cimport bits_to_double, double_to_bits
 from urpo_store.engine.points.ranges cimport (
-    Ranges,
-    ranges_coarsen,
-    ranges_fold,
-    ranges_join,
-    ranges_read,
-    ranges_row,
-    ranges_write,
+    Ranges, ranges_coarsen, ranges_fold, ranges_join, ranges_read, ranges_row, ranges_write,
 )
 from urpo_store.engine.points.slots cimport (
-    FLAG_INT,
-    FLAG_MAX,
-    FLAG_MIN,
-    FLAG_STALE,
-    FLAG_SUM,
-    KIND_EXPONENTIAL,
-    KIND_SUMMARY,
+    FLAG_INT, FLAG_MAX, FLAG_MIN, FLAG_STALE, FLAG_SUM, KIND_EXPONENTIAL, KIND_SUMMARY,
     ROW_HISTOGRAM,
 )
 from urpo_store.engine.chunks.rows cimport PointView, Rows, rows_replace, rows_view

@@ -29,21 +29,9 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport Account
-from urpo_store.engine.chunks.types cimport (
-    DATA_ADD,
-    ChunkStore,
-    SeriesData,
-    prefetch_series,
-    prefetch_stream,
-    prefetch_tail,
-)
 from urpo_store.engine.memory.epoch cimport Epochs
-from urpo_store.engine.chunks.eviction cimport chunks_evict, chunks_expire
-from urpo_store.engine.chunks.exemplars cimport read_exemplars
-from urpo_store.engine.chunks.merging cimport rows_sort
 from urpo_store.engine.points.slots cimport Point
-from urpo_store.engine.chunks.rows cimport Rows, rows_append, rows_free, rows_init
-from urpo_store.engine.chunks.snapshot cimport Snapshot, snapshot_decode, snapshot_take
+from urpo_store.engine.chunks.types cimport ChunkStore, SeriesData
 
 cdef int chunk_store_init(ChunkStore *store, Account *account, Epochs *epochs) noexcept nogil
 cdef void chunk_store_destroy(ChunkStore *store) noexcept nogil

@@ -14,82 +14,44 @@ cimport cython
 from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
+from urpo_store.engine.chunks.rows cimport Rows
+from urpo_store.engine.chunks.rows cimport rows_free
+from urpo_store.engine.chunks.rows cimport rows_init
+from urpo_store.engine.chunks.types cimport DATA_ADD
 from urpo_store.engine.memory.alloc cimport Account, mem_alloc, mem_calloc, mem_free
-from urpo_store.engine.chunks.addition cimport rows_add
 from urpo_store.engine.memory.atomics cimport pthread_mutex_destroy, pthread_mutex_init
-from urpo_store.engine.chunks.chunk cimport SPARSE
-from urpo_store.engine.chunks.sealing cimport chunk_limit
-from urpo_store.engine.chunks.types cimport (
-    LATE_OVERRIDE,
-    Bench,
-)
-from urpo_store.engine.chunks.clock cimport (
-    TICK_NO_MEMORY,
-    TICK_UNKNOWN,
-    Clock,
-    clock_drop_unused,
-    clock_extend,
-    clock_find,
-    clock_get,
-    clock_hold,
-    clock_new,
-    clock_of_group,
-    clock_table_destroy,
-    clock_table_init,
-    clock_tick,
-)
-from urpo_store.engine.codec.columns cimport CHUNK_POINTS
 from urpo_store.engine.memory.epoch cimport Epochs
-from urpo_store.engine.chunks.exemplars cimport exemplars_add, exemplars_clear
 from urpo_store.engine.points.ranges cimport (
-    Ranges,
-    ranges_equal,
-    ranges_join,
-    ranges_pad,
-    ranges_read,
-)
-from urpo_store.engine.chunks.folding cimport fold
-from urpo_store.engine.chunks.full_tails cimport (
-    full_destroy,
-    full_drop,
-    full_init,
-    full_settle,
-    full_take_aside,
-)
-from urpo_store.engine.chunks.layout cimport (
-    layout_data,
-    layout_intern,
-    layout_release,
-    layout_table_destroy,
-    layout_table_init,
+    Ranges, ranges_equal, ranges_join, ranges_pad, ranges_read,
 )
 from urpo_store.engine.points.slots cimport (
-    FLAG_STALE,
-    KIND_EXPONENTIAL,
-    KIND_HISTOGRAM,
-    ROW_EXPONENTIAL,
-    payload_exemplar_bytes,
-    payload_layout_words,
-    payload_row_words,
+    FLAG_STALE, KIND_EXPONENTIAL, KIND_HISTOGRAM, ROW_EXPONENTIAL, payload_exemplar_bytes,
+    payload_layout_words, payload_row_words,
+)
+from urpo_store.engine.codec.columns cimport CHUNK_POINTS
+from urpo_store.engine.chunks.addition cimport rows_add
+from urpo_store.engine.chunks.chunk cimport SPARSE
+from urpo_store.engine.chunks.clock cimport (
+    TICK_NO_MEMORY, TICK_UNKNOWN, Clock, clock_drop_unused, clock_extend, clock_find, clock_get,
+    clock_hold, clock_new, clock_of_group, clock_table_destroy, clock_table_init, clock_tick,
+)
+from urpo_store.engine.chunks.exemplars cimport exemplars_add, exemplars_clear
+from urpo_store.engine.chunks.folding cimport fold
+from urpo_store.engine.chunks.full_tails cimport (
+    full_destroy, full_drop, full_init, full_settle, full_take_aside,
+)
+from urpo_store.engine.chunks.layout cimport (
+    layout_data, layout_intern, layout_release, layout_table_destroy, layout_table_init,
 )
 from urpo_store.engine.chunks.rows cimport (
-    PointView,
-    rows_clear,
-    rows_find,
-    rows_insert,
-    rows_push,
-    rows_replace,
-    rows_view,
+    PointView, rows_clear, rows_find, rows_insert, rows_push, rows_replace, rows_view,
 )
+from urpo_store.engine.chunks.sealing cimport chunk_limit
 from urpo_store.engine.chunks.series_chunks cimport find_point, tail_reset, unlink_chunk
 from urpo_store.engine.chunks.tail cimport (
-    Tail,
-    TailRows,
-    tail_flush,
-    tail_newest_row,
-    tail_rows_new,
-    tail_rows_widened,
+    Tail, TailRows, tail_flush, tail_newest_row, tail_rows_new, tail_rows_widened,
 )
+from urpo_store.engine.chunks.types cimport LATE_OVERRIDE, Bench
 from urpo_store.engine.chunks.work cimport work_free, work_new
 
 cdef enum:

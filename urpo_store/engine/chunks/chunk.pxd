@@ -4,7 +4,6 @@
 # makes it (chunks/sealing.pyx, chunks/full_tails.pyx), given back when it goes (unlink_chunk).
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from urpo_store.engine.memory.alloc cimport Account
 from urpo_store.engine.chunks.clock cimport ClockTable, TickBlock
 from urpo_store.engine.chunks.layout cimport Layout
 from urpo_store.engine.chunks.rows cimport Rows

@@ -6,35 +6,20 @@ cimport cython
 
 from urpo_store.engine.memory.alloc cimport mem_alloc
 from urpo_store.engine.memory.atomics cimport bits_to_double, double_to_bits
-from urpo_store.engine.chunks.clock cimport (
-    ClockTable,
-    TickBlock,
-    block_number,
-    block_times,
-    clock_block,
-    clock_get,
-    gather_times,
+from urpo_store.engine.points.slots cimport (
+    FLAG_INT, FLAG_STALE, KIND_EXPONENTIAL, KIND_HISTOGRAM, ROW_EXPONENTIAL, ROW_HISTOGRAM,
 )
 from urpo_store.engine.codec.columns cimport (
-    CHUNK_POINTS,
-    codec_bound,
-    decode_doubles,
-    decode_ints,
-    decode_times,
-    encode_doubles,
-    encode_ints,
-    encode_times,
+    CHUNK_POINTS, codec_bound, decode_doubles, decode_ints, decode_times, encode_doubles,
+    encode_ints, encode_times,
+)
+from urpo_store.engine.chunks.clock cimport (
+    ClockTable, TickBlock, block_number, block_times, clock_block, clock_get, gather_times,
 )
 from urpo_store.engine.chunks.layout cimport Layout, layout_data
-from urpo_store.engine.points.slots cimport (
-    FLAG_INT,
-    FLAG_STALE,
-    KIND_EXPONENTIAL,
-    KIND_HISTOGRAM,
-    ROW_EXPONENTIAL,
-    ROW_HISTOGRAM,
+from urpo_store.engine.chunks.rows cimport (
+    NO_LAYOUT, Rows, rows_layout, rows_reserve, rows_reserve_words,
 )
-from urpo_store.engine.chunks.rows cimport NO_LAYOUT, Rows, rows_layout, rows_reserve, rows_reserve_words
 from urpo_store.engine.chunks.tail cimport row_is_double
 from urpo_store.engine.chunks.work cimport Work, work_out, work_span
 

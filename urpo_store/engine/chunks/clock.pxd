@@ -21,8 +21,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 cimport cython
 
 from urpo_store.engine.memory.alloc cimport Account
-from urpo_store.engine.codec.columns cimport CHUNK_POINTS
 from urpo_store.engine.memory.epoch cimport Epochs
+from urpo_store.engine.codec.columns cimport CHUNK_POINTS
 from urpo_store.engine.chunks.work cimport Work
 
 cdef enum:

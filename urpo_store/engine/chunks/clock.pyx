@@ -5,8 +5,8 @@ from libc.string cimport memcpy, memmove, memset
 cimport cython
 
 from urpo_store.engine.memory.alloc cimport Account, mem_alloc, mem_calloc, mem_free, mem_grow
+from urpo_store.engine.memory.epoch cimport Epochs, mem_retire
 from urpo_store.engine.codec.columns cimport CHUNK_POINTS, codec_bound, decode_times, encode_times
-from urpo_store.engine.memory.epoch cimport Epochs, epoch_retire
 from urpo_store.engine.chunks.work cimport TIME_CACHE, Work, work_out
 
 cdef enum:
@@ -23,13 +23,9 @@ cdef inline uint64_t block_bytes(const TickBlock *block) noexcept nogil:
     return sizeof(TickBlock) + (block.length if block.length else 8 * block.count)
 
 
-cdef void free_block(void *context, void *item) noexcept nogil:
-    mem_free(<Account *>context, item)
-
-
 cdef void retire_block(ClockTable *table, TickBlock *block) noexcept nogil:
     table.bytes[0] -= block_bytes(block)
-    epoch_retire(table.epochs, free_block, table.account, block, 0)
+    mem_retire(table.epochs, table.account, block)
 
 
 # The table

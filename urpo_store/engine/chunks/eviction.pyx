@@ -7,11 +7,11 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t, uint64_t
 
 from urpo_store.engine.memory.atomics cimport add_relaxed
 from urpo_store.engine.chunks.chunk cimport chunk_about, chunk_ends_before, chunk_last, chunk_size
-from urpo_store.engine.chunks.types cimport LATE_OVERRIDE, ChunkStore, SeriesData
 from urpo_store.engine.chunks.exemplars cimport exemplars_expire
 from urpo_store.engine.chunks.full_tails cimport full_drop
 from urpo_store.engine.chunks.rows cimport Rows, rows_behind, rows_drop
 from urpo_store.engine.chunks.series_chunks cimport drop_chunks, tail_reset
+from urpo_store.engine.chunks.types cimport LATE_OVERRIDE, ChunkStore, SeriesData
 
 cdef enum:
     BINS = 64

@@ -6,8 +6,8 @@ from libc.string cimport memcmp, memcpy, memmove
 
 from urpo_store.engine.memory.alloc cimport mem_alloc, mem_free, mem_realloc
 from urpo_store.engine.memory.atomics cimport add_relaxed, pthread_mutex_lock, pthread_mutex_unlock
-from urpo_store.engine.chunks.types cimport ChunkStore, SeriesData
 from urpo_store.engine.wire.protobuf cimport read_fixed64, read_tag, skip_value
+from urpo_store.engine.chunks.types cimport ChunkStore, SeriesData
 
 cdef enum:
     HEADER = 12                 # of a record: i64 time, u32 length

@@ -4,17 +4,18 @@ from libc.string cimport memmove
 
 from urpo_store.engine.memory.alloc cimport mem_free, mem_grow
 from urpo_store.engine.chunks.chunk cimport Chunk, chunk_first, chunk_last
-from urpo_store.engine.chunks.sealing cimport chunk_limit, make_chunks
-from urpo_store.engine.chunks.types cimport Bench, ChunkStore, LATE_OVERRIDE, SeriesData
 from urpo_store.engine.chunks.clock cimport Clock, clock_get, clock_of_group
 from urpo_store.engine.chunks.merging cimport rows_sort
 from urpo_store.engine.chunks.rows cimport (
-    PointView, Rows, rows_behind, rows_clear, rows_drop, rows_find, rows_free, rows_push, rows_view,
+    PointView, Rows, rows_behind, rows_clear, rows_drop, rows_find, rows_free, rows_push,
+    rows_view,
 )
+from urpo_store.engine.chunks.sealing cimport chunk_limit, make_chunks
 from urpo_store.engine.chunks.series_chunks cimport (
     decode_chunk, decode_tail, first_chunk_from, room_for_chunks, tail_reset, unlink_chunk,
 )
 from urpo_store.engine.chunks.tail cimport Tail
+from urpo_store.engine.chunks.types cimport LATE_OVERRIDE, Bench, ChunkStore, SeriesData
 
 
 cdef int gather_late(Rows *rows, const Rows *late, size_t first, size_t end) noexcept nogil:

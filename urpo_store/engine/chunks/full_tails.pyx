@@ -2,22 +2,23 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
 
-from urpo_store.engine.memory.alloc cimport Account, mem_alloc, mem_free
+from urpo_store.engine.memory.alloc cimport mem_alloc, mem_free
 from urpo_store.engine.memory.atomics cimport (
-    add_relaxed, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
+    add_relaxed, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock,
+    pthread_mutex_unlock,
 )
+from urpo_store.engine.memory.epoch cimport mem_retire
+from urpo_store.engine.memory.mutants cimport MUTANT_FULL_FREED, MUTANT_FULL_UNLOCKED
 from urpo_store.engine.chunks.chunk cimport Chunk, chunk_encode, chunk_size
+from urpo_store.engine.chunks.clock cimport block_number, clock_release, gather_times
+from urpo_store.engine.chunks.layout cimport layout_data, layout_intern, layout_release
+from urpo_store.engine.chunks.rows cimport Rows, rows_clear, rows_free, rows_init
 from urpo_store.engine.chunks.sealing cimport chunk_limit
+from urpo_store.engine.chunks.series_chunks cimport room_for_chunks, tail_reset
+from urpo_store.engine.chunks.tail cimport Tail, tail_decode, tail_view
 from urpo_store.engine.chunks.types cimport (
     FULL_ROW, FULL_TAILS, FULL_TICKS, SEALERS, Bench, ChunkStore, FullTail, Sealer, SeriesData,
 )
-from urpo_store.engine.chunks.clock cimport block_number, clock_release, gather_times
-from urpo_store.engine.memory.epoch cimport epoch_retire
-from urpo_store.engine.chunks.layout cimport layout_data, layout_intern, layout_release
-from urpo_store.engine.memory.mutants cimport MUTANT_FULL_FREED, MUTANT_FULL_UNLOCKED
-from urpo_store.engine.chunks.rows cimport Rows, rows_clear, rows_free, rows_init
-from urpo_store.engine.chunks.series_chunks cimport room_for_chunks, tail_reset
-from urpo_store.engine.chunks.tail cimport Tail, tail_decode, tail_view
 from urpo_store.engine.chunks.work cimport Work, work_free, work_new
 
 cdef enum:
@@ -166,10 +167,6 @@ cdef Chunk *encode(Work *work, Rows *rows, FullTail *full) noexcept nogil:
         work, full.view.kind, rows, 0, rows.count, full.clock_id, work.ticks, full.layout)
 
 
-cdef void free_block(void *context, void *item) noexcept nogil:
-    mem_free(<Account *>context, item)
-
-
 cdef int put_in_place(ChunkStore *store, FullTail *full, Chunk *chunk) noexcept nogil:
     """Makes the chunk the last of its series. Under the drain lock. 0, or -1: no memory."""
     cdef SeriesData *data = full.data
@@ -185,7 +182,7 @@ cdef int put_in_place(ChunkStore *store, FullTail *full, Chunk *chunk) noexcept 
     if MUTANT_FULL_FREED:
         mem_free(store.account, <void *>full.view.bytes)
     elif full.view.bytes != NULL:
-        epoch_retire(store.epochs, free_block, store.account, <void *>full.view.bytes, False)
+        mem_retire(store.epochs, store.account, <void *>full.view.bytes)
     return 0
 
 
@@ -228,7 +225,7 @@ cdef void full_drop(ChunkStore *store, SeriesData *data) noexcept nogil:
     if full.clock != NULL:
         clock_release(&store.clocks, full.clock, full.view.first_tick, full.view.tick)
     if full.view.bytes != NULL:
-        epoch_retire(store.epochs, free_block, store.account, <void *>full.view.bytes, False)
+        mem_retire(store.epochs, store.account, <void *>full.view.bytes)
     let_go(store, full)
 
 

@@ -3,7 +3,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from urpo_store.engine.memory.alloc cimport Account, mem_alloc, mem_calloc, mem_free
-from urpo_store.engine.memory.epoch cimport Epochs, epoch_retire
+from urpo_store.engine.memory.epoch cimport Epochs, mem_retire
 
 
 cdef void layout_table_init(LayoutTable *table, Account *account, Epochs *epochs) noexcept nogil:
@@ -87,10 +87,6 @@ cdef Layout *layout_intern(
     return layout
 
 
-cdef void free_layout(void *context, void *item) noexcept nogil:
-    mem_free(<Account *>context, item)
-
-
 cdef void layout_release(LayoutTable *table, Layout *layout) noexcept nogil:
     cdef Layout **link
     if layout == NULL:
@@ -103,4 +99,4 @@ cdef void layout_release(LayoutTable *table, Layout *layout) noexcept nogil:
         link = &link[0].next
     link[0] = layout.next
     table.count -= 1
-    epoch_retire(table.epochs, free_layout, table.account, layout, 0)
+    mem_retire(table.epochs, table.account, layout)

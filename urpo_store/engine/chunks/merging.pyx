@@ -6,8 +6,8 @@ which the second is short, and a merge of what is in order already is a copy.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from urpo_store.engine.chunks.addition cimport rows_add
 from urpo_store.engine.memory.alloc cimport mem_alloc, mem_free
+from urpo_store.engine.chunks.addition cimport rows_add
 from urpo_store.engine.chunks.rows cimport PointView, Rows, rows_find, rows_shift, rows_view
 
 

@@ -4,8 +4,8 @@
 # are given one layout. Under the drain lock; the store's Bench holds points and result.
 from libc.stdint cimport uint32_t
 
-from urpo_store.engine.chunks.types cimport ChunkStore
 from urpo_store.engine.chunks.clock cimport Clock
+from urpo_store.engine.chunks.types cimport ChunkStore
 
 # The most points a tail or chunk of rows of so many words has.
 cdef uint32_t chunk_limit(uint32_t row_words) noexcept nogil

@@ -3,16 +3,20 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport mem_grow
 from urpo_store.engine.memory.atomics cimport add_relaxed
-from urpo_store.engine.chunks.chunk cimport Chunk, SPARSE, chunk_encode, chunk_size
-from urpo_store.engine.chunks.types cimport Bench, ChunkStore
-from urpo_store.engine.chunks.clock cimport Clock, TICK_NO_MEMORY, TICK_UNKNOWN, clock_find, clock_hold
-from urpo_store.engine.codec.columns cimport CHUNK_POINTS
 from urpo_store.engine.points.ranges cimport (
     Ranges, ranges_join, ranges_pad, ranges_read, ranges_row, ranges_write,
 )
-from urpo_store.engine.chunks.layout cimport Layout, layout_intern, layout_release
 from urpo_store.engine.points.slots cimport KIND_EXPONENTIAL, KIND_HISTOGRAM
-from urpo_store.engine.chunks.rows cimport PointView, Rows, rows_layout, rows_reserve_words, rows_view
+from urpo_store.engine.codec.columns cimport CHUNK_POINTS
+from urpo_store.engine.chunks.chunk cimport SPARSE, Chunk, chunk_encode, chunk_size
+from urpo_store.engine.chunks.clock cimport (
+    TICK_NO_MEMORY, TICK_UNKNOWN, Clock, clock_find, clock_hold,
+)
+from urpo_store.engine.chunks.layout cimport Layout, layout_intern, layout_release
+from urpo_store.engine.chunks.rows cimport (
+    PointView, Rows, rows_layout, rows_reserve_words, rows_view,
+)
+from urpo_store.engine.chunks.types cimport Bench, ChunkStore
 
 cdef enum:
     CHUNK_WORDS = 131072        # row words of a chunk's points together, about; bounds what decoding takes

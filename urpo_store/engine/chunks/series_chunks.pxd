@@ -7,8 +7,8 @@
 from libc.stdint cimport int64_t, uint32_t
 
 from urpo_store.engine.chunks.chunk cimport Chunk
-from urpo_store.engine.chunks.types cimport ChunkStore, SeriesData
 from urpo_store.engine.chunks.rows cimport PointView, Rows
+from urpo_store.engine.chunks.types cimport ChunkStore, SeriesData
 
 # Takes a chunk out of the counters and gives its references back; its memory is retired.
 cdef void unlink_chunk(ChunkStore *store, Chunk *chunk) noexcept nogil

@@ -2,23 +2,24 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memmove
 
-from urpo_store.engine.memory.alloc cimport Account, mem_free, mem_realloc
+from urpo_store.engine.memory.alloc cimport mem_realloc
 from urpo_store.engine.memory.atomics cimport add_relaxed
-from urpo_store.engine.chunks.chunk cimport (
-    Chunk, chunk_begins_by, chunk_decode, chunk_ends_before, chunk_last_tick, chunk_layout, chunk_size,
-)
-from urpo_store.engine.chunks.types cimport Bench, ChunkStore, SeriesData
-from urpo_store.engine.chunks.clock cimport Clock, TickBlock, block_number, clock_get, clock_release, gather_times
+from urpo_store.engine.memory.epoch cimport mem_retire
 from urpo_store.engine.codec.columns cimport CHUNK_POINTS
-from urpo_store.engine.memory.epoch cimport epoch_retire
+from urpo_store.engine.chunks.chunk cimport (
+    Chunk, chunk_begins_by, chunk_decode, chunk_ends_before, chunk_last_tick, chunk_layout,
+    chunk_size,
+)
+from urpo_store.engine.chunks.clock cimport (
+    Clock, TickBlock, block_number, clock_get, clock_release, gather_times,
+)
 from urpo_store.engine.chunks.layout cimport layout_release
 from urpo_store.engine.chunks.rows cimport PointView, Rows, rows_clear, rows_find, rows_view
-from urpo_store.engine.chunks.tail cimport Tail, TailView, tail_decode, tail_free_stream, tail_last_row, tail_view
+from urpo_store.engine.chunks.tail cimport (
+    Tail, TailView, tail_decode, tail_free_stream, tail_last_row, tail_view,
+)
+from urpo_store.engine.chunks.types cimport Bench, ChunkStore, SeriesData
 from urpo_store.engine.chunks.work cimport work_span
-
-cdef void free_chunk(void *context, void *item) noexcept nogil:
-    mem_free(<Account *>context, item)
-
 
 cdef void unlink_chunk(ChunkStore *store, Chunk *chunk) noexcept nogil:
     cdef Bench *bench = &store.bench
@@ -31,7 +32,7 @@ cdef void unlink_chunk(ChunkStore *store, Chunk *chunk) noexcept nogil:
         clock_release(
             &store.clocks, clock_get(&store.clocks, chunk.clock), chunk.tick, chunk_last_tick(chunk)
         )
-    epoch_retire(store.epochs, free_chunk, store.account, chunk, 0)
+    mem_retire(store.epochs, store.account, chunk)
 
 
 cdef uint32_t drop_chunks(ChunkStore *store, SeriesData *data, uint32_t count) noexcept nogil:

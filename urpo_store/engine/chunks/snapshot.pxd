@@ -1,8 +1,8 @@
 # Reading a series: what is needed is noted under the drain lock, and decoded without it.
 from libc.stdint cimport int64_t
 
-from urpo_store.engine.chunks.types cimport ChunkStore, SeriesData
 from urpo_store.engine.chunks.rows cimport Rows
+from urpo_store.engine.chunks.types cimport ChunkStore, SeriesData
 
 cdef struct Snapshot            # chunks/snapshot.pyx
 

@@ -8,24 +8,18 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from urpo_store.engine.memory.alloc cimport Account, mem_alloc, mem_free
-from urpo_store.engine.chunks.chunk cimport Chunk, chunk_begins_before, chunk_begins_by, chunk_block_count, chunk_decode
-from urpo_store.engine.chunks.types cimport LATE_OVERRIDE, ChunkStore, SeriesData
+from urpo_store.engine.chunks.chunk cimport (
+    Chunk, chunk_begins_before, chunk_begins_by, chunk_block_count, chunk_decode,
+)
 from urpo_store.engine.chunks.clock cimport Clock, TickBlock, block_number, clock_get, gather_times
-from urpo_store.engine.chunks.merging cimport rows_sort
 from urpo_store.engine.chunks.full_tails cimport full_settle
+from urpo_store.engine.chunks.merging cimport rows_sort
 from urpo_store.engine.chunks.rows cimport (
-    PointView,
-    Rows,
-    rows_behind,
-    rows_drop,
-    rows_find,
-    rows_free,
-    rows_init,
-    rows_push,
-    rows_view,
+    PointView, Rows, rows_behind, rows_drop, rows_find, rows_free, rows_init, rows_push, rows_view,
 )
 from urpo_store.engine.chunks.series_chunks cimport first_chunk_from
 from urpo_store.engine.chunks.tail cimport Tail, TailView, tail_decode, tail_view
+from urpo_store.engine.chunks.types cimport LATE_OVERRIDE, ChunkStore, SeriesData
 from urpo_store.engine.chunks.work cimport work_new, work_span
 
 cdef struct Snapshot:

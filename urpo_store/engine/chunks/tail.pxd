@@ -29,9 +29,9 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport Account
-from urpo_store.engine.chunks.clock cimport Clock
 from urpo_store.engine.memory.epoch cimport Epochs
 from urpo_store.engine.points.ranges cimport Ranges
+from urpo_store.engine.chunks.clock cimport Clock
 from urpo_store.engine.chunks.layout cimport Layout
 from urpo_store.engine.chunks.rows cimport PointView, Rows
 from urpo_store.engine.chunks.work cimport Work

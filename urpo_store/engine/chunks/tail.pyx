@@ -3,24 +3,18 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from urpo_store.engine.memory.alloc cimport Account, mem_alloc, mem_free
+from urpo_store.engine.memory.epoch cimport Epochs, mem_retire
+from urpo_store.engine.points.ranges cimport (
+    Ranges, ranges_equal, ranges_pad, ranges_row, ranges_write,
+)
+from urpo_store.engine.points.slots cimport (
+    FLAG_INT, KIND_EXPONENTIAL, KIND_SUMMARY, ROW_EXPONENTIAL, ROW_HISTOGRAM,
+)
 from urpo_store.engine.codec.bits cimport put_varint, unzigzag, zigzag
 from urpo_store.engine.codec.decimals cimport scaled_near, unscaled_bits
-from urpo_store.engine.memory.epoch cimport Epochs, epoch_retire
-from urpo_store.engine.points.ranges cimport Ranges, ranges_equal, ranges_pad, ranges_row, ranges_write
 from urpo_store.engine.chunks.layout cimport layout_data
-from urpo_store.engine.points.slots cimport (
-    FLAG_INT,
-    KIND_EXPONENTIAL,
-    KIND_SUMMARY,
-    ROW_EXPONENTIAL,
-    ROW_HISTOGRAM,
-)
 from urpo_store.engine.chunks.rows cimport (
-    NO_LAYOUT,
-    Rows,
-    rows_layout,
-    rows_reserve,
-    rows_reserve_words,
+    NO_LAYOUT, Rows, rows_layout, rows_reserve, rows_reserve_words,
 )
 from urpo_store.engine.chunks.work cimport Work, work_out
 
@@ -204,13 +198,9 @@ cdef uint8_t *put_entry(uint8_t *out, Tail *tail, uint32_t kind) noexcept nogil:
     )
 
 
-cdef void free_stream(void *context, void *item) noexcept nogil:
-    mem_free(<Account *>context, item)
-
-
 cdef void tail_free_stream(Account *account, Epochs *epochs, Tail *tail) noexcept nogil:
     if tail.shared and tail.bytes != NULL:
-        epoch_retire(epochs, free_stream, account, tail.bytes, 0)
+        mem_retire(epochs, account, tail.bytes)
     else:
         mem_free(account, tail.bytes)
     tail.bytes = NULL

@@ -6,9 +6,9 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport Account
 from urpo_store.engine.memory.atomics cimport pthread_mutex_t
+from urpo_store.engine.memory.epoch cimport Epochs
 from urpo_store.engine.chunks.chunk cimport Chunk
 from urpo_store.engine.chunks.clock cimport Clock, ClockTable
-from urpo_store.engine.memory.epoch cimport Epochs
 from urpo_store.engine.chunks.layout cimport Layout, LayoutTable
 from urpo_store.engine.chunks.rows cimport Rows
 from urpo_store.engine.chunks.tail cimport Tail, TailView

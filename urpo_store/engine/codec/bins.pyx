@@ -3,28 +3,12 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from urpo_store.engine.codec.bits cimport (
-    BitWriter,
-    bit_length,
-    end_bits,
-    get_varint,
-    load_bits,
-    load_word,
-    load_word_before,
-    low_bits,
-    put_bits,
-    put_varint,
+    BitWriter, bit_length, end_bits, get_varint, load_bits, load_word, load_word_before, low_bits,
+    put_bits, put_varint,
 )
 from urpo_store.engine.codec.huffman cimport (
-    CODE_TABLE,
-    MAX_SYMBOLS,
-    HuffmanCode,
-    assign_codes,
-    build_code,
-    code_cost,
-    decode_table,
-    information,
-    read_code,
-    write_code,
+    CODE_TABLE, MAX_SYMBOLS, HuffmanCode, assign_codes, build_code, code_cost, decode_table,
+    information, read_code, write_code,
 )
 
 cdef enum:

@@ -3,13 +3,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from urpo_store.engine.codec.bits cimport (
-    BitWriter,
-    bit_length,
-    end_bits,
-    load_bits,
-    load_word,
-    low_bits,
-    put_bits,
+    BitWriter, bit_length, end_bits, load_bits, load_word, low_bits, put_bits,
 )
 
 

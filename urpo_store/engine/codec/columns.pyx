@@ -22,22 +22,10 @@ cimport cython
 
 from urpo_store.engine.memory.alloc cimport Account, account_init, mem_alloc, mem_free
 from urpo_store.engine.codec.decimals cimport (
-    AS_DECIMALS,
-    AS_ORDERED,
-    DoublePlan,
-    ordered,
-    plan_doubles,
-    rotated,
-    scale_doubles,
-    unrotated,
+    AS_DECIMALS, AS_ORDERED, DoublePlan, ordered, plan_doubles, rotated, scale_doubles, unrotated,
     unscale_doubles,
 )
-from urpo_store.engine.codec.integers cimport (
-    COLUMN_INT,
-    COLUMN_RAW,
-    read_integers,
-    write_integers,
-)
+from urpo_store.engine.codec.integers cimport COLUMN_INT, COLUMN_RAW, read_integers, write_integers
 from urpo_store.engine.codec.scratch cimport Scratch, scratch_cut, scratch_size
 from urpo_store.engine.codec.streams cimport plan_stream, read_stream, write_stream
 

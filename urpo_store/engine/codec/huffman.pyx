@@ -4,13 +4,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from urpo_store.engine.codec.bits cimport (
-    BitWriter,
-    bit_length,
-    end_bits,
-    get_varint,
-    load_bits,
-    put_bits,
-    put_varint,
+    BitWriter, bit_length, end_bits, get_varint, load_bits, put_bits, put_varint,
 )
 
 cdef enum:

@@ -3,13 +3,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from urpo_store.engine.codec.bins cimport (
-    BINS_END,
-    BINS_LINEAR,
-    BINS_LOG,
-    BINS_LOG_FINEST,
-    BinChoice,
-    choose_bins,
-    read_binned,
+    BINS_END, BINS_LINEAR, BINS_LOG, BINS_LOG_FINEST, BinChoice, choose_bins, read_binned,
     write_binned,
 )
 from urpo_store.engine.codec.bitpack cimport pack_blocks, packed_size, unpack_blocks

@@ -7,13 +7,13 @@ from urpo_store.engine.memory.alloc cimport Account, account_init, mem_alloc, me
 from urpo_store.engine.memory.atomics cimport (
     double_to_bits, monotonic_ns, pthread_mutex_lock, pthread_mutex_unlock, wall_ns,
 )
+from urpo_store.engine.points.slots cimport Point, payload_header
 from urpo_store.engine.health.record cimport (
     health_file, health_series_free, health_series_new, health_service_free, health_service_new,
 )
 from urpo_store.engine.health.report cimport record_report
 from urpo_store.engine.health.sources cimport Meaning, health_meaning
 from urpo_store.engine.health.types cimport HealthSeries, HealthService
-from urpo_store.engine.points.slots cimport Point, payload_header
 
 
 cdef const uint8_t *attribute_of(void *context, const char *key, uint32_t *length) noexcept nogil:

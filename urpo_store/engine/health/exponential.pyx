@@ -2,9 +2,9 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from urpo_store.engine.health.types cimport BUCKETS, HealthSeries
-from urpo_store.engine.points.slots cimport ROW_EXPONENTIAL, payload_layout_words, payload_row_words
 from urpo_store.engine.points.quantile cimport fold_exponential, fold_index
+from urpo_store.engine.points.slots cimport ROW_EXPONENTIAL, payload_layout_words, payload_row_words
+from urpo_store.engine.health.types cimport BUCKETS, HealthSeries
 
 
 cdef void read_exponential(const uint64_t *payload, Exponential *out) noexcept nogil:

@@ -3,9 +3,9 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport Account
+from urpo_store.engine.points.slots cimport Point
 from urpo_store.engine.health.sources cimport Meaning
 from urpo_store.engine.health.types cimport HealthSeries, HealthService
-from urpo_store.engine.points.slots cimport Point
 
 # NULL: no memory. The name is copied.
 cdef HealthService *health_service_new(Account *account, const uint8_t *name, uint32_t length, uint32_t id) noexcept nogil

@@ -6,19 +6,23 @@ from libc.string cimport memcmp, memcpy
 
 from urpo_store.engine.memory.alloc cimport Account, mem_alloc, mem_calloc, mem_free, mem_realloc
 from urpo_store.engine.memory.atomics cimport (
-    bits_to_double, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
+    bits_to_double, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock,
+    pthread_mutex_unlock,
 )
-from urpo_store.engine.health.exponential cimport Exponential, read_exponential, subtract_exponential
+from urpo_store.engine.points.slots cimport (
+    FLAG_INT, FLAG_MAX, FLAG_STALE, KIND_EXPONENTIAL, KIND_SUM, ROW_HISTOGRAM,
+    TEMPORALITY_CUMULATIVE, Point, payload_layout_words, payload_row_words,
+)
+from urpo_store.engine.health.exponential cimport (
+    Exponential, read_exponential, subtract_exponential,
+)
 from urpo_store.engine.health.slots cimport (
     layout_for, slot_at, slot_first, slot_free, vector_add, vector_add_exponential,
 )
 from urpo_store.engine.health.sources cimport Meaning
 from urpo_store.engine.health.types cimport (
-    FUTURE_SECONDS, HealthSeries, HealthService, RECENT, SECOND, SECONDS, SOURCES, Slot, Source, TENS,
-)
-from urpo_store.engine.points.slots cimport (
-    FLAG_INT, FLAG_MAX, FLAG_STALE, KIND_EXPONENTIAL, KIND_SUM, Point, ROW_HISTOGRAM, TEMPORALITY_CUMULATIVE,
-    payload_layout_words, payload_row_words,
+    FUTURE_SECONDS, RECENT, SECOND, SECONDS, SOURCES, TENS, HealthSeries, HealthService, Slot,
+    Source,
 )
 
 

@@ -8,17 +8,17 @@ from urpo_store.engine.memory.alloc cimport mem_alloc, mem_free
 from urpo_store.engine.memory.atomics cimport (
     bits_to_double, double_to_bits, pthread_mutex_lock, pthread_mutex_unlock,
 )
+from urpo_store.engine.points.quantile cimport (
+    common_bounds, fold_explicit, fold_exponential, fold_index, quantile_explicit,
+    quantile_exponential, rank_explicit, rank_exponential,
+)
 from urpo_store.engine.health.slots cimport vector_counts
 from urpo_store.engine.health.sources cimport (
-    PREFER_SPANS, PROTOCOL_CELERY, PROTOCOL_FAAS, PROTOCOL_GENAI, PROTOCOL_HTTP, PROTOCOL_MCP,
-    PROTOCOL_MESSAGING, PROTOCOL_RPC, PROTOCOL_SERVER, PROTOCOLS, ROLE_ERRORS,
+    PREFER_SPANS, PROTOCOLS, PROTOCOL_CELERY, PROTOCOL_FAAS, PROTOCOL_GENAI, PROTOCOL_HTTP,
+    PROTOCOL_MCP, PROTOCOL_MESSAGING, PROTOCOL_RPC, PROTOCOL_SERVER, ROLE_ERRORS,
 )
 from urpo_store.engine.health.types cimport (
-    BUCKETS, FIRSTS, HealthService, LAYOUTS, Layout, SECOND, SECONDS, Slot, Source, TENS, Vector,
-)
-from urpo_store.engine.points.quantile cimport (
-    common_bounds, fold_explicit, fold_exponential, fold_index, quantile_explicit, quantile_exponential,
-    rank_explicit, rank_exponential,
+    BUCKETS, FIRSTS, LAYOUTS, SECOND, SECONDS, TENS, HealthService, Layout, Slot, Source, Vector,
 )
 
 cdef enum:

@@ -23,9 +23,9 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport Account
-from urpo_store.engine.health.types cimport HealthService
 from urpo_store.engine.points.slots cimport Point
 from urpo_store.engine.identity.types cimport Resource, Series, SeriesTable
+from urpo_store.engine.health.types cimport HealthService
 
 cdef struct Health:
     Account *account            # what is there once a service or series

@@ -9,21 +9,21 @@ from urpo_store.engine.memory.alloc cimport Account, account_init, mem_calloc, m
 from urpo_store.engine.memory.atomics cimport (
     load_ptr_acquire, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock, store_ptr_release,
 )
-from urpo_store.engine.memory.epoch cimport epoch_retire
+from urpo_store.engine.memory.epoch cimport epoch_retire, mem_retire
+from urpo_store.engine.points.slots cimport Point
+from urpo_store.engine.identity.intern cimport (
+    Entry, Key, entry_bytes, key_of, table_get, table_intern, table_release,
+)
+from urpo_store.engine.identity.series cimport series_attribute_named
+from urpo_store.engine.identity.types cimport (
+    SERIES_OVERFLOW, Metric, Resource, Series, SeriesTable, metric_get, resource_get,
+)
 from urpo_store.engine.health.record cimport (
     health_file, health_series_free, health_series_new, health_service_free, health_service_new,
 )
 from urpo_store.engine.health.report cimport record_report
 from urpo_store.engine.health.sources cimport Meaning, health_meaning
 from urpo_store.engine.health.types cimport HealthSeries, HealthService
-from urpo_store.engine.identity.intern cimport (
-    Entry, Key, entry_bytes, key_of, table_get, table_intern, table_release,
-)
-from urpo_store.engine.points.slots cimport Point
-from urpo_store.engine.identity.series cimport series_attribute_named
-from urpo_store.engine.identity.types cimport (
-    Metric, Resource, SERIES_OVERFLOW, Series, SeriesTable, metric_get, resource_get,
-)
 
 cdef enum:
     FIRST_PLACES = 64
@@ -92,10 +92,6 @@ cdef HealthService *health_find(Health *health, uint32_t service) noexcept nogil
     return found
 
 
-cdef void free_table(void *context, void *item) noexcept nogil:
-    mem_free(<Account *>context, item)
-
-
 cdef void free_service(void *context, void *item) noexcept nogil:
     health_service_free(<HealthService *>item)
 
@@ -121,7 +117,7 @@ cdef int make_room(Health *health) noexcept nogil:
     larger.used = larger.alive = services.alive
     # Then retired: who enters after that must not find it any more.
     store_ptr_release(&health.services, larger)
-    epoch_retire(health.table.epochs, free_table, health.account, services, False)
+    mem_retire(health.table.epochs, health.account, services)
     return 0
 
 

@@ -6,11 +6,11 @@ from libc.string cimport memcmp, memcpy, memset
 
 from urpo_store.engine.memory.alloc cimport Account, mem_alloc, mem_calloc, mem_free
 from urpo_store.engine.memory.atomics cimport load_relaxed
-from urpo_store.engine.health.types cimport (
-    BUCKETS, FIRSTS, FUTURE_SECONDS, HealthSeries, HealthService, LAYOUTS, Layout, SECOND, SECONDS, Slot, Source,
-    TENS, Vector,
-)
 from urpo_store.engine.points.quantile cimport fold_exponential, fold_index
+from urpo_store.engine.health.types cimport (
+    BUCKETS, FIRSTS, FUTURE_SECONDS, LAYOUTS, SECOND, SECONDS, TENS, HealthSeries, HealthService,
+    Layout, Slot, Source, Vector,
+)
 
 cdef enum:
     # Vector.scale of explicit buckets; no exponential scale comes near it.

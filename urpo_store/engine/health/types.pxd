@@ -38,7 +38,6 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from urpo_store.engine.memory.alloc cimport Account
 from urpo_store.engine.memory.atomics cimport pthread_mutex_t
 from urpo_store.engine.health.sources cimport Meaning
-from urpo_store.engine.points.slots cimport Point
 
 cdef enum:
     SECOND = 1_000_000_000

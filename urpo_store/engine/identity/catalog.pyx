@@ -6,10 +6,14 @@ from libc.string cimport memcpy
 import numpy as np
 
 from urpo_store.engine.memory.alloc cimport mem_alloc, mem_free
-from urpo_store.engine.memory.atomics cimport load32_acquire, load32_relaxed, pthread_mutex_lock, pthread_mutex_unlock
-from urpo_store.engine.identity.sets cimport Pair
-from urpo_store.engine.identity.intern cimport Entry, Key, Table, entry_bytes, key_of, table_find, table_get
+from urpo_store.engine.memory.atomics cimport (
+    load32_acquire, load32_relaxed, pthread_mutex_lock, pthread_mutex_unlock,
+)
+from urpo_store.engine.identity.intern cimport (
+    Entry, Key, Table, entry_bytes, key_of, table_find, table_get,
+)
 from urpo_store.engine.identity.series cimport series_attribute
+from urpo_store.engine.identity.sets cimport Pair
 from urpo_store.engine.identity.types cimport (
     Metric, Resource, Scope, Series, metric_get, resource_get, scope_get, series_get,
 )

@@ -15,13 +15,17 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
-from urpo_store.engine.memory.alloc cimport Account, account_init, mem_alloc, mem_calloc, mem_free, mem_grow
+from urpo_store.engine.memory.alloc cimport (
+    Account, account_init, mem_alloc, mem_calloc, mem_free, mem_grow,
+)
 from urpo_store.engine.memory.atomics cimport (
-    load_acquire, load_ptr_acquire, load_ptr_relaxed, load_relaxed, multiply_fold, pthread_mutex_destroy,
-    pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock, store32_relaxed, store_ptr_release, store_release,
+    load_acquire, load_ptr_acquire, load_ptr_relaxed, load_relaxed, multiply_fold,
+    pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
+    store32_relaxed, store_ptr_release, store_release,
 )
 from urpo_store.engine.memory.epoch cimport (
     Epochs, epoch_enter, epoch_leave, epoch_reclaim, epoch_retire, epochs_destroy, epochs_init,
+    mem_retire,
 )
 
 cdef enum:
@@ -229,10 +233,6 @@ cdef Entry *table_get(Table *table, uint32_t id) noexcept nogil:
 
 # ---- change, under Table.lock -----------------------------------------------------------------------
 
-cdef void free_block(void *context, void *block) noexcept nogil:
-    mem_free(<Account *>context, block)
-
-
 cdef Slots *slots_new(Account *account, uint64_t count) noexcept nogil:
     cdef Slots *slots = <Slots *>mem_calloc(account, sizeof(Slots) + count * sizeof(uint64_t))
     if slots != NULL:
@@ -272,7 +272,7 @@ cdef int make_room(Table *table) noexcept nogil:
     # Release: readers see the array filled. Only then is the old one retired: who enters after that must not
     # find it any more. Without memory to remember it, it is lost to us, and still counted.
     store_ptr_release(&table.slots, slots)
-    epoch_retire(table.epochs, free_block, table.account, old, False)
+    mem_retire(table.epochs, table.account, old)
     return 0
 
 
@@ -425,7 +425,7 @@ cdef void table_remove(Table *table, Entry *entry) noexcept nogil:
     pthread_mutex_lock(&table.lock)
     withdraw(table, entry)
     pthread_mutex_unlock(&table.lock)
-    epoch_retire(table.epochs, free_block, table.account, entry, False)
+    mem_retire(table.epochs, table.account, entry)
 
 
 # ---- life -----------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 # The attribute keys of a metric by their number of distinct values: which one collapses first.
 from libc.stdint cimport uint32_t
 
-from urpo_store.engine.identity.types cimport Metric, SeriesTable
 from urpo_store.engine.wire.types cimport Span
+from urpo_store.engine.identity.types cimport Metric, SeriesTable
 
 # Counts anew, over a sample of the metric's series. Under SeriesTable.lock; without memory the old order stays.
 cdef void count_values(SeriesTable *table, Metric *metric) noexcept nogil

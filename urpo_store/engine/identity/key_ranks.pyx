@@ -4,10 +4,10 @@ from libc.stdlib cimport qsort
 from libc.string cimport memcpy
 
 from urpo_store.engine.memory.alloc cimport mem_alloc, mem_free, mem_grow
-from urpo_store.engine.identity.sets cimport Pair
-from urpo_store.engine.identity.records cimport find_span
-from urpo_store.engine.identity.types cimport Metric, Series, SeriesTable, series_get
 from urpo_store.engine.wire.types cimport Span
+from urpo_store.engine.identity.records cimport find_span
+from urpo_store.engine.identity.sets cimport Pair
+from urpo_store.engine.identity.types cimport Metric, Series, SeriesTable, series_get
 
 cdef enum:
     SAMPLE = 4096               # series of a metric that are looked at to count its keys' values

@@ -5,15 +5,16 @@ from libc.string cimport memcmp, memcpy
 
 from urpo_store.engine.memory.alloc cimport mem_alloc, mem_calloc, mem_free
 from urpo_store.engine.memory.atomics cimport (
-    add_relaxed, bits_to_double, double_to_bits, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock,
+    add_relaxed, bits_to_double, double_to_bits, load_relaxed, pthread_mutex_lock,
+    pthread_mutex_unlock,
 )
 from urpo_store.engine.points.slots cimport (
     FLAG_INT, FLAG_MAX, FLAG_MIN, FLAG_STALE, FLAG_SUM, KIND_EXPONENTIAL, KIND_HISTOGRAM, KIND_SUM,
-    Point, ROW_EXPONENTIAL, ROW_HISTOGRAM, TEMPORALITY_CUMULATIVE, payload_layout_words,
+    ROW_EXPONENTIAL, ROW_HISTOGRAM, TEMPORALITY_CUMULATIVE, Point, payload_layout_words,
     payload_row_words,
 )
 from urpo_store.engine.identity.types cimport (
-    Metric, OVERFLOW_SOURCES, Series, SeriesTable, Sources, Total, metric_get, series_get,
+    OVERFLOW_SOURCES, Metric, Series, SeriesTable, Sources, Total, metric_get, series_get,
 )
 
 cdef enum:

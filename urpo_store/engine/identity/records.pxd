@@ -5,11 +5,11 @@
 # (5) in identity/series.pxd.
 from libc.stdint cimport uint32_t
 
-from urpo_store.engine.identity.sets cimport Pair, Set, set_weight
 from urpo_store.engine.memory.epoch cimport release_fn
-from urpo_store.engine.identity.intern cimport Key, key_of, table_find, table_intern
-from urpo_store.engine.identity.types cimport ALIAS_ROOM, SeriesTable
 from urpo_store.engine.wire.types cimport Scan, Span
+from urpo_store.engine.identity.intern cimport Key, key_of, table_find, table_intern
+from urpo_store.engine.identity.sets cimport Pair, Set, set_weight
+from urpo_store.engine.identity.types cimport ALIAS_ROOM, SeriesTable
 
 # Lock-free look-ups by raw bytes; 0: not known.
 cdef uint32_t resource_find(SeriesTable *table, Span body) noexcept nogil

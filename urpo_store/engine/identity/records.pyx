@@ -7,20 +7,22 @@ from urpo_store.engine.memory.atomics cimport (
     load32_relaxed, pthread_mutex_lock, pthread_mutex_unlock, store32_relaxed, store32_release,
     store_ptr_release,
 )
-from urpo_store.engine.identity.sets cimport (
-    Decoded, Pair, Set, set_copy_pairs, set_decode, set_free, set_hash, set_intern, set_item, set_key,
-)
-from urpo_store.engine.wire.attributes cimport wire_string_field
 from urpo_store.engine.memory.epoch cimport epoch_retire, release_fn
+from urpo_store.engine.wire.attributes cimport wire_string_field
+from urpo_store.engine.wire.types cimport Scan, Span
 from urpo_store.engine.identity.intern cimport (
-    Entry, Key, Table, key_of, table_find, table_get, table_hash, table_intern, table_put, table_release,
-    table_remove, table_retain,
+    Entry, Key, Table, key_of, table_find, table_get, table_hash, table_intern, table_put,
+    table_release, table_remove, table_retain,
 )
 from urpo_store.engine.identity.overflow cimport sources_free
-from urpo_store.engine.identity.types cimport (
-    ALIASES, Metric, PAGE, Resource, Scope, SeriesTable, metric_get, record, resource_get, scope_get,
+from urpo_store.engine.identity.sets cimport (
+    Decoded, Pair, Set, set_copy_pairs, set_decode, set_free, set_hash, set_intern, set_item,
+    set_key,
 )
-from urpo_store.engine.wire.types cimport Scan, Span
+from urpo_store.engine.identity.types cimport (
+    ALIASES, PAGE, Metric, Resource, Scope, SeriesTable, metric_get, record, resource_get,
+    scope_get,
+)
 
 cdef const char *UNKNOWN_SERVICE = b"unknown_service"
 

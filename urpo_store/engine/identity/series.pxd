@@ -27,11 +27,11 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport Account
-from urpo_store.engine.chunks.append cimport ChunkStore
 from urpo_store.engine.memory.epoch cimport Epochs
+from urpo_store.engine.wire.types cimport Scan, Span
+from urpo_store.engine.chunks.types cimport ChunkStore
 from urpo_store.engine.identity.intern cimport Entry, Key
 from urpo_store.engine.identity.types cimport Series, SeriesTable
-from urpo_store.engine.wire.types cimport Scan, Span
 
 cdef int series_table_init(SeriesTable *table, Account *account, Epochs *epochs, ChunkStore *chunks,
                            uint32_t max_series, uint64_t memory_limit) noexcept nogil

@@ -5,30 +5,33 @@ from libc.string cimport memset, strlen
 from urpo_store.engine.memory.alloc cimport Account, mem_calloc, mem_free, mem_grow
 from urpo_store.engine.memory.atomics cimport (
     add_relaxed, load32_relaxed, load32_seq_cst, load_ptr_acquire, load_relaxed, monotonic_ns,
-    pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock, random_bytes,
-    store32_relaxed, store32_seq_cst, store_ptr_release,
+    pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
+    random_bytes, store32_relaxed, store32_seq_cst, store_ptr_release,
 )
-from urpo_store.engine.identity.sets cimport (
-    Pair, Set, same_span, set_copy_pairs, set_decode, set_find, set_free, set_hash, set_intern, set_key,
-)
-from urpo_store.engine.chunks.append cimport ChunkStore, DATA_ADD, series_data_clear, series_data_init
 from urpo_store.engine.memory.epoch cimport Epochs, epoch_retire
+from urpo_store.engine.points.slots cimport TEMPORALITY_DELTA
+from urpo_store.engine.wire.types cimport Scan, Span
+from urpo_store.engine.chunks.append cimport series_data_clear, series_data_init
+from urpo_store.engine.chunks.types cimport DATA_ADD, ChunkStore
 from urpo_store.engine.identity.intern cimport (
-    INTERN_IDS, Entry, Key, SECRETS, Table, key_of, table_destroy, table_find, table_find_many, table_get, table_hash, table_init,
-    table_intern, table_put, table_release, table_release_behind_drain, table_remove, table_retain,
+    INTERN_IDS, SECRETS, Entry, Key, Table, key_of, table_destroy, table_find, table_find_many,
+    table_get, table_hash, table_init, table_intern, table_put, table_release,
+    table_release_behind_drain, table_remove, table_retain,
 )
 from urpo_store.engine.identity.key_ranks cimport count_values, rank_of
 from urpo_store.engine.identity.overflow cimport sources_free, total_free
-from urpo_store.engine.points.slots cimport TEMPORALITY_DELTA
 from urpo_store.engine.identity.records cimport (
-    alias_limit,
-    drop_metric, drop_resource, drop_scope, leave_page, put_record, raw_key, release_pairs,
+    alias_limit, drop_metric, drop_resource, drop_scope, leave_page, put_record, raw_key,
+    release_pairs,
+)
+from urpo_store.engine.identity.sets cimport (
+    Pair, Set, same_span, set_copy_pairs, set_decode, set_find, set_free, set_hash, set_intern,
+    set_key,
 )
 from urpo_store.engine.identity.types cimport (
-    ALIASES, IDLE_SECONDS, Metric, PAGES, Resource, SERIES_EVICTED, SERIES_OVERFLOW, Scope, Series,
+    ALIASES, IDLE_SECONDS, PAGES, SERIES_EVICTED, SERIES_OVERFLOW, Metric, Resource, Scope, Series,
     SeriesTable, metric_get, prefetch_record, resource_get, scope_get, series_get,
 )
-from urpo_store.engine.wire.types cimport Scan, Span
 
 cdef enum:
     # Sets collapsed before the distinct values of a metric's keys are counted anew.

@@ -8,8 +8,8 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport Account
-from urpo_store.engine.identity.intern cimport Key, Table
 from urpo_store.engine.wire.types cimport Scan, Span
+from urpo_store.engine.identity.intern cimport Key, Table
 
 cdef struct Pair:
     uint32_t key

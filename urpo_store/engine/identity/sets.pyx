@@ -4,13 +4,11 @@ from libc.stdlib cimport qsort
 from libc.string cimport memcmp, memcpy, memset, strlen
 
 from urpo_store.engine.memory.alloc cimport Account, mem_alloc, mem_free, mem_grow
-from urpo_store.engine.wire.attributes cimport (
-    Attribute, wire_canonical_value, wire_next_attribute,
-)
+from urpo_store.engine.wire.attributes cimport Attribute, wire_canonical_value, wire_next_attribute
+from urpo_store.engine.wire.types cimport Scan, Span
 from urpo_store.engine.identity.intern cimport (
     Key, Table, key_of, table_find, table_hash, table_intern, table_release,
 )
-from urpo_store.engine.wire.types cimport Scan, Span
 
 
 cdef bint same_span(Span a, Span b) noexcept nogil:

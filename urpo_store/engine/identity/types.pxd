@@ -8,10 +8,10 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport Account
 from urpo_store.engine.memory.atomics cimport load_ptr_acquire, pthread_mutex_t
-from urpo_store.engine.identity.sets cimport Pair
-from urpo_store.engine.chunks.append cimport ChunkStore, SeriesData
 from urpo_store.engine.memory.epoch cimport Epochs
+from urpo_store.engine.chunks.types cimport ChunkStore, SeriesData
 from urpo_store.engine.identity.intern cimport Entry, Table
+from urpo_store.engine.identity.sets cimport Pair
 
 cdef extern from *:
     void __builtin_prefetch(const void *address) noexcept nogil

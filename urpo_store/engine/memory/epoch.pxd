@@ -70,6 +70,8 @@ cdef void epoch_leave(Epochs *epochs, int slot) noexcept nogil
 # are over and the drain has passed whatever they had published by then.
 # 0, or -1 when there is no memory to remember the item: it is then leaked, and counted as owned.
 cdef int epoch_retire(Epochs *epochs, release_fn release, void *context, void *item, bint behind_drain) noexcept nogil
+# Retires a block that mem_* gave: it goes back to `account`.
+cdef int mem_retire(Epochs *epochs, Account *account, void *block) noexcept nogil
 # Whether something that was retired up to an epoch waits still.
 cdef bint epoch_waits(Epochs *epochs, uint64_t epoch) noexcept nogil
 # Releases what can be; cheap when nothing waits. The caller holds no lock, and no pointer that it read

@@ -122,6 +122,14 @@ cdef int epoch_retire(Epochs *epochs, release_fn release, void *context, void *i
     return 0
 
 
+cdef void free_block(void *context, void *item) noexcept nogil:
+    mem_free(<Account *>context, item)
+
+
+cdef int mem_retire(Epochs *epochs, Account *account, void *block) noexcept nogil:
+    return epoch_retire(epochs, free_block, account, block, False)
+
+
 cdef uint64_t oldest_held(Epochs *epochs) noexcept nogil:
     cdef uint64_t oldest = UINT64_MAX
     cdef uint64_t epoch

@@ -3,11 +3,11 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from urpo_store.engine.memory.alloc cimport Account, mem_alloc, mem_free
-from urpo_store.engine.wire.messages cimport check_message
 from urpo_store.engine.points.slots cimport Point
+from urpo_store.engine.wire.messages cimport check_message
 from urpo_store.engine.wire.types cimport (
-    ArenaBlock, Scan, Span, WIRE_E_NONE, WIRE_MALFORMED, WIRE_NO_MEMORY, WIRE_OK, WireMetric, WirePoint,
-    WireResource, WireScope,
+    WIRE_E_NONE, WIRE_MALFORMED, WIRE_NO_MEMORY, WIRE_OK, ArenaBlock, Scan, Span, WireMetric,
+    WirePoint, WireResource, WireScope,
 )
 
 cdef enum:

@@ -4,15 +4,15 @@ from libc.stdlib cimport qsort
 from libc.string cimport memcmp, memcpy, memset
 
 from urpo_store.engine.memory.alloc cimport mem_free, mem_grow
+from urpo_store.engine.wire.arena cimport Pieces, arena_take, no_span, pieces_add
 from urpo_store.engine.wire.messages cimport (
     DEPTH_POINT, DEPTH_RESOURCE, DEPTH_SCOPE, M_ATTRIBUTES, M_RESOURCE, M_SCOPE, check_message,
 )
 from urpo_store.engine.wire.protobuf cimport (
     WT_BYTES, WT_FIXED64, WT_VARINT, read_fixed64, read_length, read_tag, read_varint, skip_value,
 )
-from urpo_store.engine.wire.arena cimport Pieces, arena_take, no_span, pieces_add
 from urpo_store.engine.wire.types cimport (
-    REJECT_ATTRIBUTES, REJECT_STRING, Scan, Span, WIRE_E_NONE, WIRE_MALFORMED, WIRE_OK,
+    REJECT_ATTRIBUTES, REJECT_STRING, WIRE_E_NONE, WIRE_MALFORMED, WIRE_OK, Scan, Span,
 )
 
 

@@ -3,20 +3,20 @@ from libc.math cimport isnan
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from urpo_store.engine.wire.staging cimport Fields, add_attribute, add_expected, stage
-from urpo_store.engine.wire.messages cimport DEPTH_POINT
 from urpo_store.engine.points.slots cimport (
     FLAG_MAX, FLAG_MIN, FLAG_STALE, FLAG_SUM, ROW_EXPONENTIAL, ROW_HISTOGRAM, ROW_SUMMARY,
-)
-from urpo_store.engine.wire.protobuf cimport (
-    WT_BYTES, WT_FIXED64, WT_VARINT, read_fixed64, read_length, read_tag, read_varint, skip_value,
 )
 from urpo_store.engine.wire.arena cimport (
     ArenaMark, arena_back, arena_mark, arena_take, malformed, no_span,
 )
+from urpo_store.engine.wire.messages cimport DEPTH_POINT
+from urpo_store.engine.wire.protobuf cimport (
+    WT_BYTES, WT_FIXED64, WT_VARINT, read_fixed64, read_length, read_tag, read_varint, skip_value,
+)
+from urpo_store.engine.wire.staging cimport Fields, add_attribute, add_expected, stage
 from urpo_store.engine.wire.types cimport (
     REJECT_BOUNDS, REJECT_BUCKET_COUNT, REJECT_BUCKET_RANGE, REJECT_BUCKET_SUM, REJECT_NONE,
-    Scan, Span, WIRE_E_BYTES, WIRE_NO_MEMORY, WIRE_OK,
+    WIRE_E_BYTES, WIRE_NO_MEMORY, WIRE_OK, Scan, Span,
 )
 
 cdef enum:

@@ -13,31 +13,30 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from urpo_store.engine.memory.alloc cimport Account, account_init, mem_grow
+from urpo_store.engine.points.slots cimport (
+    KIND_EXPONENTIAL, KIND_GAUGE, KIND_HISTOGRAM, KIND_SUM, KIND_SUMMARY, Point,
+    payload_exemplar_bytes, payload_layout_words, payload_row_words,
+)
+from urpo_store.engine.wire.arena cimport (
+    Pieces, malformed, no_span, pieces_add_checked, scan_begin, scan_destroy, scan_end, scan_init,
+)
 from urpo_store.engine.wire.attributes cimport (
     Attribute, wire_canonical_value, wire_check_attributes, wire_check_resource, wire_check_scope,
     wire_next_attribute, wire_string_field,
 )
-from urpo_store.engine.wire.staging cimport number_point
 from urpo_store.engine.wire.histograms cimport exponential_point, histogram_point, summary_point
 from urpo_store.engine.wire.messages cimport (
     DEPTH_DATA, DEPTH_METRIC, DEPTH_RESOURCE, DEPTH_SCOPE, M_EXPONENTIAL, M_HISTOGRAM, M_KEYVALUE,
     M_NUMBERS, M_RESOURCE, M_SCOPE, M_SUMMARY, check_message,
 )
-from urpo_store.engine.points.slots cimport (
-    KIND_EXPONENTIAL, KIND_GAUGE, KIND_HISTOGRAM, KIND_SUM, KIND_SUMMARY, Point,
-    payload_exemplar_bytes, payload_layout_words, payload_row_words,
-)
 from urpo_store.engine.wire.protobuf cimport WT_BYTES, read_length, read_tag, skip_value, valid_utf8
+from urpo_store.engine.wire.staging cimport number_point
 from urpo_store.engine.wire.temporality cimport (
     Stream, read_stream_field, stream_begin, stream_settle,
 )
-from urpo_store.engine.wire.arena cimport (
-    Pieces, malformed, no_span, pieces_add_checked, scan_begin, scan_destroy, scan_end,
-    scan_init,
-)
 from urpo_store.engine.wire.types cimport (
-    REJECT_NONE, Scan, Span, WIRE_E_BYTES, WIRE_E_DEPTH, WIRE_E_NONE, WIRE_E_UTF8, WIRE_NO_MEMORY,
-    WIRE_OK, WireMetric, WirePoint, WireResource, WireScope,
+    REJECT_NONE, WIRE_E_BYTES, WIRE_E_DEPTH, WIRE_E_NONE, WIRE_E_UTF8, WIRE_NO_MEMORY, WIRE_OK,
+    Scan, Span, WireMetric, WirePoint, WireResource, WireScope,
 )
 
 from urpo_store.engine.identity.values import decode_value

@@ -3,19 +3,19 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from urpo_store.engine.memory.alloc cimport mem_grow
-from urpo_store.engine.wire.messages cimport DEPTH_POINT, M_EXEMPLAR, check_message
 from urpo_store.engine.points.slots cimport (
-    FLAG_INT, FLAG_STALE, FLAGS_OTLP, Point, SERIES_START, ext_slots, payload_header,
+    FLAGS_OTLP, FLAG_INT, FLAG_STALE, SERIES_START, Point, ext_slots, payload_header,
 )
+from urpo_store.engine.wire.arena cimport MAX_WORDS, arena_take, malformed, no_span
+from urpo_store.engine.wire.messages cimport DEPTH_POINT, M_EXEMPLAR, check_message
 from urpo_store.engine.wire.protobuf cimport (
     WT_BYTES, WT_FIXED64, WT_VARINT, read_fixed64, read_length, read_tag, read_varint, skip_value,
 )
 from urpo_store.engine.wire.temporality cimport lacks_temporality, stream_settle_early
-from urpo_store.engine.wire.arena cimport MAX_WORDS, arena_take, malformed, no_span
 from urpo_store.engine.wire.types cimport (
     REJECT_NONE, REJECT_NO_NAME, REJECT_NO_VALUE, REJECT_TEMPORALITY, REJECT_TIME_RANGE,
-    REJECT_TIME_ZERO, REJECT_TOO_LARGE, Scan, Span, WIRE_E_BYTES, WIRE_E_NONE, WIRE_NO_MEMORY, WIRE_OK,
-    WIRE_STOPPED, WireMetric, WirePoint,
+    REJECT_TIME_ZERO, REJECT_TOO_LARGE, WIRE_E_BYTES, WIRE_E_NONE, WIRE_NO_MEMORY, WIRE_OK,
+    WIRE_STOPPED, Scan, Span, WireMetric, WirePoint,
 )
 
 

@@ -6,10 +6,10 @@
 # metric; where there is no temporality they are refused.
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from urpo_store.engine.wire.messages cimport DEPTH_DATA
 from urpo_store.engine.points.slots cimport (
     KIND_GAUGE, KIND_SUM, KIND_SUMMARY, TEMPORALITY_CUMULATIVE, TEMPORALITY_DELTA,
 )
+from urpo_store.engine.wire.messages cimport DEPTH_DATA
 from urpo_store.engine.wire.protobuf cimport WT_VARINT, read_varint, skip_value
 from urpo_store.engine.wire.types cimport Scan, Span, WireMetric
 

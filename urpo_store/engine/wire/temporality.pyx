@@ -3,11 +3,11 @@ from libc.stdint cimport uint8_t, uint32_t
 
 from urpo_store.engine.memory.alloc cimport mem_grow
 from urpo_store.engine.points.slots cimport KIND_GAUGE, KIND_SUM, KIND_SUMMARY
-from urpo_store.engine.wire.protobuf cimport WT_VARINT, read_tag
 from urpo_store.engine.wire.arena cimport malformed
+from urpo_store.engine.wire.protobuf cimport WT_VARINT, read_tag
 from urpo_store.engine.wire.types cimport (
-    REJECT_NO_NAME, REJECT_NONE, REJECT_TEMPORALITY, REJECT_TIME_RANGE, REJECT_TIME_ZERO, Scan, Span,
-    WIRE_E_BYTES, WIRE_NO_MEMORY, WIRE_OK, WireMetric, WirePoint, reject,
+    REJECT_NONE, REJECT_NO_NAME, REJECT_TEMPORALITY, REJECT_TIME_RANGE, REJECT_TIME_ZERO,
+    WIRE_E_BYTES, WIRE_NO_MEMORY, WIRE_OK, Scan, Span, WireMetric, WirePoint, reject,
 )
 
 

@@ -6,40 +6,26 @@ from libc.string cimport memset
 
 from urpo_store.engine.memory.alloc cimport Account, account_init
 from urpo_store.engine.memory.atomics cimport load_relaxed, pthread_mutex_lock, pthread_mutex_unlock
-from urpo_store.engine.chunks.chunk cimport chunk_size
-from urpo_store.engine.chunks.types cimport ChunkStore, SeriesData
-from urpo_store.engine.chunks.append cimport (
-    Rows,
-    Snapshot,
-    chunk_store_destroy,
-    chunk_store_init,
-    chunks_append,
-    chunks_evict,
-    chunks_expire,
-    chunks_seal,
-    prefetch_series,
-    prefetch_stream,
-    prefetch_tail,
-    read_exemplars,
-    rows_free,
-    rows_init,
-    series_data_clear,
-    series_data_init,
-    snapshot_decode,
-    snapshot_take,
-)
 from urpo_store.engine.memory.epoch cimport (
-    Epochs,
-    epoch_enter,
-    epoch_leave,
-    epoch_reclaim,
-    epochs_destroy,
-    epochs_init,
+    Epochs, epoch_enter, epoch_leave, epoch_reclaim, epochs_destroy, epochs_init,
 )
-from urpo_store.engine.chunks.full_tails cimport full_seal_some
 from urpo_store.engine.points.slots cimport Point
-from urpo_store.engine.chunks.rows cimport PointView, rows_clear, rows_view
+from urpo_store.engine.chunks.append cimport (
+    chunk_store_destroy, chunk_store_init, chunks_append, chunks_seal, series_data_clear,
+    series_data_init,
+)
+from urpo_store.engine.chunks.chunk cimport chunk_size
+from urpo_store.engine.chunks.eviction cimport chunks_evict, chunks_expire
+from urpo_store.engine.chunks.exemplars cimport read_exemplars
+from urpo_store.engine.chunks.full_tails cimport full_seal_some
+from urpo_store.engine.chunks.rows cimport (
+    PointView, Rows, rows_clear, rows_free, rows_init, rows_view,
+)
+from urpo_store.engine.chunks.snapshot cimport Snapshot, snapshot_decode, snapshot_take
 from urpo_store.engine.chunks.tail cimport Tail
+from urpo_store.engine.chunks.types cimport (
+    ChunkStore, SeriesData, prefetch_series, prefetch_stream, prefetch_tail,
+)
 
 
 @cython.final

@@ -16,22 +16,23 @@ from urpo_store.engine.memory.atomics cimport (
     add_seq_cst, load32_relaxed, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock,
     store32_relaxed, store_release,
 )
-from urpo_store.engine.identity.catalog cimport (
-    attribute_column, catalog_producers, catalog_streams, find_string, series_identity, service_column,
-    string_bytes,
-)
-from urpo_store.engine.chunks.append cimport (
-    ChunkStore, chunk_store_destroy, chunk_store_init, chunks_append,
-)
 from urpo_store.engine.memory.epoch cimport (
     Epochs, epoch_enter, epoch_leave, epoch_reclaim, epochs_destroy, epochs_init,
 )
+from urpo_store.engine.points.slots cimport Point
+from urpo_store.engine.wire.arena cimport scan_destroy, scan_init
+from urpo_store.engine.wire.types cimport Scan, Span
+from urpo_store.engine.chunks.append cimport chunk_store_destroy, chunk_store_init, chunks_append
+from urpo_store.engine.chunks.types cimport ChunkStore
+from urpo_store.engine.identity.catalog cimport (
+    attribute_column, catalog_producers, catalog_streams, find_string, series_identity,
+    service_column, string_bytes,
+)
 from urpo_store.engine.identity.intern cimport table_get
 from urpo_store.engine.identity.overflow cimport overflow_point
-from urpo_store.engine.points.slots cimport Point
 from urpo_store.engine.identity.records cimport (
-    metric_add, metric_find, metric_release, resource_add, resource_find, resource_release, scope_add,
-    scope_find, scope_release,
+    metric_add, metric_find, metric_release, resource_add, resource_find, resource_release,
+    scope_add, scope_find, scope_release,
 )
 from urpo_store.engine.identity.series cimport (
     series_add, series_evict_idle, series_find, series_follows, series_guess, series_table_destroy,
@@ -40,8 +41,6 @@ from urpo_store.engine.identity.series cimport (
 from urpo_store.engine.identity.types cimport (
     SERIES_EVICTED, SERIES_OVERFLOW, Series, SeriesTable, series_get,
 )
-from urpo_store.engine.wire.arena cimport scan_destroy, scan_init
-from urpo_store.engine.wire.types cimport Scan, Span
 
 
 cdef inline Span span_of(bytes data) noexcept:

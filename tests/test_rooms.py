@@ -1,0 +1,143 @@
+"""Arrows point one way: a room imports only rooms named before it.
+
+Read from the sources, so that an arrow counts whether it is followed when a module is built, when it
+is imported or when a function runs.
+"""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "urpo_store"
+
+#: In the order of docs/architecture.md; engine/ itself tells the story and comes last.
+ENGINE = ("memory", "points", "codec", "wire", "chunks", "identity", "health", "")
+
+#: Rooms and modules of the package, each after what it may import.
+ROOMS = (
+    ("errors", "model"),
+    ("interfaces", "options"),
+    ("engine",),
+    ("otlp", "query"),
+    ("embedded", "api"),
+    ("client",),
+    ("opening",),
+    ("",),  # urpo_store itself: the public names
+    ("render", "receiver"),
+    ("tui",),
+    ("cli",),
+)
+
+#: Arrows that are still to be turned.
+STILL = {
+    "urpo_store.engine.wire.scanner -> urpo_store.engine.identity.values",
+    "urpo_store.api.client -> urpo_store.receiver.arrivals",
+    "urpo_store.model -> urpo_store.render.notebook",
+}
+
+CIMPORT = re.compile(r"^ *(?:from|cimport|import) +(urpo_store(?:\.\w+)+)", re.M)
+NAMES = re.compile(r"^from (urpo_store[\w.]+) cimport (\([^)]*\)|[^\n]*)\n", re.M)
+
+
+def engine_room(module: str) -> str:
+    """Of "urpo_store.engine.codec.bits": "codec"."""
+    parts = module.split(".")
+    return parts[2] if len(parts) > 3 else ""
+
+
+def cython_files(place: Path) -> list[Path]:
+    return sorted(path for path in place.rglob("*.p[xy][xd]") if path.suffix in (".pyx", ".pxd"))
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+
+
+def test_a_room_of_the_engine_imports_only_rooms_before_it():
+    files = cython_files(PACKAGE / "engine")
+    assert len(files) > 100
+    against = []
+    for path in files:
+        room = ENGINE.index(engine_room(module_of(path)))
+        for target in CIMPORT.findall(path.read_text()):
+            if target.startswith("urpo_store.engine.") and ENGINE.index(engine_room(target)) > room:
+                against.append(f"{module_of(path)} -> {target}")
+    assert not set(against) - STILL
+
+
+def test_no_circle_of_modules():
+    arrows: dict[str, set[str]] = {}
+    for path in cython_files(PACKAGE):
+        module = module_of(path)
+        arrows.setdefault(module, set()).update(
+            target for target in CIMPORT.findall(path.read_text()) if target != module
+        )
+    done: set[str] = set()
+
+    def follow(module: str, way: tuple[str, ...]) -> None:
+        assert module not in way, " -> ".join((*way[way.index(module) :], module))
+        if module not in done:
+            for target in sorted(arrows.get(module, ())):
+                follow(target, (*way, module))
+            done.add(module)
+
+    for module in sorted(arrows):
+        follow(module, ())
+    assert len(done) > 60
+
+
+@pytest.mark.parametrize("path", cython_files(PACKAGE), ids=module_of)
+def test_what_is_cimported_is_used_here(path):
+    """A .pxd that hands on what others declare recompiles its users for nothing."""
+    text = path.read_text()
+    body = re.sub(r"#.*", "", NAMES.sub("", text))
+    for found in NAMES.finditer(text):
+        for name in re.sub(r"[()\n]", " ", found[2]).split(","):
+            if name.strip():
+                word = name.split()[-1]
+                assert re.search(rf"\b{word}\b", body), f"{word} of {found[1]} is not used"
+
+
+def package_room(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+def imports_of(path: Path) -> set[str]:
+    """The modules of ours that a Python file imports, at its head or in a function."""
+    module = module_of(path).removesuffix(".__init__")
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(name.name for name in node.names if name.name.startswith("urpo_store"))
+        elif isinstance(node, ast.ImportFrom):
+            base = package.split(".")[: len(package.split(".")) - node.level + 1]
+            target = ".".join([*base, *filter(None, [node.module])]) if node.level else node.module
+            if not target.startswith("urpo_store"):
+                continue
+            for name in node.names:
+                inside = PACKAGE.parent / target.replace(".", "/") / name.name
+                there = inside.is_dir() or any(inside.parent.glob(f"{name.name}.py*"))
+                found.add(f"{target}.{name.name}" if there else target)
+    return found
+
+
+def test_a_room_of_the_package_imports_only_rooms_before_it():
+    levels = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
+    arrows = {
+        (module_of(path).removesuffix(".__init__"), target)
+        for path in PACKAGE.rglob("*.py")
+        for target in imports_of(path)
+    } | {
+        (module_of(path), target)
+        for path in cython_files(PACKAGE)
+        for target in CIMPORT.findall(path.read_text())
+    }
+    against = []
+    for module, target in sorted(arrows):
+        here, there = package_room(module), package_room(target)
+        if here != there and levels[here] <= levels[there]:
+            against.append(f"{module} -> {target}")
+    assert not set(against) - STILL, "\n".join(against)
