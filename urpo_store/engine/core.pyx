@@ -13,8 +13,8 @@ from urpo_store.engine.memory.atomics cimport (
     add_relaxed, load32_relaxed, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock,
 )
 from urpo_store.engine.memory.epoch cimport epoch_enter, epoch_leave, epoch_waits
+from urpo_store.engine.memory.status cimport BAD_BYTES, NO_MEMORY
 from urpo_store.engine.wire.scanner cimport wire_error_text
-from urpo_store.engine.wire.types cimport WIRE_MALFORMED, WIRE_NO_MEMORY
 from urpo_store.engine.identity.catalog cimport catalog_producers, catalog_streams, find_value
 from urpo_store.engine.health.services cimport health_report
 from urpo_store.engine.drain cimport compress_all, drain_all, drain_start, drain_stop
@@ -135,12 +135,12 @@ cdef class Engine:
                 verdict = ingest_request(store, slot, p, n)
             staging = store.staging[slot]
             try:
-                if verdict == WIRE_MALFORMED:
+                if verdict == BAD_BYTES:
                     raise DecodeError(
                         f"the request is not OTLP: {wire_error_text(staging.scan.error).decode()} "
                         f"near byte {staging.scan.error_offset} of {n}; send an "
                         f"ExportMetricsServiceRequest in protobuf")
-                if verdict == WIRE_NO_MEMORY:
+                if verdict == NO_MEMORY:
                     raise MemoryError(f"no memory to take in a request of {n} bytes")
                 return staging.accepted, staging.rejected, refusals_of(staging)
             finally:

@@ -21,6 +21,6 @@ cdef enum:
     PART = 8192
 
 # Stores a request. The caller is inside epoch slot `slot`, whose staging then tells what became of
-# it: accepted, rejected, refusals. WIRE_OK, WIRE_MALFORMED (Scan.error, nothing stored) or
-# WIRE_NO_MEMORY (of a large request some batches may have been stored: see accepted).
+# it: accepted, rejected, refusals. OK, BAD_BYTES (Scan.error, nothing stored) or
+# NO_MEMORY (of a large request some batches may have been stored: see accepted).
 cdef int ingest_request(Store *store, int slot, const uint8_t *data, size_t length) noexcept nogil

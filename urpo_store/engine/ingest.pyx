@@ -6,17 +6,16 @@ was refused after it was staged is voided: series 0, which the drain and every r
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from urpo_store.engine.store cimport Staging
-from urpo_store.engine.memory.alloc cimport mem_calloc, mem_free, mem_grow
+from urpo_store.engine.memory.alloc cimport mem_calloc, mem_grow
 from urpo_store.engine.memory.atomics cimport (
     add_relaxed, load32_relaxed, load_ptr_acquire, monotonic_ns, store_relaxed, wall_ns,
 )
+from urpo_store.engine.memory.status cimport NO_MEMORY, OK, STOPPED
 from urpo_store.engine.points.slots cimport SERIES_START, Point, ext_slots
 from urpo_store.engine.wire.arena cimport scan_end, scan_init, trim
 from urpo_store.engine.wire.scanner cimport wire_scan
 from urpo_store.engine.wire.types cimport (
-    REJECT_MEMORY, REJECT_NONE, WIRE_NO_MEMORY, WIRE_OK, WIRE_STOPPED, Scan, Span, WireMetric,
-    WirePoint, WireScope,
+    REJECT_MEMORY, REJECT_NONE, Scan, Span, WireMetric, WirePoint, WireScope,
 )
 from urpo_store.engine.identity.overflow cimport overflow_point
 from urpo_store.engine.identity.records cimport (
@@ -36,7 +35,6 @@ from urpo_store.engine.store cimport Request, Staging, Store
 
 
 cdef enum:
-    TOO_MANY = 100              # beside WIRE_*: a request turned out to have more than BATCH points
     PREFETCH_SLOTS = 32         # 1 KiB ahead
 
 cdef extern from *:
@@ -49,9 +47,7 @@ cdef Staging *staging_of(Store *store, int slot) noexcept nogil:
         staging = <Staging *>mem_calloc(&store.account, sizeof(Staging))
         if staging == NULL:
             return NULL
-        if scan_init(&staging.scan, &store.account) != 0:
-            mem_free(&store.account, staging)
-            return NULL
+        scan_init(&staging.scan, &store.account)
         staging.scan.keep = <size_t>min(max(store.memory_limit // 32, <uint64_t>1 << 20), <uint64_t>8 << 20)
         # A point must fit in a claim, and a claim in half of the ring.
         staging.scan.max_payload = <uint32_t>(store.ring.capacity // 8 * 4)
@@ -66,11 +62,11 @@ cdef int remember(Request *request) noexcept nogil:
     cdef size_t i
     if mem_grow(&request.store.account, <void **>&staging.known, &staging.known_capacity,
                 staging.known_count + scan.point_count, sizeof(uint32_t)) != 0:
-        return WIRE_NO_MEMORY
+        return NO_MEMORY
     for i in range(scan.point_count):
         staging.known[staging.known_count + i] = scan.points[i].series
     staging.known_count += scan.point_count
-    return WIRE_OK
+    return OK
 
 
 # ---- creation -------------------------------------------------------------------------------------
@@ -115,11 +111,11 @@ cdef bint create_series(Request *request, WirePoint *point) noexcept nogil:
     if load32_relaxed(&series_get(&store.table, series).flags) & SERIES_OVERFLOW:
         return (collapse(request, point, source)
                 and (point.series == 0
-                     or resolve_take(request, scan, point, series_get(&store.table, series)) == WIRE_OK))
+                     or resolve_take(request, scan, point, series_get(&store.table, series)) == OK))
     if request.previous != NULL:
         series_follows(&store.table, request.previous.id, series)
     request.previous = series_get(&store.table, series)
-    return resolve_take(request, scan, point, request.previous) == WIRE_OK and point.series != 0
+    return resolve_take(request, scan, point, request.previous) == OK and point.series != 0
 
 
 cdef bint collapse(Request *request, WirePoint *point, uint64_t source) noexcept nogil:
@@ -296,12 +292,12 @@ cdef int store_batch(Request *request) noexcept nogil:
         publish(store, scan.slots, scan.slot_count)
     if request.stale:
         add_relaxed(&store.stale_points, request.stale)
-    return WIRE_OK
+    return OK
 
 
 cdef int take_batch(Request *request) noexcept nogil:
     cdef int verdict = resolve_rest(request)
-    if verdict != WIRE_OK:
+    if verdict != OK:
         return verdict
     verdict = remember(request) if request.staging.scan.dry else store_batch(request)
     resolve_next(request)
@@ -310,8 +306,8 @@ cdef int take_batch(Request *request) noexcept nogil:
 
 cdef int on_batch(void *context, Scan *scan) noexcept nogil:
     cdef Request *request = <Request *>context
-    # More points than are staged at a time, and not all of it has been looked at.
-    return take_batch(request) if scan.dry or request.checked else TOO_MANY
+    # STOPPED: more points than are staged at a time, and not all of the request has been looked at.
+    return take_batch(request) if scan.dry or request.checked else STOPPED
 
 
 cdef int pass_over(Request *request, const uint8_t *data, size_t length) noexcept nogil:
@@ -320,9 +316,7 @@ cdef int pass_over(Request *request, const uint8_t *data, size_t length) noexcep
     scan.batch = PART if scan.dry or request.checked else BATCH
     resolve_begin(request)
     verdict = wire_scan(scan, data, length)
-    if verdict == WIRE_STOPPED:
-        return scan.stop_code
-    return take_batch(request) if verdict == WIRE_OK else verdict
+    return take_batch(request) if verdict == OK else verdict
 
 
 cdef void trim_staging(Staging *staging) noexcept nogil:
@@ -346,7 +340,7 @@ cdef int ingest_request(Store *store, int slot, const uint8_t *data, size_t leng
     cdef Scan *scan
     cdef int verdict
     if staging == NULL:
-        return WIRE_NO_MEMORY
+        return NO_MEMORY
     scan = &staging.scan
     staging.refusal_count = 0
     staging.accepted = staging.rejected = staging.bad_exemplars = 0
@@ -363,10 +357,10 @@ cdef int ingest_request(Store *store, int slot, const uint8_t *data, size_t leng
     request.checked = False
     scan.dry = length > LARGE
     verdict = pass_over(&request, data, length)
-    if verdict == TOO_MANY:
+    if verdict == STOPPED:
         scan.dry = True
         verdict = pass_over(&request, data, length)
-    if verdict == WIRE_OK and scan.dry:
+    if verdict == OK and scan.dry:
         scan.dry = False
         request.checked = True
         verdict = pass_over(&request, data, length)
@@ -376,7 +370,7 @@ cdef int ingest_request(Store *store, int slot, const uint8_t *data, size_t leng
         add_relaxed(&store.rejected_points, staging.rejected)
     if staging.bad_exemplars:
         add_relaxed(&store.dropped_exemplars, staging.bad_exemplars)
-    if verdict != WIRE_OK:
+    if verdict != OK:
         add_relaxed(&store.rejected_requests, 1)
     if ring_used(&store.ring) * 2 > store.ring.capacity:
         drain_wanted(store)

@@ -19,10 +19,10 @@ cdef enum:
 cdef void resolve_begin(Request *request) noexcept nogil
 # The scan's on_point; its context is the Request.
 cdef int resolve_point(void *context, Scan *scan, WirePoint *point, bint expected) noexcept nogil
-# Notes the series of a good point where it is needed: its slot, what health is told. WIRE_OK (the point is
-# without a series again if that has been evicted meanwhile) or WIRE_NO_MEMORY.
+# Notes the series of a good point where it is needed: its slot, what health is told. OK (the point is
+# without a series again if that has been evicted meanwhile) or NO_MEMORY.
 cdef int resolve_take(Request *request, Scan *scan, WirePoint *point, Series *series) noexcept nogil
-# After the points of a batch have been scanned. WIRE_OK, WIRE_MALFORMED or WIRE_NO_MEMORY; a point that
+# After the points of a batch have been scanned. OK, BAD_BYTES or NO_MEMORY; a point that
 # is still without a series is new, or refused.
 cdef int resolve_rest(Request *request) noexcept nogil
 # The points of a batch have been stored, and what was not known may be known now; more may follow.

@@ -4,13 +4,14 @@ from libc.string cimport memset
 
 from urpo_store.engine.memory.alloc cimport mem_grow
 from urpo_store.engine.memory.atomics cimport load32_relaxed, load_ptr_relaxed
+from urpo_store.engine.memory.status cimport NO_MEMORY, OK
 from urpo_store.engine.points.slots cimport FLAG_STALE, Point
 from urpo_store.engine.wire.attributes cimport (
     wire_check_attributes, wire_check_resource, wire_check_scope,
 )
 from urpo_store.engine.wire.types cimport (
-    REJECT_NONE, REJECT_STRING, REJECT_TOO_OLD, WIRE_NO_MEMORY, WIRE_OK, Scan, Span, WireMetric,
-    WirePoint, WireResource, WireScope, reject,
+    REJECT_NONE, REJECT_STRING, REJECT_TOO_OLD, Scan, Span, WireMetric, WirePoint, WireResource,
+    WireScope, reject,
 )
 from urpo_store.engine.identity.intern cimport FIND_TOGETHER, Key
 from urpo_store.engine.identity.records cimport (
@@ -84,7 +85,7 @@ cdef int make_room(Request *request) noexcept nogil:
 cdef int look_up_envelopes(Request *request) noexcept nogil:
     """Ids of the resources, scopes and metrics found since the last call; 0 where one is new.
 
-    WIRE_OK, WIRE_MALFORMED or WIRE_NO_MEMORY. A resource or scope that breaks a limit refuses its points,
+    OK, BAD_BYTES or NO_MEMORY. A resource or scope that breaks a limit refuses its points,
     which are new because it is: the reason stands in `refused` or `refused_scopes`.
     """
     cdef Store *store = request.store
@@ -97,16 +98,16 @@ cdef int look_up_envelopes(Request *request) noexcept nogil:
     cdef size_t i
     cdef int verdict
     if make_room(request) != 0:
-        return WIRE_NO_MEMORY
+        return NO_MEMORY
     for i in range(request.seen_resources, scan.resource_count):
         resource = &scan.resources[i]
         staging.refused[i] = REJECT_NONE
         staging.resources[i] = resource_find(&store.table, resource.body)
         if staging.resources[i] == 0:
             verdict = wire_check_resource(resource.body, store.max_attributes, store.max_string)
-            if verdict > 0:
+            if verdict < 0:
                 return verdict
-            staging.refused[i] = <uint32_t>(-verdict)
+            staging.refused[i] = <uint32_t>verdict
     request.seen_resources = scan.resource_count
     for i in range(request.seen_scopes, scan.scope_count):
         scope = &scan.scopes[i]
@@ -114,9 +115,9 @@ cdef int look_up_envelopes(Request *request) noexcept nogil:
         staging.scopes[i] = scope_find(&store.table, scope.body, scope.schema_url)
         if staging.scopes[i] == 0:
             verdict = wire_check_scope(scope.body, store.max_attributes, store.max_string)
-            if verdict > 0:
+            if verdict < 0:
                 return verdict
-            staging.refused_scopes[i] = <uint32_t>(-verdict)
+            staging.refused_scopes[i] = <uint32_t>verdict
     request.seen_scopes = scan.scope_count
     for i in range(request.seen_metrics, scan.metric_count):
         metric = &scan.metrics[i]
@@ -129,18 +130,18 @@ cdef int look_up_envelopes(Request *request) noexcept nogil:
         staging.metrics[i] = found
         request.last_metric = found
     request.seen_metrics = scan.metric_count
-    return WIRE_OK
+    return OK
 
 
 cdef int enter_metric(Request *request, uint32_t index) noexcept nogil:
-    """Makes a metric of the scan the one whose points come now. WIRE_*."""
+    """Makes a metric of the scan the one whose points come now. OK, BAD_BYTES or NO_MEMORY."""
     cdef Staging *staging = request.staging
     cdef Scan *scan = &staging.scan
     cdef uint32_t scope = scan.metrics[index].scope
     cdef int verdict
     if index >= request.seen_metrics:
         verdict = look_up_envelopes(request)
-        if verdict != WIRE_OK:
+        if verdict != OK:
             return verdict
     request.index = index
     request.resource = staging.resources[scan.scopes[scope].resource]
@@ -149,7 +150,7 @@ cdef int enter_metric(Request *request, uint32_t index) noexcept nogil:
     if request.resource == 0 or request.scope == 0 or request.metric == NO_ROOM:
         # None of its points has a series.
         request.metric = 0
-    return WIRE_OK
+    return OK
 
 
 # ---- points, while they are scanned -----------------------------------------------------------------
@@ -203,7 +204,7 @@ cdef int resolve_point(void *context, Scan *scan, WirePoint *point, bint expecte
     cdef int verdict
     if point.metric != request.index:
         verdict = enter_metric(request, point.metric)
-        if verdict != WIRE_OK:
+        if verdict != OK:
             return verdict
     if staging.known_used < staging.known_count and not scan.dry:
         series = known_already(request)
@@ -218,12 +219,12 @@ cdef int resolve_point(void *context, Scan *scan, WirePoint *point, bint expecte
             request.guess = series_expect(&request.store.table, series, &scan.expected)
     point.series = series.id if series != NULL else 0
     if point.reason != REJECT_NONE or scan.dry:
-        return WIRE_OK
+        return OK
     if scan.slots[point.slot].timestamp < request.oldest:
         reject(scan, point, REJECT_TOO_OLD)
-        return WIRE_OK
+        return OK
     if series == NULL:
-        return WIRE_OK
+        return OK
     return resolve_take(request, scan, point, series)
 
 
@@ -233,7 +234,7 @@ cdef int resolve_take(Request *request, Scan *scan, WirePoint *point, Series *se
     if not series_touch(series, request.second):
         # Evicted since it was found: made anew with what is not known.
         point.series = 0
-        return WIRE_OK
+        return OK
     slot.series = series.id
     request.stale += slot.flags & FLAG_STALE
     # Most series say nothing of requests; of them health wants to know only when their service was seen.
@@ -245,10 +246,10 @@ cdef int resolve_take(Request *request, Scan *scan, WirePoint *point, Series *se
         if staging.filed_count == staging.filed_capacity and mem_grow(
                 &request.store.account, <void **>&staging.filed, &staging.filed_capacity,
                 staging.filed_count + 1, sizeof(uint32_t)) != 0:
-            return WIRE_NO_MEMORY
+            return NO_MEMORY
         staging.filed[staging.filed_count] = <uint32_t>(point - scan.points)
         staging.filed_count += 1
-    return WIRE_OK
+    return OK
 
 
 # ---- the rest, after the scan -----------------------------------------------------------------------
@@ -305,17 +306,17 @@ cdef bint has_long_text(Scan *scan, uint32_t index, uint32_t most) noexcept nogi
 
 
 cdef int check_new(Request *request, WirePoint *point) noexcept nogil:
-    """Looks at all of a point that is not known. WIRE_OK (perhaps refused) or WIRE_MALFORMED."""
+    """Looks at all of a point that is not known. OK (perhaps refused) or BAD_BYTES."""
     cdef Store *store = request.store
     cdef Scan *scan = &request.staging.scan
     cdef int verdict = wire_check_attributes(point.attributes, store.max_attributes, store.max_string)
-    if verdict > 0:
-        return verdict
-    if verdict == WIRE_OK and has_long_text(scan, point.metric, store.max_string):
-        verdict = -REJECT_STRING
     if verdict < 0:
-        reject(scan, point, <uint32_t>(-verdict))
-    return WIRE_OK
+        return verdict
+    if verdict == OK and has_long_text(scan, point.metric, store.max_string):
+        verdict = REJECT_STRING
+    if verdict > 0:
+        reject(scan, point, <uint32_t>verdict)
+    return OK
 
 
 cdef int resolve_rest(Request *request) noexcept nogil:
@@ -327,7 +328,7 @@ cdef int resolve_rest(Request *request) noexcept nogil:
     cdef uint32_t previous = 0, series
     cdef size_t i
     cdef int verdict = look_up_envelopes(request)
-    if verdict != WIRE_OK or scan.unresolved == 0:
+    if verdict != OK or scan.unresolved == 0:
         return verdict
     together.count = together.used = 0
     # Noted anew, for the points of a series are filed in order.
@@ -347,14 +348,14 @@ cdef int resolve_rest(Request *request) noexcept nogil:
                 series_follows(&store.table, previous, series)
         if series == 0:
             verdict = check_new(request, point)
-            if verdict != WIRE_OK:
+            if verdict != OK:
                 return verdict
             continue
         previous = point.series = series
         if point.reason == REJECT_NONE and not scan.dry:
             verdict = resolve_take(request, scan, point, series_get(&store.table, series))
-            if verdict != WIRE_OK:
+            if verdict != OK:
                 return verdict
     if previous:
         request.previous = series_get(&store.table, previous)
-    return WIRE_OK
+    return OK

@@ -14,7 +14,7 @@ cdef struct ArenaMark:
     ArenaBlock *block
     size_t used
 
-cdef int scan_init(Scan *scan, Account *account) noexcept nogil
+cdef void scan_init(Scan *scan, Account *account) noexcept nogil
 cdef void scan_destroy(Scan *scan) noexcept nogil
 cdef void scan_begin(Scan *scan, const uint8_t *data, size_t length) noexcept nogil
 # Gives back what one big request took beyond what is usually needed; nothing found is there any more.
@@ -26,7 +26,7 @@ cdef uint8_t *arena_take(Scan *scan, size_t size) noexcept nogil
 # Where the arena stands, and back to it: what was taken since is given up.
 cdef ArenaMark arena_mark(Scan *scan) noexcept nogil
 cdef void arena_back(Scan *scan, ArenaMark mark) noexcept nogil
-# Notes the error and where it is; WIRE_MALFORMED.
+# Notes the error and where it is; BAD_BYTES.
 cdef int malformed(Scan *scan, uint32_t error, const uint8_t *p) noexcept nogil
 
 # A sub-message that may come in several pieces; all 0 at first. In protobuf the concatenation of two
@@ -39,7 +39,7 @@ cdef struct Pieces:
 
 cdef int pieces_add(Scan *scan, Pieces *pieces, Span piece) noexcept nogil
 # The same; of several pieces each one is checked, for two halves of a message could be wrong apart and
-# right together. WIRE_OK, WIRE_MALFORMED or WIRE_NO_MEMORY.
+# right together. OK, BAD_BYTES or NO_MEMORY.
 cdef int pieces_add_checked(Scan *scan, Pieces *pieces, Span piece, uint32_t kind, int depth) noexcept nogil
 
 cdef inline Span no_span() noexcept nogil:

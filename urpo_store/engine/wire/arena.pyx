@@ -3,11 +3,11 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from urpo_store.engine.memory.alloc cimport Account, mem_alloc, mem_free
+from urpo_store.engine.memory.status cimport BAD_BYTES, NO_MEMORY, OK
 from urpo_store.engine.points.slots cimport Point
 from urpo_store.engine.wire.messages cimport check_message
 from urpo_store.engine.wire.types cimport (
-    WIRE_E_NONE, WIRE_MALFORMED, WIRE_NO_MEMORY, WIRE_OK, ArenaBlock, Scan, Span, WireMetric,
-    WirePoint, WireResource, WireScope,
+    WIRE_E_NONE, ArenaBlock, Scan, Span, WireMetric, WirePoint, WireResource, WireScope,
 )
 
 cdef enum:
@@ -88,12 +88,11 @@ cdef void trim(Scan *scan, void **items, size_t *capacity, size_t used, size_t s
         capacity[0] = 0
 
 
-cdef int scan_init(Scan *scan, Account *account) noexcept nogil:
+cdef void scan_init(Scan *scan, Account *account) noexcept nogil:
     memset(scan, 0, sizeof(Scan))
     scan.account = account
     scan.max_payload = MAX_WORDS
     scan.keep = KEEP
-    return 0
 
 
 cdef void scan_begin(Scan *scan, const uint8_t *data, size_t length) noexcept nogil:
@@ -104,7 +103,6 @@ cdef void scan_begin(Scan *scan, const uint8_t *data, size_t length) noexcept no
     scan.total_points = 0
     scan.error = WIRE_E_NONE
     scan.error_offset = 0
-    scan.stop_code = 0
     scan.has_start = False
     scan.unresolved = 0
     scan.most_slots = 0
@@ -143,7 +141,7 @@ cdef int malformed(Scan *scan, uint32_t error, const uint8_t *p) noexcept nogil:
     scan.error = error
     # Of a message that came in pieces, and was concatenated, the place is not known.
     scan.error_offset = p - scan.begin if scan.begin <= p <= scan.begin + scan.length else 0
-    return WIRE_MALFORMED
+    return BAD_BYTES
 
 
 # ---- pieces -----------------------------------------------------------------------------------------
@@ -155,21 +153,21 @@ cdef int pieces_add(Scan *scan, Pieces *pieces, Span piece) noexcept nogil:
         pieces.any = True
         pieces.whole = piece
         pieces.room = 0
-        return WIRE_OK
+        return OK
     if piece.n == 0:
-        return WIRE_OK
+        return OK
     if needed > pieces.room:
         # Twice what is needed: a message in very many pieces is copied twice, not once a piece.
         room = arena_take(scan, 2 * needed)
         if room == NULL:
-            return WIRE_NO_MEMORY
+            return NO_MEMORY
         if pieces.whole.n:
             memcpy(room, pieces.whole.p, pieces.whole.n)
         pieces.whole.p = room
         pieces.room = 2 * needed
     memcpy(<uint8_t *>pieces.whole.p + pieces.whole.n, piece.p, piece.n)
     pieces.whole.n = needed
-    return WIRE_OK
+    return OK
 
 
 cdef int pieces_add_checked(Scan *scan, Pieces *pieces, Span piece, uint32_t kind, int depth) noexcept nogil:

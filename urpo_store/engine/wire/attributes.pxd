@@ -9,7 +9,7 @@ cdef struct Attribute:
     Span value                  # the AnyValue message, merged (empty: no value)
 
 # Full check of deferred parts, as upb would. `depth` is fixed by where they stand in a request.
-# WIRE_OK, WIRE_MALFORMED, or a limit: -REJECT_ATTRIBUTES, -REJECT_STRING.
+# OK, BAD_BYTES, or the limit that is broken: REJECT_ATTRIBUTES, REJECT_STRING (all > 0).
 cdef int wire_check_attributes(Span attributes, uint32_t max_attributes, uint32_t max_string) noexcept nogil
 cdef int wire_check_resource(Span body, uint32_t max_attributes, uint32_t max_string) noexcept nogil
 cdef int wire_check_scope(Span body, uint32_t max_attributes, uint32_t max_string) noexcept nogil

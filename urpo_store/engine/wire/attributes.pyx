@@ -4,6 +4,7 @@ from libc.stdlib cimport qsort
 from libc.string cimport memcmp, memcpy, memset
 
 from urpo_store.engine.memory.alloc cimport mem_free, mem_grow
+from urpo_store.engine.memory.status cimport BAD_BYTES, OK
 from urpo_store.engine.wire.arena cimport Pieces, arena_take, no_span, pieces_add
 from urpo_store.engine.wire.messages cimport (
     DEPTH_POINT, DEPTH_RESOURCE, DEPTH_SCOPE, M_ATTRIBUTES, M_RESOURCE, M_SCOPE, check_message,
@@ -11,9 +12,7 @@ from urpo_store.engine.wire.messages cimport (
 from urpo_store.engine.wire.protobuf cimport (
     WT_BYTES, WT_FIXED64, WT_VARINT, read_fixed64, read_length, read_tag, read_varint, skip_value,
 )
-from urpo_store.engine.wire.types cimport (
-    REJECT_ATTRIBUTES, REJECT_STRING, WIRE_E_NONE, WIRE_MALFORMED, WIRE_OK, Scan, Span,
-)
+from urpo_store.engine.wire.types cimport REJECT_ATTRIBUTES, REJECT_STRING, WIRE_E_NONE, Scan, Span
 
 
 # ---- limits and checks ----------------------------------------------------------------------------------
@@ -32,11 +31,11 @@ cdef int check_limits(Span body, uint32_t field, uint32_t max_attributes, uint32
         p = read_length(p, end, &length)
         count += 1
         if count > max_attributes:
-            return -REJECT_ATTRIBUTES
+            return REJECT_ATTRIBUTES
         if length > max_string and has_long_string(p, length, max_string):
-            return -REJECT_STRING
+            return REJECT_STRING
         p += length
-    return WIRE_OK
+    return OK
 
 
 cdef bint has_long_string(const uint8_t *p, size_t n, uint32_t max_string) noexcept nogil:
@@ -67,7 +66,7 @@ cdef bint has_long_string(const uint8_t *p, size_t n, uint32_t max_string) noexc
 cdef int check_deferred(uint32_t kind, Span body, int depth, uint32_t field, uint32_t max_attributes,
                         uint32_t max_string) noexcept nogil:
     if check_message(kind, body.p, body.p + body.n, depth) != WIRE_E_NONE:
-        return WIRE_MALFORMED
+        return BAD_BYTES
     return check_limits(body, field, max_attributes, max_string)
 
 
@@ -81,10 +80,10 @@ cdef int wire_check_resource(Span body, uint32_t max_attributes, uint32_t max_st
 
 cdef int wire_check_scope(Span body, uint32_t max_attributes, uint32_t max_string) noexcept nogil:
     cdef int verdict = check_deferred(M_SCOPE, body, DEPTH_SCOPE, 3, max_attributes, max_string)
-    if verdict == WIRE_OK and (
+    if verdict == OK and (
         wire_string_field(body, 1).n > max_string or wire_string_field(body, 2).n > max_string
     ):
-        return -REJECT_STRING
+        return REJECT_STRING
     return verdict
 
 
@@ -137,7 +136,7 @@ cdef int wire_next_attribute(Scan *scan, const uint8_t **at, const uint8_t *end,
             p += length
             if tag >> 3 == 1:
                 out.key = piece
-            elif pieces_add(scan, &value, piece) != WIRE_OK:
+            elif pieces_add(scan, &value, piece) != OK:
                 return -1
         out.value = value.whole
         return 1
@@ -195,7 +194,7 @@ cdef int put_value(Scan *scan, Span value) noexcept nogil:
             p += length
             if tag >> 3 != member or member == 1 or member == 7:
                 body.any = False
-            if pieces_add(scan, &body, piece) != WIRE_OK:
+            if pieces_add(scan, &body, piece) != OK:
                 return -1
         else:
             p = skip_value(p, end, tag, DEPTH_POINT)

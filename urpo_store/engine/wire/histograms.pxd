@@ -1,7 +1,7 @@
 # Data points that have rows: histograms, exponential histograms, summaries.
 #
-# Each function reads one point of its message and stages it. WIRE_OK, WIRE_MALFORMED, WIRE_NO_MEMORY or
-# WIRE_STOPPED, as data_points.stage.
+# Each function reads one point of its message and stages it. OK, BAD_BYTES, NO_MEMORY, or
+# what a callback of the scan answered, as staging.stage.
 from libc.stdint cimport uint32_t
 
 from urpo_store.engine.wire.types cimport Scan, Span

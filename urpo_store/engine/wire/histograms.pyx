@@ -3,6 +3,7 @@ from libc.math cimport isnan
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from urpo_store.engine.memory.status cimport NO_MEMORY, OK
 from urpo_store.engine.points.slots cimport (
     FLAG_MAX, FLAG_MIN, FLAG_STALE, FLAG_SUM, ROW_EXPONENTIAL, ROW_HISTOGRAM, ROW_SUMMARY,
 )
@@ -16,7 +17,7 @@ from urpo_store.engine.wire.protobuf cimport (
 from urpo_store.engine.wire.staging cimport Fields, add_attribute, add_expected, stage
 from urpo_store.engine.wire.types cimport (
     REJECT_BOUNDS, REJECT_BUCKET_COUNT, REJECT_BUCKET_RANGE, REJECT_BUCKET_SUM, REJECT_NONE,
-    WIRE_E_BYTES, WIRE_NO_MEMORY, WIRE_OK, Scan, Span,
+    WIRE_E_BYTES, Scan, Span,
 )
 
 cdef enum:
@@ -49,10 +50,10 @@ cdef int gather_packed(Scan *scan, Packed *packed, Span body, uint32_t field) no
     cdef uint32_t tag
     cdef size_t length
     if packed.pieces < 2:
-        return WIRE_OK
+        return OK
     room = to = arena_take(scan, packed.n * 8)
     if room == NULL:
-        return WIRE_NO_MEMORY
+        return NO_MEMORY
     while p < end:
         p = read_tag(p, end, &tag)
         if tag == (field << 3 | WT_BYTES):
@@ -66,7 +67,7 @@ cdef int gather_packed(Scan *scan, Packed *packed, Span body, uint32_t field) no
         to += length
         p += length
     packed.p = room
-    return WIRE_OK
+    return OK
 
 
 cdef int histogram_point(Scan *scan, Span body) noexcept nogil:
@@ -144,9 +145,9 @@ cdef int histogram_point(Scan *scan, Span body) noexcept nogil:
         counts.n = bounds.n = counts.pieces = bounds.pieces = 0
         fields.sum = fields.min = fields.max = 0
     verdict = gather_packed(scan, &counts, body, 6)
-    if verdict == WIRE_OK:
+    if verdict == OK:
         verdict = gather_packed(scan, &bounds, body, 7)
-    if verdict != WIRE_OK:
+    if verdict != OK:
         return verdict
     if counts.n != bounds.n + 1 and not (counts.n == 0 and bounds.n == 0):
         reason = REJECT_BUCKET_COUNT
@@ -235,11 +236,11 @@ cdef int add_buckets(Scan *scan, Buckets *side, const uint8_t *p, const uint8_t 
                 if p == NULL:
                     return malformed(scan, WIRE_E_BYTES, at)
                 if add_count(scan, side, value) != 0:
-                    return WIRE_NO_MEMORY
+                    return NO_MEMORY
         elif tag == (2 << 3 | WT_VARINT):
             p = read_varint(p, end, &value)
             if p != NULL and add_count(scan, side, value) != 0:
-                return WIRE_NO_MEMORY
+                return NO_MEMORY
         elif tag == (1 << 3 | WT_VARINT):
             p = read_varint(p, end, &value)
             side.offset = zigzag(value)
@@ -247,7 +248,7 @@ cdef int add_buckets(Scan *scan, Buckets *side, const uint8_t *p, const uint8_t 
             p = skip_value(p, end, tag, DEPTH_POINT + 1)
         if p == NULL:
             return malformed(scan, WIRE_E_BYTES, at)
-    return WIRE_OK
+    return OK
 
 
 cdef void trim_zeros(Buckets *side) noexcept nogil:
@@ -316,7 +317,7 @@ cdef int exponential_point(Scan *scan, Span body) noexcept nogil:
                 add_attribute(&fields, at, p + length)
             elif tag >> 3 == 8 or tag >> 3 == 9:
                 verdict = add_buckets(scan, &sides[(tag >> 3) - 8], p, p + length)
-                if verdict != WIRE_OK:
+                if verdict != OK:
                     return verdict
             elif tag >> 3 == 11:
                 fields.exemplars += 1
@@ -406,7 +407,7 @@ cdef int read_quantile(Scan *scan, const uint8_t *p, const uint8_t *end, uint64_
             p = skip_value(p, end, tag, DEPTH_POINT + 1)
         if p == NULL:
             return malformed(scan, WIRE_E_BYTES, at)
-    return WIRE_OK
+    return OK
 
 
 cdef int summary_point(Scan *scan, Span body) noexcept nogil:
@@ -442,10 +443,10 @@ cdef int summary_point(Scan *scan, Span body) noexcept nogil:
                 add_attribute(&fields, at, p + length)
             elif tag >> 3 == 6:
                 verdict = read_quantile(scan, p, p + length, pair)
-                if verdict != WIRE_OK:
+                if verdict != OK:
                     return verdict
                 if add_count(scan, &pairs, pair[0]) != 0 or add_count(scan, &pairs, pair[1]) != 0:
-                    return WIRE_NO_MEMORY
+                    return NO_MEMORY
             p += length
             continue
         if tag == (3 << 3 | WT_FIXED64):

@@ -5,7 +5,7 @@
 # Points, which are nearly all of the bytes, are scanned once: see scan_data, and Scan.expected.
 #
 # The scanner decides exactly as protobuf's reference decoder (upb) does: what upb refuses makes the
-# whole request WIRE_MALFORMED; what it accepts (any field order, merged and split sub-messages,
+# whole request BAD_BYTES; what it accepts (any field order, merged and split sub-messages,
 # packed and unpacked, unknown fields and groups, last scalar wins, last oneof member wins) is read
 # as it reads it. Fragments of a message that is sent in several pieces are concatenated in the arena,
 # which is what merging means in protobuf.

@@ -13,6 +13,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from urpo_store.engine.memory.alloc cimport Account, account_init, mem_grow
+from urpo_store.engine.memory.status cimport BAD_BYTES, NO_MEMORY, OK
 from urpo_store.engine.points.slots cimport (
     KIND_EXPONENTIAL, KIND_GAUGE, KIND_HISTOGRAM, KIND_SUM, KIND_SUMMARY, Point,
     payload_exemplar_bytes, payload_layout_words, payload_row_words,
@@ -35,8 +36,8 @@ from urpo_store.engine.wire.temporality cimport (
     Stream, read_stream_field, stream_begin, stream_settle,
 )
 from urpo_store.engine.wire.types cimport (
-    REJECT_NONE, WIRE_E_BYTES, WIRE_E_DEPTH, WIRE_E_NONE, WIRE_E_UTF8, WIRE_NO_MEMORY, WIRE_OK,
-    Scan, Span, WireMetric, WirePoint, WireResource, WireScope,
+    REJECT_NONE, WIRE_E_BYTES, WIRE_E_DEPTH, WIRE_E_NONE, WIRE_E_UTF8, Scan, Span, WireMetric,
+    WirePoint, WireResource, WireScope,
 )
 
 from urpo_store.engine.identity.values import decode_value
@@ -78,7 +79,7 @@ cdef uint32_t data_message(uint32_t kind) noexcept nogil:
 
 cdef int check_piece(Scan *scan, uint32_t kind, Span piece, int depth) noexcept nogil:
     cdef uint32_t error = check_message(kind, piece.p, piece.p + piece.n, depth)
-    return WIRE_OK if error == WIRE_E_NONE else malformed(scan, error, piece.p)
+    return OK if error == WIRE_E_NONE else malformed(scan, error, piece.p)
 
 
 cdef int scan_metric(Scan *scan, uint32_t scope, Span body) noexcept nogil:
@@ -117,7 +118,7 @@ cdef int scan_metric(Scan *scan, uint32_t scope, Span body) noexcept nogil:
             text[field] = piece
         elif field == 12:
             verdict = check_piece(scan, M_KEYVALUE, piece, DEPTH_METRIC + 1)
-            if verdict != WIRE_OK:
+            if verdict != OK:
                 return verdict
         else:
             other = data_kind(field)
@@ -126,18 +127,18 @@ cdef int scan_metric(Scan *scan, uint32_t scope, Span body) noexcept nogil:
             if other != kind and kind != 0:
                 # Another member takes the place of what came before, which only has to be well formed.
                 verdict = check_piece(scan, data_message(kind), data.whole, DEPTH_DATA)
-                if verdict != WIRE_OK:
+                if verdict != OK:
                     return verdict
                 memset(&data, 0, sizeof(Pieces))
             kind = other
             verdict = pieces_add_checked(scan, &data, piece, data_message(kind), DEPTH_DATA)
-            if verdict != WIRE_OK:
+            if verdict != OK:
                 return verdict
     if kind == 0:
-        return WIRE_OK
+        return OK
     if mem_grow(scan.account, <void **>&scan.metrics, &scan.metric_capacity, scan.metric_count + 1,
                 sizeof(WireMetric)) != 0:
-        return WIRE_NO_MEMORY
+        return NO_MEMORY
     metric = &scan.metrics[scan.metric_count]
     scan.metric_count += 1
     metric.scope = scope
@@ -193,7 +194,7 @@ cdef int scan_data(Scan *scan, uint32_t index, Span data) noexcept nogil:
             verdict = summary_point(scan, body)
         else:
             verdict = number_point(scan, body)
-        if verdict != WIRE_OK:
+        if verdict != OK:
             return verdict
     return stream_settle(scan, found)
 
@@ -237,7 +238,7 @@ cdef int read_envelope(Scan *scan, Span body, uint32_t kind, int depth, Envelope
         p += length
         if tag >> 3 == 1:
             verdict = pieces_add_checked(scan, &identity, piece, kind, depth)
-            if verdict != WIRE_OK:
+            if verdict != OK:
                 return verdict
         elif tag >> 3 == 2:
             out.contents = True
@@ -249,7 +250,7 @@ cdef int read_envelope(Scan *scan, Span body, uint32_t kind, int depth, Envelope
     if not out.contents:
         # Nobody will look at its identity later, so it is checked here.
         return check_piece(scan, kind, out.identity, depth)
-    return WIRE_OK
+    return OK
 
 
 cdef int scan_scope(Scan *scan, uint32_t resource, Span body) noexcept nogil:
@@ -260,11 +261,11 @@ cdef int scan_scope(Scan *scan, uint32_t resource, Span body) noexcept nogil:
     cdef size_t length
     cdef Span metric
     cdef int verdict = read_envelope(scan, body, M_SCOPE, DEPTH_SCOPE, &envelope)
-    if verdict != WIRE_OK or not envelope.contents:
+    if verdict != OK or not envelope.contents:
         return verdict
     if mem_grow(scan.account, <void **>&scan.scopes, &scan.scope_capacity, scan.scope_count + 1,
                 sizeof(WireScope)) != 0:
-        return WIRE_NO_MEMORY
+        return NO_MEMORY
     index = <uint32_t>scan.scope_count
     scan.scope_count += 1
     scan.scopes[index].resource = resource
@@ -280,9 +281,9 @@ cdef int scan_scope(Scan *scan, uint32_t resource, Span body) noexcept nogil:
         metric.n = length
         p += length
         verdict = scan_metric(scan, index, metric)
-        if verdict != WIRE_OK:
+        if verdict != OK:
             return verdict
-    return WIRE_OK
+    return OK
 
 
 cdef int scan_resource(Scan *scan, Span body) noexcept nogil:
@@ -293,11 +294,11 @@ cdef int scan_resource(Scan *scan, Span body) noexcept nogil:
     cdef size_t length
     cdef Span scope
     cdef int verdict = read_envelope(scan, body, M_RESOURCE, DEPTH_RESOURCE, &envelope)
-    if verdict != WIRE_OK or not envelope.contents:
+    if verdict != OK or not envelope.contents:
         return verdict
     if mem_grow(scan.account, <void **>&scan.resources, &scan.resource_capacity, scan.resource_count + 1,
                 sizeof(WireResource)) != 0:
-        return WIRE_NO_MEMORY
+        return NO_MEMORY
     index = <uint32_t>scan.resource_count
     scan.resource_count += 1
     scan.resources[index].body = envelope.identity
@@ -312,9 +313,9 @@ cdef int scan_resource(Scan *scan, Span body) noexcept nogil:
         scope.n = length
         p += length
         verdict = scan_scope(scan, index, scope)
-        if verdict != WIRE_OK:
+        if verdict != OK:
             return verdict
-    return WIRE_OK
+    return OK
 
 
 cdef int wire_scan(Scan *scan, const uint8_t *data, size_t length) noexcept nogil:
@@ -343,9 +344,9 @@ cdef int wire_scan(Scan *scan, const uint8_t *data, size_t length) noexcept nogi
         body.n = size
         p += size
         verdict = scan_resource(scan, body)
-        if verdict != WIRE_OK:
+        if verdict != OK:
             return verdict
-    return WIRE_OK
+    return OK
 
 
 cdef const char *wire_error_text(uint32_t error) noexcept nogil:
@@ -388,7 +389,7 @@ cdef class Scanner:
         with nogil:
             scan_end(&self.scan_)
             verdict = wire_scan(&self.scan_, p, n)
-        return self.scan_.total_points if verdict == WIRE_OK else -1
+        return self.scan_.total_points if verdict == OK else -1
 
     def scan(self, bytes data not None, uint32_t max_attributes=0xFFFFFFFF, uint32_t max_string=0xFFFFFFFF):
         """[(resource, scope, metric, points)] of each metric that has points; None if it is malformed.
@@ -403,16 +404,16 @@ cdef class Scanner:
         cdef WirePoint *point
         cdef size_t i
         scan_end(scan)
-        if wire_scan(scan, <const uint8_t *>data, len(data)) != WIRE_OK:
+        if wire_scan(scan, <const uint8_t *>data, len(data)) != OK:
             return None
         for i in range(scan.resource_count):
-            if wire_check_resource(scan.resources[i].body, max_attributes, max_string) > 0:
+            if wire_check_resource(scan.resources[i].body, max_attributes, max_string) == BAD_BYTES:
                 return None
         for i in range(scan.scope_count):
-            if wire_check_scope(scan.scopes[i].body, max_attributes, max_string) > 0:
+            if wire_check_scope(scan.scopes[i].body, max_attributes, max_string) == BAD_BYTES:
                 return None
         for i in range(scan.point_count):
-            if wire_check_attributes(scan.points[i].attributes, max_attributes, max_string) > 0:
+            if wire_check_attributes(scan.points[i].attributes, max_attributes, max_string) == BAD_BYTES:
                 return None
         found = []
         for i in range(scan.metric_count):

@@ -46,9 +46,11 @@ cdef inline bint add_expected(Scan *scan, Fields *fields, const uint8_t *tag, co
     return True
 
 
+# OK, BAD_BYTES, NO_MEMORY, or what a callback answered: both of these.
+#
 # Takes one point of Scan.current into the arrays. `reason` is what is wrong with it so far; layout and row
-# words are counted here and filled by the caller, at *words (NULL: the point is refused). WIRE_*.
+# words are counted here and filled by the caller, at *words (NULL: the point is refused).
 cdef int stage(Scan *scan, Fields *fields, Span body, uint32_t reason, size_t layout,
                size_t row, uint64_t **words) noexcept nogil
-# A NumberDataPoint. WIRE_*.
+# A NumberDataPoint.
 cdef int number_point(Scan *scan, Span body) noexcept nogil

@@ -3,6 +3,7 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from urpo_store.engine.memory.alloc cimport mem_grow
+from urpo_store.engine.memory.status cimport NO_MEMORY, OK
 from urpo_store.engine.points.slots cimport (
     FLAGS_OTLP, FLAG_INT, FLAG_STALE, SERIES_START, Point, ext_slots, payload_header,
 )
@@ -14,8 +15,8 @@ from urpo_store.engine.wire.protobuf cimport (
 from urpo_store.engine.wire.temporality cimport lacks_temporality, stream_settle_early
 from urpo_store.engine.wire.types cimport (
     REJECT_NONE, REJECT_NO_NAME, REJECT_NO_VALUE, REJECT_TEMPORALITY, REJECT_TIME_RANGE,
-    REJECT_TIME_ZERO, REJECT_TOO_LARGE, WIRE_E_BYTES, WIRE_E_NONE, WIRE_NO_MEMORY, WIRE_OK,
-    WIRE_STOPPED, Scan, Span, WireMetric, WirePoint,
+    REJECT_TIME_ZERO, REJECT_TOO_LARGE, WIRE_E_BYTES, WIRE_E_NONE, Scan, Span, WireMetric,
+    WirePoint,
 )
 
 
@@ -27,7 +28,7 @@ cdef int gather_attributes(Scan *scan, Fields *fields, Span body) noexcept nogil
     cdef uint8_t *room = arena_take(scan, body.n)
     cdef uint32_t tag
     if room == NULL:
-        return WIRE_NO_MEMORY
+        return NO_MEMORY
     fields.attributes.p = room
     fields.attributes.n = 0
     while p < end:
@@ -37,7 +38,7 @@ cdef int gather_attributes(Scan *scan, Fields *fields, Span body) noexcept nogil
         if tag == (fields.attribute_field << 3 | WT_BYTES):
             memcpy(room + fields.attributes.n, at, p - at)
             fields.attributes.n += p - at
-    return WIRE_OK
+    return OK
 
 
 cdef bint good_exemplar(const uint8_t *p, const uint8_t *end) noexcept nogil:
@@ -86,7 +87,7 @@ cdef int exemplar_size(Scan *scan, Fields *fields, Span body, size_t *size, uint
         else:
             bad[0] += 1
         p += length
-    return WIRE_OK
+    return OK
 
 
 cdef void write_exemplars(Fields *fields, Span body, uint8_t *out) noexcept nogil:
@@ -119,11 +120,11 @@ cdef int stage(Scan *scan, Fields *fields, Span body, uint32_t reason, size_t la
     words[0] = NULL
     if fields.scattered:
         verdict = gather_attributes(scan, fields, body)
-        if verdict != WIRE_OK:
+        if verdict != OK:
             return verdict
     if fields.exemplars:
         verdict = exemplar_size(scan, fields, body, &exemplars, &bad)
-        if verdict != WIRE_OK:
+        if verdict != OK:
             return verdict
     if exemplars and 1 + layout + row + (exemplars + 7) // 8 > scan.max_payload:
         # More of them than a point can carry: the point is worth more than they are.
@@ -135,12 +136,11 @@ cdef int stage(Scan *scan, Fields *fields, Span body, uint32_t reason, size_t la
     if scan.on_batch != NULL and scan.point_count and (
             scan.point_count == scan.batch or scan.slot_count + needed > 8 * scan.batch):
         verdict = stream_settle_early(scan)
-        if verdict != WIRE_OK:
+        if verdict != OK:
             return verdict
         verdict = scan.on_batch(scan.context, scan)
-        if verdict != 0:
-            scan.stop_code = verdict
-            return WIRE_STOPPED
+        if verdict != OK:
+            return verdict
         scan.most_slots = max(scan.most_slots, scan.slot_count)
         scan.point_count = 0
         scan.slot_count = 0
@@ -150,7 +150,7 @@ cdef int stage(Scan *scan, Fields *fields, Span body, uint32_t reason, size_t la
     if scan.point_count == scan.point_capacity and mem_grow(
             scan.account, <void **>&scan.points, &scan.point_capacity, scan.point_count + 1,
             sizeof(WirePoint)) != 0:
-        return WIRE_NO_MEMORY
+        return NO_MEMORY
     point = &scan.points[scan.point_count]
     scan.point_count += 1
     point.metric = scan.current
@@ -177,7 +177,7 @@ cdef int stage(Scan *scan, Fields *fields, Span body, uint32_t reason, size_t la
             scan.account, <void **>&scan.slots, &scan.slot_capacity, scan.slot_count + needed,
             sizeof(Point)) != 0:
         scan.point_count -= 1
-        return WIRE_NO_MEMORY
+        return NO_MEMORY
     if not scan.has_start or fields.start != scan.start:
         slot = &scan.slots[scan.slot_count]
         memset(slot, 0, sizeof(Point))
@@ -213,14 +213,11 @@ cdef inline int tell(Scan *scan, WirePoint *point, const Fields *fields) noexcep
     cdef bint expected = scan.expected.p != NULL and fields.attributes.n == scan.expected.n
     cdef int verdict
     if scan.on_point == NULL:
-        return WIRE_OK
+        return OK
     # Where there are none, none may be what is expected.
     verdict = scan.on_point(scan.context, scan, point, expected and (fields.expected or fields.attributes.n == 0))
     scan.unresolved += point.series == 0
-    if verdict != 0:
-        scan.stop_code = verdict
-        return WIRE_STOPPED
-    return WIRE_OK
+    return verdict
 
 
 cdef int number_point(Scan *scan, Span body) noexcept nogil:

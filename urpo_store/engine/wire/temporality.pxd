@@ -18,10 +18,10 @@ cdef struct Stream:
 
 # The points of metric `index` come now, out of the message `data`.
 cdef void stream_begin(Scan *scan, uint32_t index, Span data) noexcept nogil
-# All of its message has been scanned, and this is what it says. WIRE_OK or WIRE_NO_MEMORY.
+# All of its message has been scanned, and this is what it says. OK or NO_MEMORY.
 cdef int stream_settle(Scan *scan, Stream found) noexcept nogil
 # A batch is to be handed over in the middle of it: settles it by a look at the fields that are still to
-# come. WIRE_OK, WIRE_MALFORMED or WIRE_NO_MEMORY.
+# come. OK, BAD_BYTES or NO_MEMORY.
 cdef int stream_settle_early(Scan *scan) noexcept nogil
 
 

@@ -2,12 +2,13 @@
 from libc.stdint cimport uint8_t, uint32_t
 
 from urpo_store.engine.memory.alloc cimport mem_grow
+from urpo_store.engine.memory.status cimport NO_MEMORY, OK
 from urpo_store.engine.points.slots cimport KIND_GAUGE, KIND_SUM, KIND_SUMMARY
 from urpo_store.engine.wire.arena cimport malformed
 from urpo_store.engine.wire.protobuf cimport WT_VARINT, read_tag
 from urpo_store.engine.wire.types cimport (
     REJECT_NONE, REJECT_NO_NAME, REJECT_TEMPORALITY, REJECT_TIME_RANGE, REJECT_TIME_ZERO,
-    WIRE_E_BYTES, WIRE_NO_MEMORY, WIRE_OK, Scan, Span, WireMetric, WirePoint, reject,
+    WIRE_E_BYTES, Scan, Span, WireMetric, WirePoint, reject,
 )
 
 
@@ -54,7 +55,7 @@ cdef int enter_again(Scan *scan, Stream found) noexcept nogil:
     cdef size_t i
     if mem_grow(scan.account, <void **>&scan.metrics, &scan.metric_capacity, scan.metric_count + 1,
                 sizeof(WireMetric)) != 0:
-        return WIRE_NO_MEMORY
+        return NO_MEMORY
     metric = &scan.metrics[scan.metric_count]
     metric[0] = scan.metrics[scan.current]
     metric.temporality = found.temporality
@@ -69,7 +70,7 @@ cdef int enter_again(Scan *scan, Stream found) noexcept nogil:
             point.series = 0
         if point.reason == REJECT_NONE and not scan.dry:
             scan.slots[point.slot].series = 0
-    return WIRE_OK
+    return OK
 
 
 cdef void refuse_points(Scan *scan) noexcept nogil:
@@ -88,16 +89,16 @@ cdef int stream_settle(Scan *scan, Stream found) noexcept nogil:
     cdef WireMetric *metric = &scan.metrics[scan.current]
     cdef int verdict
     if metric.settled:
-        return WIRE_OK
+        return OK
     if metric.temporality != found.temporality or metric.monotonic != found.monotonic:
         verdict = enter_again(scan, found)
-        if verdict != WIRE_OK:
+        if verdict != OK:
             return verdict
         metric = &scan.metrics[scan.current]
     metric.settled = True
     if lacks_temporality(metric):
         refuse_points(scan)
-    return WIRE_OK
+    return OK
 
 
 cdef int stream_settle_early(Scan *scan) noexcept nogil:
@@ -108,7 +109,7 @@ cdef int stream_settle_early(Scan *scan) noexcept nogil:
     cdef uint32_t tag
     cdef Stream found
     if scan.metrics[scan.current].settled:
-        return WIRE_OK
+        return OK
     found.temporality = found.monotonic = 0
     while p < end:
         at = p

@@ -1,4 +1,4 @@
-# What a scan finds in a request, and its codes: declarations only, shared by the modules of the scanner
+# What a scan finds in a request: declarations only, shared by the modules of the scanner
 # and by those who use what it finds. wire/scanner.pxd says how it is found.
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
@@ -6,12 +6,7 @@ from urpo_store.engine.memory.alloc cimport Account
 from urpo_store.engine.points.slots cimport Point
 
 cdef enum:
-    WIRE_OK = 0
-    WIRE_MALFORMED = 1          # Scan.error says why (a WIRE_E_* code), Scan.error_offset about where
-    WIRE_NO_MEMORY = 2
-    WIRE_STOPPED = 3            # on_batch or on_point asked to stop; Scan.stop_code is the answer
-
-    # Scan.error
+    # Scan.error, after BAD_BYTES; Scan.error_offset says about where
     WIRE_E_NONE = 0
     WIRE_E_BYTES = 1            # a length, tag or value that protobuf does not allow, or the end too early
     WIRE_E_UTF8 = 2
@@ -70,12 +65,13 @@ cdef struct WirePoint:
 
 cdef struct Scan
 # Called when `batch` points are gathered and more follow; the arrays points and slots are emptied
-# after it. Returns 0 to go on.
+# after it. Returns OK to go on; anything else ends the scan and is what wire_scan returns.
 ctypedef int (*batch_fn)(void *context, Scan *scan) noexcept nogil
 # Called for each point as it is staged, while its bytes are at hand: who knows its series sets it, in
 # the point and in its slot, and Scan.expected for the next one. `expected`: its attributes are those.
-# A point that comes back without a series counts in Scan.unresolved. Returns 0 to go on. Nobody else
-# changes Scan.expected while a scan is under way: it may have been compared already.
+# A point that comes back without a series counts in Scan.unresolved. Returns OK to go on; anything else
+# ends the scan and is what wire_scan returns. Nobody else changes Scan.expected while a scan is under
+# way: it may have been compared already.
 ctypedef int (*point_fn)(void *context, Scan *scan, WirePoint *point, bint expected) noexcept nogil
 
 cdef struct Scan:
@@ -112,7 +108,6 @@ cdef struct Scan:
     Span expected
     uint32_t error
     size_t error_offset
-    int stop_code
     # the metric whose points are scanned: its index, its message, and the first of its points
     uint32_t current
     Span current_data
