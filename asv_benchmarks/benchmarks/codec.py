@@ -7,9 +7,8 @@ import time
 from typing import Any
 
 import numpy as np
+from drivers.column_codec import ColumnCodec
 from numpy.typing import NDArray
-
-from urpo_store.engine.codec.columns import ColumnCodec
 
 POINTS = 4800
 START = 1_760_000_000_000_000_000

@@ -7,10 +7,9 @@ each chunk's values alone, in chunks of the same 480 points, with no times and n
 from pathlib import Path
 
 import numpy as np
+from drivers.column_codec import ColumnCodec
 from drivers.series_buffers import SeriesBuffers
 from pcodec import ChunkConfig, standalone
-
-from urpo_store.engine.codec.columns import ColumnCodec
 
 from .codec import make_series
 

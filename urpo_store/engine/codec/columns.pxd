@@ -3,7 +3,7 @@
 # A column is self-describing (first byte: codec tag) and self-delimiting given its count. The
 # encoder picks what a sample says is smallest, verifies what it wrote, and falls back to RAW; so
 # decode(encode(x)) == x always. docs/format.md draws the bytes; golden bytes in
-# tests/engine/test_codec.py pin them; tests/engine/reference_codec.py is the same in plain Python.
+# tests/engine/codec/test_columns.py pin them; tests/helpers/reference_codec.py is the same in plain Python.
 #
 # No allocation: callers give scratch of codec_scratch(count) bytes (8-aligned) and room for
 # codec_bound(count) bytes. count is 1..CODEC_MAX_COUNT. Pure functions; any thread.

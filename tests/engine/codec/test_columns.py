@@ -1,30 +1,22 @@
 """Columns come back bit for bit, as small as they should be, and bad bytes do no harm.
 
-The reference in reference_codec.py must give the same bytes, and the same verdict on bad ones.
+The reference in helpers/reference_codec.py must give the same bytes, and the same verdict on bad ones.
 """
 
-import importlib.util
 import math
 import struct
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from drivers.column_codec import ColumnCodec
+from helpers import reference_codec as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from urpo_store.engine.codec.columns import ColumnCodec
 from urpo_store.errors import CorruptionError
-
-_spec = importlib.util.spec_from_file_location(
-    "reference_codec", Path(__file__).with_name("reference_codec.py")
-)
-assert _spec and _spec.loader
-reference: Any = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(reference)
 
 Column = NDArray[Any]
 

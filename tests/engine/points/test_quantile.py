@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from urpo_store.engine.points.quantile import (
+from drivers.bucket_quantiles import (
     explicit_quantile,
     exponential_quantile,
     merge_explicit,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 def reference_explicit(q: float, bounds: Sequence[float], counts: Sequence[int]) -> float:

@@ -1,1 +1,0 @@
-"""Nothing here is called from Python; see codec/huffman.pxd. Tests come in through codec."""

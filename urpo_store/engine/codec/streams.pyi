@@ -1,1 +1,0 @@
-"""Nothing here is called from Python; see codec/streams.pxd. Tests come in through codec."""
