@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 
 import urpo_store
 from urpo_store import Aggregation, MetricQuery
-from urpo_store.engine.reader import Reader
+from urpo_store.engine.session import ReadSession
 from urpo_store.render.advice import losses
 
 MIB = 1 << 20
@@ -198,7 +198,7 @@ def test_memory_that_a_reader_holds_is_not_exceeded_but_waited_for():
         return store.ingest(request.SerializeToString()).accepted
 
     with urpo_store.open(retention=None, memory_limit=limit) as store:
-        reader = Reader(store._engine)
+        reader = ReadSession(store._engine)
         highest = 0
         with pytest.raises(MemoryError, match="memory_limit=8388608 is reached, and queries"):
             for _ in range(200):
@@ -460,7 +460,7 @@ def test_what_a_crowd_of_requests_needed_is_given_back():
         # Each reader holds a slot, so that the next request finds another.
         readers = []
         for request in requests:
-            readers.append(Reader(store._engine))
+            readers.append(ReadSession(store._engine))
             store.ingest(request)
         store.flush()
         for reader in readers:

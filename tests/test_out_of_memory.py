@@ -13,13 +13,14 @@ import random
 
 import numpy as np
 import pytest
+from drivers.failing_session import FailingSession
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 
 import urpo_store
 from urpo_store import Aggregation, MetricQuery
-from urpo_store.engine.reader import Reader
+from urpo_store.engine.session import ReadSession
 
 BASE = 1_700_000_000_000_000_000
 SECOND = 10**9
@@ -170,12 +171,12 @@ def collapsed_request(time: int, buckets: int) -> bytes:
     return message.SerializeToString()
 
 
-def scanned(reader: Reader) -> list[object]:
+def scanned(reader: ReadSession) -> list[object]:
     """Every point of every series, with its row."""
     found = []
-    for stream in reader.streams(None):
-        offsets, first, times, starts, values, flags, layout, rows, words, layouts = reader.scan(
-            stream[-1], 0, BASE + 100 * SECOND, True
+    for stream in reader.read_streams(None):
+        offsets, first, times, starts, values, flags, layout, rows, words, layouts = (
+            reader.read_points(stream[-1], 0, BASE + 100 * SECOND, True)
         )
         columns = [list(map(int, column)) for column in (offsets, first, times, starts, values)]
         found.append((stream[0], columns, flags.tolist()))
@@ -200,13 +201,13 @@ def test_no_memory_at_any_moment_of_a_scan(columns):
             store.ingest(collapsed_request(step, step % 3 + 2))
             if step == 7:
                 store._engine.drain()
-        with contextlib.closing(Reader(store._engine)) as reader:
+        with contextlib.closing(ReadSession(store._engine)) as reader:
             expected = scanned(reader)
         n = failed = 0
         done = False
         while not done:
             n += 1
-            with contextlib.closing(Reader(store._engine)) as reader:
+            with contextlib.closing(FailingSession(store._engine)) as reader:
                 before = reader.fail_allocation(n, columns=columns)
                 try:
                     # Without memory to sort beside, a scan sorts in place, and answers all the same.

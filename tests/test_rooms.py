@@ -9,6 +9,10 @@ import re
 from pathlib import Path
 
 import pytest
+from helpers.memory_reader import MemoryReader
+
+from urpo_store.embedded.reader import StoreReader
+from urpo_store.query.source import Reader
 
 PACKAGE = Path(__file__).parent.parent / "urpo_store"
 
@@ -29,6 +33,9 @@ ROOMS = (
     ("tui",),
     ("cli",),
 )
+
+#: What query/ may use of the engine besides the Reader that it is given.
+QUERY_MAY = ("urpo_store.query.", "urpo_store.engine.points.")
 
 #: Arrows that are still to be turned.
 STILL = {
@@ -141,3 +148,31 @@ def test_a_room_of_the_package_imports_only_rooms_before_it():
         if here != there and levels[here] <= levels[there]:
             against.append(f"{module} -> {target}")
     assert not set(against) - STILL, "\n".join(against)
+
+
+def test_a_query_knows_a_reader_and_what_a_point_is():
+    """Of the engine it uses the room below both: the maths of buckets, and the bits of a point."""
+    for path in cython_files(PACKAGE / "query"):
+        for target in CIMPORT.findall(path.read_text()):
+            assert target.startswith(QUERY_MAY), f"{module_of(path)} -> {target}"
+    for path in (PACKAGE / "query").rglob("*.py"):
+        for target in imports_of(path):
+            assert target.startswith(QUERY_MAY) or ".engine" not in target, (path, target)
+
+
+def test_the_engine_and_queries_know_one_reader():
+    """`query.source.Reader` is what a query knows; one class of the product is one."""
+    needed = {name for name in vars(Reader) if not name.startswith("_")}
+    readers = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and {"scan", "streams"} <= {
+                each.name for each in node.body if isinstance(each, ast.FunctionDef)
+            }:
+                readers.add(f"{module_of(path)}.{node.name}")
+    assert readers == {
+        "urpo_store.query.source.Reader",
+        "urpo_store.embedded.reader.StoreReader",
+    }
+    assert needed <= set(dir(StoreReader))
+    assert needed <= set(dir(MemoryReader))

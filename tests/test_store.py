@@ -29,7 +29,7 @@ from urpo_store import (
     MetricStorage,
     StoreClosedError,
 )
-from urpo_store.engine.reader import Reader
+from urpo_store.engine.session import ReadSession
 from urpo_store.interfaces import HealthOfAll
 
 SECOND = 10**9
@@ -675,7 +675,7 @@ def test_an_evicted_service_is_not_listed_while_a_query_still_holds_it(store):
     store.store_metric(MetricPoint("gone", "m", Gauge(1.0), timestamp=BASE))
     assert store.services() == ["gone"]
     store.compress_cold()
-    with contextlib.closing(Reader(store._engine)):
+    with contextlib.closing(ReadSession(store._engine)):
         assert store._engine.evict_idle(700) == 1
         assert store.services() == [] and store.stats().producers == {}
 

@@ -17,7 +17,7 @@ from helpers.health import (
     in_bucket,
 )
 
-from urpo_store.query.source import Layout, Scanned
+from urpo_store.query.source import RowLayout, Scanned
 
 SERVER_SPAN = {"span.kind": "server", "span.name": "GET /"}
 
@@ -739,7 +739,7 @@ def test_replaying_stored_points_gives_the_same_answer() -> None:
         layout=np.zeros(len(points), np.uint32),
         row=np.arange(len(points), dtype=np.uint64) * width,
         words=np.array([[0, 0, 0, *p[2]] for p in points], np.uint64).ravel(),
-        layouts=[Layout(np.array(B1).view(np.uint64), width)],
+        layouts=[RowLayout(np.array(B1).view(np.uint64), width)],
     )
     replayed.book.replay(handles, scanned, at(0))
     for window in ("1m", "5m"):

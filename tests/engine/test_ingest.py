@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers.engines import make_engine, request_of
 
-from urpo_store.engine.reader import Reader
+from urpo_store.engine.session import ReadSession
 from urpo_store.errors import DecodeError, StoreClosedError
 
 EVER = (0, 2**62)
@@ -20,10 +20,10 @@ def engine():
 
 
 def read(engine, metric="m"):
-    reader = Reader(engine)
+    reader = ReadSession(engine)
     try:
-        (stream,) = reader.streams(metric)
-        return stream[-1], reader.scan(stream[-1], *EVER, False)
+        (stream,) = reader.read_streams(metric)
+        return stream[-1], reader.read_points(stream[-1], *EVER, False)
     finally:
         reader.close()
 
@@ -122,16 +122,16 @@ def test_closed_engines_say_so():
         with pytest.raises(StoreClosedError, match="open another"):
             call()
     with pytest.raises(StoreClosedError, match="open another"):
-        Reader(engine)
+        ReadSession(engine)
 
 
 def test_close_waits_for_readers():
     engine = make_engine()
     engine.ingest(request_of(5).SerializeToString())
-    reader = Reader(engine)
+    reader = ReadSession(engine)
     closer = threading.Thread(target=engine.close)
     closer.start()
-    assert len(reader.streams("m")) == 1
+    assert len(reader.read_streams("m")) == 1
     reader.close()
     closer.join(10)
     assert not closer.is_alive()

@@ -29,7 +29,7 @@ from urpo_store.query.source import (
     FLAG_MIN,
     FLAG_STALE,
     FLAG_SUM,
-    Layout,
+    RowLayout,
     Scanned,
     Stream,
 )
@@ -175,13 +175,13 @@ class MemoryReader:
         layout: list[int] = []
         row: list[int] = []
         words: list[int] = []
-        layouts: list[Layout] = []
+        layouts: list[RowLayout] = []
         for series_id in ids:
             points = self.series[series_id - 1].points
             before = [point for point in points if point[0] < start] if predecessor else []
             chosen = before[-1:] + [point for point in points if start <= point[0] <= end]
             first.append(len(times) + len(before[-1:]))
-            last: Layout | None = None
+            last: RowLayout | None = None
             for time, begin, value in chosen:
                 times.append(time)
                 starts.append(begin)
@@ -222,10 +222,10 @@ def frozen(items: Sequence[int], dtype: Any) -> Any:
     return array
 
 
-NO_LAYOUT = Layout(np.zeros(0, np.uint64), 0)
+NO_LAYOUT = RowLayout(np.zeros(0, np.uint64), 0)
 
 
-def encode(value: Any) -> tuple[int, int, Layout, list[int]]:
+def encode(value: Any) -> tuple[int, int, RowLayout, list[int]]:
     """(value bits, flags, layout, row words) of a value, as points/slots.pxd has them."""
     if value is STALE:
         return 0, FLAG_STALE, NO_LAYOUT, []
@@ -236,7 +236,7 @@ def encode(value: Any) -> tuple[int, int, Layout, list[int]]:
     if isinstance(value, Summary):
         quantiles = [bits(q) for q, _ in value.quantiles]
         row = [bits(value.sum)] + [bits(v) for _, v in value.quantiles]
-        return value.count, 0, Layout(np.array(quantiles, np.uint64), len(row)), row
+        return value.count, 0, RowLayout(np.array(quantiles, np.uint64), len(row)), row
     flags = 0
     row = []
     for flag, number in ((FLAG_SUM, value.sum), (FLAG_MIN, value.min), (FLAG_MAX, value.max)):
@@ -245,7 +245,7 @@ def encode(value: Any) -> tuple[int, int, Layout, list[int]]:
     if isinstance(value, Histogram):
         row += value.bucket_counts
         bounds = np.array([bits(bound) for bound in value.bounds], np.uint64)
-        return value.count, flags, Layout(bounds, len(row)), row
+        return value.count, flags, RowLayout(bounds, len(row)), row
     assert isinstance(value, ExponentialHistogram)
     row += [value.zero_count, bits(value.zero_threshold)]
     row += [*value.positive_counts, *value.negative_counts]
@@ -253,4 +253,4 @@ def encode(value: Any) -> tuple[int, int, Layout, list[int]]:
         value.scale % 2**32 | len(value.positive_counts) << 32,
         value.positive_offset % 2**32 | (value.negative_offset % 2**32) << 32,
     ]
-    return value.count, flags, Layout(np.array(words, np.uint64), len(row)), row
+    return value.count, flags, RowLayout(np.array(words, np.uint64), len(row)), row

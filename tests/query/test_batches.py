@@ -8,7 +8,6 @@ import pytest
 import urpo_store
 from urpo_store import Aggregation, Counter, Gauge, MetricPoint, MetricQuery
 from urpo_store.embedded.reader import StoreReader
-from urpo_store.engine.reader import Reader
 from urpo_store.query import evaluate
 
 BASE = 1_700_000_000_000_000_000
@@ -83,7 +82,7 @@ def test_the_size_of_batches_does_not_show(store, monkeypatch, metric, aggregati
 
 def test_columns_of_an_earlier_scan_stay_as_they_were(store):
     """A reader decodes into the same memory again, but not while somebody looks at it."""
-    with StoreReader(Reader(store._engine)) as reader:
+    with StoreReader(store._engine) as reader:
         (stream,) = reader.streams("level")
         first = reader.scan(stream.ids[:1], 0, 2**62)
         kept = first.values

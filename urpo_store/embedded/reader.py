@@ -1,4 +1,4 @@
-"""The embedded store's `query.source.Reader`: the engine's plain columns, with their names."""
+"""The `query.source.Reader` of the embedded store: the engine's columns, with the model's names."""
 
 from __future__ import annotations
 
@@ -7,30 +7,20 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from ..engine.reader import Reader
-from ..model import AttributeValue, Exemplar, MetricKind, Scope, SeriesInfo
-from ..query.source import Layout, Scanned, Stream, UInt32Array
-
-# Indexed by the engine's kind; a sum's depends on whether it is monotonic.
-_KINDS = {
-    1: MetricKind.GAUGE,
-    2: MetricKind.UP_DOWN_COUNTER,
-    3: MetricKind.HISTOGRAM,
-    4: MetricKind.EXPONENTIAL_HISTOGRAM,
-    5: MetricKind.SUMMARY,
-}
-_TEMPORALITIES = {0: None, 1: "delta", 2: "cumulative"}
+from ..engine.core import Engine
+from ..engine.session import ReadSession
+from ..model import AttributeValue, Exemplar, Scope, SeriesInfo
+from ..query.source import RowLayout, Scanned, Stream, UInt32Array
+from .kinds import TEMPORALITIES, metric_kind
 
 
-def metric_kind(kind: int, monotonic: int) -> MetricKind:
-    return MetricKind.COUNTER if kind == 2 and monotonic else _KINDS[kind]
+class StoreReader(ReadSession):
+    """Open for one question; used as a context manager.
 
+    The columns of the protocol that are plain numbers are those of `ReadSession`.
+    """
 
-class StoreReader:
-    """Open for one question; used as a context manager."""
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    def __init__(self, engine: Engine) -> None:
         self._values: dict[int, AttributeValue] = {}
 
     def __enter__(self) -> Self:
@@ -42,72 +32,49 @@ class StoreReader:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._reader.close()
+        self.close()
 
-    def streams(self, metric: str) -> list[Stream]:
-        return list(self._named(self._reader.streams(metric)))
+    def streams(self, metric: str | None) -> list[Stream]:
+        """The streams of this name; None: all."""
+        return [
+            Stream(
+                name,
+                metric_kind(kind, monotonic),
+                unit,
+                TEMPORALITIES[temporality],
+                description,
+                ids,
+            )
+            for name, kind, temporality, monotonic, unit, description, ids in self.read_streams(
+                metric
+            )
+        ]
 
-    def all_streams(self, service: str | None = None) -> Iterator[Stream]:
-        """Every stream, or every stream of a service with the ids of that service's series."""
-        wanted = 0 if service is None else self._reader.find_value(service)
-        for stream in self._named(self._reader.streams(None)):
+    def streams_of(self, service: str | None) -> Iterator[Stream]:
+        """Every stream of a service, with the ids of that service's series; None: of all."""
+        wanted = 0 if service is None else self.find_value(service)
+        for stream in self.streams(None):
             if service is None:
                 yield stream
                 continue
             ids = stream.ids[self.service_column(stream.ids) == wanted]
             if wanted and len(ids):
-                yield Stream(
-                    stream.metric,
-                    stream.kind,
-                    stream.unit,
-                    stream.temporality,
-                    stream.description,
-                    ids,
-                )
-
-    @staticmethod
-    def _named(
-        streams: list[tuple[str, int, int, int, str, str, UInt32Array]],
-    ) -> Iterator[Stream]:
-        for name, kind, temporality, monotonic, unit, description, ids in streams:
-            yield Stream(
-                name,
-                metric_kind(kind, monotonic),
-                unit,
-                _TEMPORALITIES[temporality],
-                description,
-                ids,
-            )
-
-    def attribute_column(self, ids: UInt32Array, key: str) -> UInt32Array:
-        return self._reader.attribute_column(ids, key)
-
-    def service_column(self, ids: UInt32Array) -> UInt32Array:
-        return self._reader.service_column(ids)
-
-    def resource_column(self, ids: UInt32Array) -> UInt32Array:
-        return self._reader.resource_column(ids)
-
-    def scope_column(self, ids: UInt32Array) -> UInt32Array:
-        return self._reader.scope_column(ids)
-
-    def find_value(self, value: AttributeValue) -> int:
-        return self._reader.find_value(value)
+                yield replace(stream, ids=ids)
 
     def value(self, value_id: int) -> AttributeValue:
         if value_id not in self._values:
-            self._values[value_id] = self._reader.value(value_id)
+            self._values[value_id] = self.read_value(value_id)
         return self._values[value_id]
 
     def identity(self, series_id: int) -> SeriesInfo:
         metric, kind, temporality, monotonic, unit, service, attributes, resource, scope = (
-            self._reader.identity(series_id)
+            self.read_identity(series_id)
         )
         return SeriesInfo(
             metric,
             metric_kind(kind, monotonic),
             unit,
-            _TEMPORALITIES[temporality],
+            TEMPORALITIES[temporality],
             service,
             attributes,
             resource,
@@ -115,15 +82,15 @@ class StoreReader:
         )
 
     def scan(self, ids: UInt32Array, start: int, end: int, predecessor: bool = False) -> Scanned:
-        columns = self._reader.scan(ids, start, end, predecessor)
-        layouts = [Layout(words, row_words) for words, row_words in columns[-1]]
+        columns = self.read_points(ids, start, end, predecessor)
+        layouts = [RowLayout(words, row_words) for words, row_words in columns[-1]]
         return Scanned(*columns[:-1], layouts)
 
     def exemplars(self, ids: UInt32Array, start: int, end: int) -> list[tuple[int, Exemplar]]:
         from ..otlp.exemplar import exemplar_from_bytes
 
         found: dict[tuple[int, bytes], Exemplar] = {}
-        for index, time, raw in self._reader.exemplars(ids, start, end):
+        for index, time, raw in self.read_exemplars(ids, start, end):
             exemplar = exemplar_from_bytes(raw)
             if not exemplar.timestamp:
                 exemplar = replace(exemplar, timestamp=time)

@@ -1,4 +1,4 @@
-"""Health at a moment that the ingest path no longer keeps: the stored points, filed once more."""
+"""Health at a moment that the ingest path no longer keeps: stored points are filed once more."""
 
 from __future__ import annotations
 
@@ -8,17 +8,7 @@ from typing import Any
 from ..engine.health.book import HealthBook
 from ..model import MetricKind
 from ..query.source import Reader, Stream
-
-# The engine's numbers (points/slots.pxd).
-_KINDS = {
-    MetricKind.GAUGE: 1,
-    MetricKind.UP_DOWN_COUNTER: 2,
-    MetricKind.COUNTER: 2,
-    MetricKind.HISTOGRAM: 3,
-    MetricKind.EXPONENTIAL_HISTOGRAM: 4,
-    MetricKind.SUMMARY: 5,
-}
-_TEMPORALITIES = {None: 0, "delta": 1, "cumulative": 2}
+from .kinds import TEMPORALITY_NUMBERS, kind_number
 
 
 def replayed_health(
@@ -26,8 +16,8 @@ def replayed_health(
 ) -> tuple[Any, ...]:
     """The fields of ServiceHealthMetrics behind the name, over `length` ns ending at `at`.
 
-    `streams` are those of the service. Their points, and the one before the window of each series,
-    are filed into a record made for this one answer, by the code that files what arrives.
+    `streams` are those of the service. Their points, and of each series the one before the window,
+    go into a book made for this one answer, through the code that files what arrives.
     """
     book = HealthBook(service, 0)
     for stream in streams:
@@ -47,8 +37,8 @@ def _bind(book: HealthBook, reader: Reader, stream: Stream, series: int) -> int:
     return book.bind(
         stream.metric,
         stream.unit,
-        _KINDS[stream.kind],
-        _TEMPORALITIES[stream.temporality],
+        kind_number(stream.kind),
+        TEMPORALITY_NUMBERS[stream.temporality],
         stream.kind is MetricKind.COUNTER,
         attributes,
     )

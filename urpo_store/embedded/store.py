@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ..engine.core import REASONS, Engine
-from ..engine.reader import Reader
 from ..errors import QueryError
 from ..model import (
     Duration,
@@ -117,7 +116,7 @@ class MetricStore:
 
     def query_metrics(self, query: MetricQuery) -> MetricTable:
         """Answer a range query; raises QueryError if it cannot be answered as asked."""
-        with StoreReader(Reader(self._engine)) as reader:
+        with StoreReader(self._engine) as reader:
             return evaluate(reader, query, time.time_ns())
 
     def get_service_health(
@@ -137,8 +136,8 @@ class MetricStore:
             return None
         if fields is None:
             # Outside what the ingest path keeps: answered from the stored points.
-            with StoreReader(Reader(self._engine)) as reader:
-                streams = reader.all_streams(service)
+            with StoreReader(self._engine) as reader:
+                streams = reader.streams_of(service)
                 fields = replayed_health(reader, streams, service, length, moment)
         return ServiceHealthMetrics(service, *fields)
 
@@ -153,7 +152,7 @@ class MetricStore:
 
     def metrics(self, service: str | None = None) -> list[MetricInfo]:
         """All metrics, or those of one service, sorted by name."""
-        with StoreReader(Reader(self._engine)) as reader:
+        with StoreReader(self._engine) as reader:
             return sorted(
                 (
                     MetricInfo(
@@ -164,7 +163,7 @@ class MetricStore:
                         stream.temporality,
                         len(stream.ids),
                     )
-                    for stream in reader.all_streams(service)
+                    for stream in reader.streams_of(service)
                 ),
                 key=lambda info: (info.name, info.kind.value, info.unit, info.temporality or ""),
             )
@@ -172,7 +171,7 @@ class MetricStore:
     def series(self, query: MetricQuery) -> list[SeriesInfo]:
         """The stored series that `query` selects, at most `limit` (its times and aggregation are
         not used)."""
-        with StoreReader(Reader(self._engine)) as reader:
+        with StoreReader(self._engine) as reader:
             ids = (series for stream in select(reader, query) for series in stream.ids)
             return [reader.identity(int(series)) for series in islice(ids, query.limit)]
 
@@ -180,7 +179,7 @@ class MetricStore:
         """Exemplars within the query's range of the series it selects, oldest first."""
         start, end = parse_range(query, time.time_ns())
         found: list[tuple[int, SeriesExemplar]] = []
-        with StoreReader(Reader(self._engine)) as reader:
+        with StoreReader(self._engine) as reader:
             for stream in select(reader, query):
                 for index, exemplar in reader.exemplars(stream.ids, start, end):
                     info = reader.identity(int(stream.ids[index]))

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..model import Float64Array, Int64Array
-from .source import Layout, Scanned
+from .source import RowLayout, Scanned
 
 
-def distinct_layouts(scanned: Scanned) -> tuple[Int64Array, list[Layout]]:
+def distinct_layouts(scanned: Scanned) -> tuple[Int64Array, list[RowLayout]]:
     """(layout number of each point in the list, the distinct layouts)."""
     distinct: dict[tuple[bytes, int], int] = {}
-    layouts: list[Layout] = []
+    layouts: list[RowLayout] = []
     numbers = np.zeros(max(1, len(scanned.layouts)), np.int64)
     for index, layout in enumerate(scanned.layouts):
         key = layout.words.tobytes(), layout.row_words
@@ -29,7 +29,7 @@ def distinct_layouts(scanned: Scanned) -> tuple[Int64Array, list[Layout]]:
     return numbers[scanned.layout], layouts
 
 
-def flat_bounds(layouts: Sequence[Layout]) -> tuple[Float64Array, Int64Array]:
+def flat_bounds(layouts: Sequence[RowLayout]) -> tuple[Float64Array, Int64Array]:
     """All words as float64, layout after layout, and where each layout begins (and the end)."""
     offsets = np.zeros(len(layouts) + 1, np.int64)
     if not layouts:

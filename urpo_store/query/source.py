@@ -1,8 +1,8 @@
 """What a query reads from: a `Reader` over the stored series.
 
-The embedded store's reader is `urpo_store.engine.reader.Reader`. Ids (of series, of values) mean
-something only while their reader is open. Columns are numpy arrays with one element a series, in
-the order of the `ids` that were asked for, so that filters and groups are array operations.
+The embedded store's is `urpo_store.embedded.reader.StoreReader`. Ids (of series, of values) are
+valid only while their reader is open. A column is a numpy array with one element for each of the
+`ids` that were asked for, in their order, so that filters and groups are array operations.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class RowLayout:
     """What the rows of histograms and summaries share; `words` and row words as in points/slots.pxd.
 
     Histogram: words are the bounds (float64 bits), a row is sum, min, max, bucket counts.
@@ -76,7 +76,7 @@ class Scanned:
     layout: UInt32Array | None
     row: UInt64Array | None
     words: UInt64Array | None
-    layouts: Sequence[Layout]
+    layouts: Sequence[RowLayout]
 
 
 class Reader(Protocol):

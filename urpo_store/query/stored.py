@@ -21,7 +21,7 @@ from ..model import (
     UInt64Array,
 )
 from .layouts import distinct_layouts
-from .source import FLAG_INT, FLAG_MAX, FLAG_MIN, FLAG_STALE, FLAG_SUM, Layout, Scanned
+from .source import FLAG_INT, FLAG_MAX, FLAG_MIN, FLAG_STALE, FLAG_SUM, RowLayout, Scanned
 
 # Points of a scan: a run of neighbours, or picked ones. Runs stay views of the scan's columns.
 Points = slice | Int64Array
@@ -108,7 +108,7 @@ class StoredColumns:
             summary=summary,
         )
 
-    def _layout_of_run(self, points: Points) -> Layout | None:
+    def _layout_of_run(self, points: Points) -> RowLayout | None:
         real = np.flatnonzero(~self._stale[points])
         return self._layouts[int(self._layout[points][real[0]])] if len(real) else None
 

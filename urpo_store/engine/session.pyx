@@ -1,8 +1,6 @@
-"""How queries read the store: what series there are, what they are called, and their points in columns.
+"""How queries read the store: streams, names, and points in columns; the contract is in session.pxd.
 
-A Reader is inside an epoch from its making until it is closed: ids and values that it names stay valid so long. It
-may be used by one thread at a time. Points come as numpy arrays over memory that the engine decoded into, without
-a copy; the arrays keep it.
+Points come as numpy arrays over the memory that the engine decoded into, without a copy.
 """
 from cpython.buffer cimport PyBuffer_FillInfo
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -10,7 +8,7 @@ from libc.string cimport memcpy, memset
 
 import numpy as np
 
-from urpo_store.engine.memory.alloc cimport Account, account_init
+from urpo_store.engine.memory.alloc cimport account_init
 from urpo_store.engine.memory.epoch cimport epoch_enter, epoch_leave
 from urpo_store.engine.points.slots cimport (
     payload_exemplar_bytes, payload_layout_words, payload_row_words,
@@ -32,16 +30,6 @@ from urpo_store.errors import StoreClosedError
 
 
 cdef class RowsOwner:
-    """Decoded columns, and the account they are counted in; numpy arrays keep it alive.
-
-    A reader decodes into the same one again as soon as no array is left of the last time: memory
-    that is warm, where new memory would cost more than decoding does.
-    """
-
-    cdef Rows rows
-    cdef Account account
-    cdef size_t columns         # Columns that look into it; under the GIL
-
     def __cinit__(self):
         account_init(&self.account, NULL)
         rows_init(&self.rows, &self.account)
@@ -50,7 +38,7 @@ cdef class RowsOwner:
         rows_free(&self.rows)
 
 
-cdef class Column:
+cdef class ColumnView:
     """One column of a RowsOwner through the buffer protocol, read-only."""
 
     cdef RowsOwner owner
@@ -58,9 +46,9 @@ cdef class Column:
     cdef Py_ssize_t bytes
 
     def __dealloc__(self):
-        # A collector of cycles may have taken the owner away; that one is then not used again.
+        # The garbage collector may have cleared `owner`; such an owner is not used again.
         if self.owner is not None:
-            self.owner.columns -= 1
+            self.owner.views -= 1
 
     def __getbuffer__(self, Py_buffer *buffer, int flags):
         PyBuffer_FillInfo(buffer, self, self.data, self.bytes, 1, flags)
@@ -70,22 +58,36 @@ cdef class Column:
 
 
 cdef object column(RowsOwner owner, void *data, size_t count, object dtype, size_t size):
-    cdef Column view
+    cdef ColumnView view
     if count == 0 or data == NULL:
         return np.empty(0, dtype)
-    view = Column.__new__(Column)
+    view = ColumnView.__new__(ColumnView)
     view.owner = owner
-    owner.columns += 1
+    owner.views += 1
     view.data = data
     view.bytes = count * size
     return np.frombuffer(view, dtype)
 
 
-cdef class IdColumn:
-    """Ids that came from Python, and a column of as many, as plain pointers."""
+cdef list row_layouts(RowsOwner owner):
+    """[(words, row words)] of the layouts that were decoded."""
+    cdef Rows *rows = &owner.rows
+    cdef uint64_t packed, begin
+    cdef size_t i
+    words = column(owner, rows.layout_words, rows.layout_word_count, np.uint64, 8)
+    layouts = []
+    for i in range(rows.layout_count):
+        packed = rows.layouts[i]
+        begin = packed >> 32
+        layouts.append((words[begin:begin + ((packed >> 16) & 0xFFFF)], packed & 0xFFFF))
+    return layouts
 
-    cdef object owner
-    cdef readonly object found
+
+cdef class IdColumn:
+    """Ids that came from Python, and a column of the same length to fill, as plain pointers."""
+
+    cdef object owner               # keeps `ids` alive
+    cdef readonly object found      # the array behind `out`
     cdef const uint32_t *ids
     cdef uint32_t *out
     cdef size_t count
@@ -101,13 +103,8 @@ cdef class IdColumn:
             self.out = &view[0]
 
 
-cdef class Reader:
-    """A way into the stored series; what it names stays valid until it is closed."""
-
-    cdef Engine engine
-    cdef Store *store
-    cdef int slot
-    cdef RowsOwner owner        # of the last scan; None before the first
+cdef class ReadSession:
+    """What one thread reads while it is inside an epoch; used until `close`."""
 
     def __cinit__(self, Engine engine not None):
         self.store = engine.enter()
@@ -116,7 +113,7 @@ cdef class Reader:
             self.slot = epoch_enter(&self.store.epochs)
 
     def close(self):
-        """Leave; again: does nothing."""
+        """Leave the epoch; a second call does nothing."""
         if self.store != NULL:
             epoch_leave(&self.store.epochs, self.slot)
             self.store = NULL
@@ -131,35 +128,18 @@ cdef class Reader:
                 self.engine.leave()
 
     cdef RowsOwner rows_owner(self):
-        """Room to decode into: that of the last scan, if nobody looks into it any more."""
-        cdef RowsOwner fresh
-        if self.owner is None or self.owner.columns:
-            fresh = RowsOwner()
-            if self.owner is not None:
-                # Who counts allocations goes on counting.
-                fresh.account.calls = self.owner.account.calls
-                fresh.account.fail_at = self.owner.account.fail_at
-            self.owner = fresh
+        if self.owner is None or self.owner.views:
+            self.owner = RowsOwner()
         rows_clear(&self.owner.rows)
         return self.owner
-
-    def fail_allocation(self, uint64_t n, *, bint columns):
-        """Make the n-th allocation of a scan from now on fail: of its columns, or of what else it needs.
-
-        For tests; 0: none. Returns how many there have been.
-        """
-        cdef RowsOwner owner = self.rows_owner()
-        cdef Account *account = &owner.account if columns else &self.opened().query_account
-        account.fail_at = account.calls + n if n else 0
-        return account.calls
 
     cdef Store *opened(self) except NULL:
         if self.store == NULL:
             raise StoreClosedError("this reader is closed; ask the store for another")
         return self.store
 
-    def streams(self, str metric):
-        """(name, kind, temporality, monotonic, unit, description, ids) of each stream of the name; None: all."""
+    def read_streams(self, str metric):
+        """[(name, kind, temporality, monotonic, unit, description, ids)] of the name; None: of all."""
         cdef Store *store = self.opened()
         return catalog_streams(&store.table, metric)
 
@@ -194,24 +174,24 @@ cdef class Reader:
         """The id of exactly this typed value; 0 if nothing has it."""
         return 0 if value is None else find_value(&self.opened().table, value)
 
-    def value(self, uint32_t value_id):
+    def read_value(self, uint32_t value_id):
         """The typed value of an id that a column holds."""
         return decode_value(string_bytes(&self.opened().table, value_id))
 
-    def identity(self, uint32_t series_id):
+    def read_identity(self, uint32_t series_id):
         """(metric, kind, temporality, monotonic, unit, service, attributes, resource, scope)."""
         return series_identity(&self.opened().table, series_id)
 
-    def scan(self, const uint32_t[::1] ids not None, int64_t start, int64_t end, bint predecessor):
+    def read_points(
+        self, const uint32_t[::1] ids not None, int64_t start, int64_t end, bint predecessor
+    ):
         """The columns of query.source.Scanned, as a tuple; layouts as (words, row words)."""
         cdef Store *store = self.opened()
         cdef size_t n = ids.shape[0]
         cdef RowsOwner owner = self.rows_owner()
         cdef Rows *rows = &owner.rows
-        cdef const uint32_t *p = &ids[0] if n else NULL
+        cdef const uint32_t *ids_p = &ids[0] if n else NULL
         cdef int failed
-        cdef size_t i
-        cdef uint64_t layout
         offsets = np.zeros(n + 1, np.int64)
         first = np.zeros(n, np.int64)
         cdef int64_t[::1] offsets_view = offsets
@@ -220,14 +200,10 @@ cdef class Reader:
         cdef int64_t *offsets_p = &offsets_view[0]
         if n:
             with nogil:
-                failed = scan_series(store, p, n, start, end, predecessor, rows, offsets_p, first_p)
+                failed = scan_series(
+                    store, ids_p, n, start, end, predecessor, rows, offsets_p, first_p)
             if failed:
                 raise MemoryError(f"no memory to read {n} series from {start} to {end}")
-        layouts = []
-        words = column(owner, rows.layout_words, rows.layout_word_count, np.uint64, 8)
-        for i in range(rows.layout_count):
-            layout = rows.layouts[i]
-            layouts.append((words[layout >> 32:(layout >> 32) + ((layout >> 16) & 0xFFFF)], layout & 0xFFFF))
         has_rows = rows.row != NULL and rows.layout_count > 0
         return (
             offsets,
@@ -239,13 +215,14 @@ cdef class Reader:
             column(owner, rows.layout, rows.count, np.uint32, 4) if has_rows else None,
             column(owner, rows.row, rows.count, np.uint64, 8) if has_rows else None,
             column(owner, rows.words, rows.word_count, np.uint64, 8) if has_rows else None,
-            layouts,
+            row_layouts(owner),
         )
 
-    def exemplars(self, const uint32_t[::1] ids not None, int64_t start, int64_t end):
-        """[(index in ids, time of its point or its own, raw Exemplar message)], in no order.
+    def read_exemplars(self, const uint32_t[::1] ids not None, int64_t start, int64_t end):
+        """[(index in ids, time, raw Exemplar message)], in no order; the caller filters by time.
 
-        Those of drained points have start <= time <= end; of points in the ring, all are returned.
+        The time is the exemplar's own, or its point's. Exemplars of drained points have
+        start <= time <= end; those of points in the ring are all returned.
         """
         cdef Store *store = self.opened()
         cdef RingCopies copies
@@ -258,7 +235,7 @@ cdef class Reader:
             series = series_get(&store.table, ids[i])
             if series == NULL:
                 continue
-            # The ring first: what leaves it meanwhile is found in the chunks, perhaps once more.
+            # The ring first: what leaves it meanwhile is found in the chunks, or twice (so a set).
             seen = set()
             memset(&copies, 0, sizeof(RingCopies))
             copies.account = &store.query_account
