@@ -1,4 +1,4 @@
-"""The engine's numbers of kinds and temporalities (engine/points/slots.pxd), and the model's names."""
+"""The engine's numbers of kinds and temporalities (engine/points/slots.pxd), and their names."""
 
 from __future__ import annotations
 

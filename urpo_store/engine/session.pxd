@@ -1,11 +1,11 @@
 # A read session: how one thread asks the store for names and points.
 #
-# Everything comes back as plain tuples and numpy arrays. The names that a question uses (kinds, scopes,
-# exemplars) are put on by embedded/reader.StoreReader, which extends ReadSession and is the one Reader.
+# Everything comes back as plain tuples and numpy arrays. embedded/reader.StoreReader extends
+# ReadSession with the model's names (kinds, scopes, exemplars); it is the one Reader of queries.
 #
 # Invariants
-# (1) A session is inside an epoch from its making until `close`: ids and values that it names stay
-#     valid so long, and the engine does not close before.
+# (1) A session is inside an epoch from its making until `close`. So long the ids and values that it
+#     names stay valid, and the engine's `close` waits.
 # (2) One thread at a time uses a session.
 # (3) The arrays of `read_points` are views of a RowsOwner, which they keep alive. An owner with views
 #     is never decoded into again.
@@ -19,8 +19,8 @@ from urpo_store.engine.store cimport Store
 
 # Decoded columns, and the account that counts their memory.
 #
-# A session decodes into the owner of its last scan if no array looks into it any more: that memory is
-# warm, and fresh memory would cost more than the decoding.
+# A session decodes into the owner of its last scan if no array looks into it any more: that memory
+# is warm, and fresh memory would cost more than the decoding.
 cdef class RowsOwner:
     cdef Rows rows
     cdef Account account

@@ -11,7 +11,7 @@ _UInt64 = npt.NDArray[np.uint64]
 _Int64 = npt.NDArray[np.int64]
 
 class ReadSession:
-    """What one thread reads while it is inside an epoch; the methods are described in session.pyx."""
+    """What one thread reads while it is inside an epoch; see session.pyx for the methods."""
 
     def __init__(self, engine: Engine) -> None: ...
     def close(self) -> None: ...

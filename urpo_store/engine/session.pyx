@@ -1,4 +1,4 @@
-"""How queries read the store: streams, names, and points in columns; the contract is in session.pxd.
+"""How queries read the store: streams, names, points in columns; see session.pxd.
 
 Points come as numpy arrays over the memory that the engine decoded into, without a copy.
 """
@@ -139,7 +139,7 @@ cdef class ReadSession:
         return self.store
 
     def read_streams(self, str metric):
-        """[(name, kind, temporality, monotonic, unit, description, ids)] of the name; None: of all."""
+        """[(name, kind, temporality, monotonic, unit, description, ids)]; `metric` None: all."""
         cdef Store *store = self.opened()
         return catalog_streams(&store.table, metric)
 
