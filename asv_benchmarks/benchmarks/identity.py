@@ -9,11 +9,10 @@ import time
 from collections.abc import Callable
 from typing import ClassVar
 
+from drivers.interner import Interner
 from drivers.series_index import SeriesIndex
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import NumberDataPoint
-
-from urpo_store.engine.identity.intern import Interner
 
 LOOKUPS = 500_000
 

@@ -7,7 +7,7 @@ from urpo_store.engine.memory.atomics cimport (
     add_relaxed, load_relaxed, pthread_atfork, sem_destroy, sem_init,
 )
 from urpo_store.engine.memory.epoch cimport (
-    EPOCH_SLOTS, epoch_leave, epoch_take, epochs_destroy, epochs_init, epochs_release_all,
+    EPOCH_SLOTS, epoch_leave, epoch_enter_slot, epochs_destroy, epochs_init, epochs_release_all,
 )
 from urpo_store.engine.wire.arena cimport scan_destroy
 from urpo_store.engine.chunks.append cimport chunk_store_destroy, chunk_store_init
@@ -116,7 +116,7 @@ cdef void staging_give_back(Store *store, uint32_t now) noexcept nogil:
     cdef int slot
     for slot in range(EPOCH_SLOTS):
         # It belongs to who holds the slot.
-        if epoch_take(&store.epochs, slot):
+        if epoch_enter_slot(&store.epochs, slot):
             if store.staging[slot] != NULL and store.staging[slot].used + STAGING_SECONDS <= now:
                 staging_free(store, store.staging[slot])
                 store.staging[slot] = NULL

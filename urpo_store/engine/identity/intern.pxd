@@ -58,7 +58,6 @@ cdef struct Table:
     void *slots                 # atomic Slots*; replaced under the lock
     pthread_mutex_t lock        # taken to add, remove, take and drop references
     uint32_t count              # atomic read; entries, written under the lock
-    uint64_t key_bytes          # of all keys, under the lock
     uint32_t used               # slots that are not empty, under the lock
     void **pages                # atomic, and each page's entries: id -> Entry*, pages of 4096, written under the
                                 # lock; NULL in an alias table
@@ -77,8 +76,6 @@ cdef uint64_t table_hash(const Table *table, const Key *key) noexcept nogil
 cdef uint32_t table_find(Table *table, const Key *key) noexcept nogil
 # The ids of at most FIND_TOGETHER keys, 0 for those not known: they wait for memory together.
 cdef void table_find_many(Table *table, const Key *keys, uint32_t count, uint32_t *ids) noexcept nogil
-# The entry of a key, NULL if not known. No lock, no allocation.
-cdef Entry *table_find_entry(Table *table, const Key *key) noexcept nogil
 # Finds or adds, and takes one reference. 0: no memory.
 cdef uint32_t table_intern(Table *table, const Key *key) noexcept nogil
 # One more reference to an id that the caller, or something it protects, holds already.
@@ -92,4 +89,3 @@ cdef Entry *table_get(Table *table, uint32_t id) noexcept nogil
 # Alias tables: binds a key to `id`. The entry, or NULL: no memory. The key must not be there yet.
 cdef Entry *table_put(Table *table, const Key *key, uint32_t id) noexcept nogil
 cdef void table_remove(Table *table, Entry *entry) noexcept nogil
-cdef uint64_t table_bytes(Table *table) noexcept nogil                       # memory held, for stats

@@ -8,25 +8,16 @@ The hash is a chain of folded 64 x 64 -> 128 bit multiplications (the final step
 secrets in *both* operands: a block of bytes that makes one operand zero would swallow all that came
 before it, and whoever does not know the secrets cannot choose it.
 """
-import os
-
-cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
-from urpo_store.engine.memory.alloc cimport (
-    Account, account_init, mem_alloc, mem_calloc, mem_free, mem_grow,
-)
+from urpo_store.engine.memory.alloc cimport Account, mem_alloc, mem_calloc, mem_free, mem_grow
 from urpo_store.engine.memory.atomics cimport (
     load_acquire, load_ptr_acquire, load_ptr_relaxed, load_relaxed, multiply_fold,
     pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
     store32_relaxed, store_ptr_release, store_release,
 )
-from urpo_store.engine.memory.epoch cimport (
-    Epochs, epoch_enter, epoch_leave, epoch_reclaim, epoch_retire, epochs_destroy, epochs_init,
-    mem_retire,
-)
+from urpo_store.engine.memory.epoch cimport Epochs, epoch_retire, mem_retire
 
 cdef enum:
     PAGE = 4096
@@ -184,10 +175,6 @@ cdef inline Entry *find_hashed(Table *table, const Key *key, uint64_t hash) noex
         at = (at + 1) & slots.mask
 
 
-cdef Entry *table_find_entry(Table *table, const Key *key) noexcept nogil:
-    return find_hashed(table, key, hash_of(table, key.prefix, key.bytes, key.length))
-
-
 cdef uint32_t table_find(Table *table, const Key *key) noexcept nogil:
     cdef Entry *entry = find_hashed(table, key, hash_of(table, key.prefix, key.bytes, key.length))
     return entry.id if entry != NULL else 0
@@ -299,7 +286,6 @@ cdef void publish(Table *table, Entry *entry, uint64_t hash) noexcept nogil:
     if place(<Slots *>load_ptr_relaxed(&table.slots), word, entry.hash):
         table.used += 1
     store32_relaxed(&table.count, table.count + 1)
-    table.key_bytes += entry.length
 
 
 cdef void withdraw(Table *table, Entry *entry) noexcept nogil:
@@ -310,7 +296,6 @@ cdef void withdraw(Table *table, Entry *entry) noexcept nogil:
     # No reader needs what was written before this; release keeps the word's writers alike.
     store_release(words_of(slots) + at, REMOVED)
     store32_relaxed(&table.count, table.count - 1)
-    table.key_bytes -= entry.length
 
 
 # A free id whose page is there; 0: no memory, or no id left.
@@ -469,175 +454,3 @@ cdef void table_destroy(Table *table) noexcept nogil:
     mem_free(table.account, table.free_ids)
     pthread_mutex_destroy(&table.lock)
     table.slots = NULL
-
-
-cdef uint64_t table_bytes(Table *table) noexcept nogil:
-    cdef uint64_t bytes = 0, i
-    cdef Slots *slots
-    pthread_mutex_lock(&table.lock)
-    slots = <Slots *>load_ptr_relaxed(&table.slots)
-    bytes += sizeof(Slots) + (slots.mask + 1) * sizeof(uint64_t) + table.key_bytes
-    bytes += table.count * (sizeof(Entry) + table.prefix_size) + table.free_capacity * sizeof(uint32_t)
-    if table.pages != NULL:
-        bytes += PAGES * sizeof(void *)
-        for i in range(PAGES):
-            if table.pages[i] == NULL:
-                break
-            bytes += PAGE * sizeof(void *)
-    pthread_mutex_unlock(&table.lock)
-    return bytes
-
-
-# ---- from Python ------------------------------------------------------------------------------------
-
-# How many of the keys are known, looked up one by one or FIND_TOGETHER at a time.
-cdef size_t count_known(Table *table, const Key *keys, size_t count, bint together) noexcept nogil:
-    cdef uint32_t[FIND_TOGETHER] ids
-    cdef uint32_t step, i
-    cdef size_t known = 0
-    while count:
-        step = <uint32_t>min(count, <size_t>FIND_TOGETHER) if together else 1
-        if together:
-            table_find_many(table, keys, step, ids)
-        else:
-            ids[0] = table_find(table, keys)
-        for i in range(step):
-            known += ids[i] != 0
-        keys += step
-        count -= step
-    return known
-
-
-@cython.final
-cdef class Interner:
-    """One table of strings that stands alone: ids for byte strings, counted references.
-
-    `hash_mask` keeps only those bits of every hash, so that keys can be made to collide. Any thread may
-    call any method; an id may be used until its last reference is released.
-    """
-
-    cdef Account account
-    cdef Epochs epochs
-    cdef Table table
-    cdef bint ready
-
-    def __cinit__(self, uint64_t hash_mask=0xFFFFFFFFFFFFFFFF):
-        cdef uint64_t[SECRETS] secret
-        random = os.urandom(sizeof(secret))
-        memcpy(secret, <const uint8_t *>PyBytes_AS_STRING(random), sizeof(secret))
-        account_init(&self.account, NULL)
-        if epochs_init(&self.epochs, &self.account) != 0:
-            raise MemoryError("there is no memory for the epochs of a table")
-        if table_init(&self.table, &self.account, &self.epochs, secret, False) != 0:
-            epochs_destroy(&self.epochs)
-            raise MemoryError("there is no memory for an empty table")
-        self.table.hash_mask = hash_mask
-        self.ready = True
-
-    def __dealloc__(self):
-        if self.ready:
-            epochs_destroy(&self.epochs)
-            table_destroy(&self.table)
-
-    def __len__(self):
-        return self.table.count
-
-    def intern(self, bytes key not None):
-        """The id of `key`, with one reference more. Raises MemoryError; the table is then as before."""
-        cdef Key k = key_of(<const uint8_t *>PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
-        cdef uint32_t id
-        cdef int slot
-        with nogil:
-            slot = epoch_enter(&self.epochs)
-            id = table_intern(&self.table, &k)
-            epoch_leave(&self.epochs, slot)
-        if id == 0:
-            raise MemoryError(f"no memory to intern {k.length} bytes")
-        return id
-
-    def find(self, bytes key not None):
-        """The id of `key`, 0 if it is not known."""
-        cdef Key k = key_of(<const uint8_t *>PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
-        cdef uint32_t id
-        cdef int slot
-        with nogil:
-            slot = epoch_enter(&self.epochs)
-            id = table_find(&self.table, &k)
-            epoch_leave(&self.epochs, slot)
-        return id
-
-    def find_all(self, list keys not None, size_t repeat=1, *, bint together=False):
-        """Looks every key up `repeat` times without the GIL; how many look-ups found their key.
-
-        `together` looks up 32 keys at a time, as the series of a request are.
-        """
-        cdef size_t count = len(keys), i, _turn, found = 0
-        cdef Key *prepared = <Key *>mem_alloc(&self.account, count * sizeof(Key))
-        cdef bytes key
-        cdef int slot
-        if prepared == NULL:
-            raise MemoryError(f"no memory to look up {count} keys")
-        try:
-            for i in range(count):
-                key = keys[i]
-                prepared[i] = key_of(<const uint8_t *>PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
-            with nogil:
-                slot = epoch_enter(&self.epochs)
-                for _turn in range(repeat):
-                    found += count_known(&self.table, prepared, count, together)
-                epoch_leave(&self.epochs, slot)
-        finally:
-            mem_free(&self.account, prepared)
-        return found
-
-    def hash(self, bytes key not None, bytes prefix not None=bytes(16)):
-        """The key's hash in this table, of 64 bits; `prefix` as tables of raw series keys have one."""
-        cdef Key k = key_of(<const uint8_t *>PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
-        if len(prefix) != sizeof(k.prefix):
-            raise ValueError(f"prefix has {len(prefix)} bytes; it must have {sizeof(k.prefix)}")
-        memcpy(k.prefix, PyBytes_AS_STRING(prefix), sizeof(k.prefix))
-        return table_hash(&self.table, &k)
-
-    def get(self, uint32_t id):
-        """The bytes of an id, None if it is not in use."""
-        cdef int slot = epoch_enter(&self.epochs)
-        cdef Entry *entry = table_get(&self.table, id)
-        try:
-            return None if entry == NULL else PyBytes_FromStringAndSize(<const char *>entry_bytes(entry), entry.length)
-        finally:
-            epoch_leave(&self.epochs, slot)
-
-    def release(self, uint32_t id):
-        """Drops one reference. Raises KeyError if the id has none."""
-        cdef Entry *entry = table_get(&self.table, id)
-        if entry == NULL or entry.refs == 0:
-            raise KeyError(f"id {id} is not in use; release what intern returned, once for each call")
-        table_release(&self.table, id)
-
-    def enter(self):
-        """Enters an epoch: what is released meanwhile stays valid until `leave`. Returns a slot."""
-        return epoch_enter(&self.epochs)
-
-    def leave(self, int slot):
-        """Leaves the epoch of `slot`."""
-        epoch_leave(&self.epochs, slot)
-
-    def reclaim(self):
-        """Gives back what nobody can hold any more; returns how many things."""
-        cdef size_t freed
-        with nogil:
-            freed = epoch_reclaim(&self.epochs)
-        return freed
-
-    def fail_allocation(self, uint64_t n):
-        """Makes the n-th allocation from now on fail (0: none). For tests."""
-        self.account.fail_at = self.account.calls + n if n else 0
-
-    @property
-    def memory(self):
-        """Bytes owned by the account; the part of the table by its own counting is `table_memory`."""
-        return self.account.bytes
-
-    @property
-    def table_memory(self):
-        return table_bytes(&self.table)

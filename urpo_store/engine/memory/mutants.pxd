@@ -1,4 +1,4 @@
-# The contract is in mutants.h.
+# The bugs that `make race` plants; the contract is in mutants.h.
 cdef extern from "mutants.h" nogil:
     const bint MUTANT_FIRST_TAG_FIRST
     const bint MUTANT_NO_SECOND_LOOK

@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from drivers.limbo import EpochLimbo
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -13,8 +14,6 @@ from hypothesis.stateful import (
     multiple,
     rule,
 )
-
-from urpo_store.engine.memory.epoch import EpochLimbo
 
 SLOTS = 128
 

@@ -3,8 +3,7 @@
 import threading
 
 import pytest
-
-from urpo_store.engine.memory.alloc import CountedBlocks
+from drivers.blocks import CountedBlocks
 
 
 def test_what_is_owned_is_counted() -> None:

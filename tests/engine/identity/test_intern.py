@@ -4,11 +4,10 @@ import random
 import threading
 
 import pytest
+from drivers.interner import Interner
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-
-from urpo_store.engine.identity.intern import Interner
 
 #: Every key in one chain, a few chains, as many as there are hashes.
 MASKS = (0, 0x3, 0xFFFF_FFFF_FFFF_FFFF)
