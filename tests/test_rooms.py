@@ -25,11 +25,11 @@ ROOMS = (
     ("interfaces", "options"),
     ("engine",),
     ("otlp", "query"),
-    ("embedded", "api"),
+    ("embedded", "api", "render"),
     ("client",),
     ("opening",),
     ("",),  # urpo_store itself: the public names
-    ("render", "receiver"),
+    ("receiver",),
     ("tui",),
     ("cli",),
 )
@@ -40,8 +40,6 @@ QUERY_MAY = ("urpo_store.query.", "urpo_store.engine.points.")
 #: Arrows that are still to be turned.
 STILL = {
     "urpo_store.engine.wire.scanner -> urpo_store.engine.identity.values",
-    "urpo_store.api.client -> urpo_store.receiver.arrivals",
-    "urpo_store.model -> urpo_store.render.notebook",
 }
 
 CIMPORT = re.compile(r"^ *(?:from|cimport|import) +(urpo_store(?:\.\w+)+)", re.M)
@@ -129,6 +127,30 @@ def imports_of(path: Path) -> set[str]:
                 there = inside.is_dir() or any(inside.parent.glob(f"{name.name}.py*"))
                 found.add(f"{target}.{name.name}" if there else target)
     return found
+
+
+#: Rooms whose functions take a storage.
+GUESTS = ("receiver", "render", "tui", "cli")
+
+
+def test_rooms_that_take_a_storage_know_its_interface_alone():
+    """The receivers, the terminal and the commands work in front of any `MetricStorage`."""
+    for room in GUESTS:
+        files = sorted((PACKAGE / room).glob("*.py"))
+        assert files
+        for path in files:
+            inside = {
+                target
+                for target in imports_of(path)
+                if package_room(target) in ("engine", "embedded")
+            }
+            assert not inside, f"{module_of(path)} reaches into {', '.join(inside)}"
+
+
+def test_model_and_interfaces_import_nothing_of_ours():
+    assert imports_of(PACKAGE / "model.py") == set()
+    assert imports_of(PACKAGE / "errors.py") == set()
+    assert imports_of(PACKAGE / "interfaces.py") == {"urpo_store.model"}
 
 
 def test_a_room_of_the_package_imports_only_rooms_before_it():

@@ -6,6 +6,7 @@ store.get_service_health("checkout")
 store.query_metrics(MetricQuery(metric="http.server.request.duration", ...))
 """
 
+from . import render
 from .errors import (
     ConfigError,
     CorruptionError,
@@ -46,6 +47,8 @@ from .model import (
 from .opening import open
 
 __version__ = "0.1.0"
+
+MetricTable.drawing = render
 
 __all__ = [
     "POINT_DTYPE",

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias, overload
+from typing import Any, ClassVar, Protocol, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -355,17 +355,28 @@ class MetricSeries:
         return len(self.timestamps)
 
 
+class Drawing(Protocol):
+    """Draws the answer to a query for a notebook."""
+
+    def html_table(self, table: MetricTable) -> str: ...
+
+    def plot_table(self, table: MetricTable, ax: Any, options: dict[str, Any]) -> Any: ...
+
+
 class MetricTable:
     """The answer to a query: a sequence of `MetricSeries`, and an Arrow stream.
 
     Any reader of the Arrow PyCapsule interface (pandas, polars, duckdb, pyarrow) takes the table
-    as it is; none of them is needed otherwise.
+    as it is. None of them is needed otherwise.
     """
 
     # It has all that a sequence of series has, but is no collections.abc.Sequence: polars would
     # take one for rows before it asks for the Arrow stream.
-    # The Arrow writer lives with the queries; it is handed in so that this module imports nothing.
     __slots__ = ("_arrow", "_series")
+
+    #: What draws every table; `urpo_store` sets it, so that this module imports nothing of ours.
+    #: The Arrow writer is handed in with each table for the same reason.
+    drawing: ClassVar[Drawing]
 
     def __init__(
         self,
@@ -398,22 +409,16 @@ class MetricTable:
         """The table as an Arrow C stream (one row a point); see docs/queries.md for the columns."""
         return self._arrow(self._series, requested_schema)
 
-    # The next two are for notebooks; what they need is imported when they are called.
-
     def _repr_html_(self) -> str:
-        """A row a series with a small chart, the first 50 series; Jupyter calls it."""
-        from .render.notebook import html_table
-
-        return html_table(self)
+        """A row for each of the first 50 series, with a small chart; Jupyter calls it."""
+        return self.drawing.html_table(self)
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
-        """Draws every series into matplotlib axes (new ones by default) and returns these.
+        """Draw every series into matplotlib axes (new ones by default) and return the axes.
 
         `options` go to `Axes.plot`. Needs matplotlib.
         """
-        from .render.notebook import plot_table
-
-        return plot_table(self, ax, options)
+        return self.drawing.plot_table(self, ax, options)
 
     def to_pandas(self) -> Any:
         """The table as a `pandas.DataFrame`; needs pandas >= 2.2 and pyarrow."""
@@ -539,6 +544,25 @@ class StoreStats:
     drains: int
     last_arrival: int | None
     producers: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverStatus:
+    """Where a receiver listens and what came.
+
+    `grpc` and `http` are addresses such as "127.0.0.1:4317"; `started` and `last_arrival` are Unix
+    nanoseconds. `requests` counts export requests by "transport signal" ("grpc metrics", "http
+    traces"): metrics were stored, of traces and logs nothing is kept. `refused` counts requests
+    that were answered with an error, by "transport status" ("http 415", "grpc INVALID_ARGUMENT").
+    """
+
+    started: int
+    grpc: str = ""
+    http: str = ""
+    last_arrival: int | None = None
+    last_refusal: str = ""
+    requests: Mapping[str, int] = field(default_factory=dict)
+    refused: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

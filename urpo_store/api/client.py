@@ -24,6 +24,7 @@ from ..model import (
     MetricPoint,
     MetricQuery,
     MetricTable,
+    ReceiverStatus,
     Rejection,
     SeriesExemplar,
     SeriesInfo,
@@ -33,7 +34,6 @@ from ..model import (
 )
 from ..otlp import request_from_json, request_from_message, request_from_point
 from ..query.arrow import arrow_stream
-from ..receiver.arrivals import ReceiverStatus
 from . import json as http_json
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 from ..api.client import HttpStorage
-from ..receiver import ReceiverStatus
+from ..model import ReceiverStatus
 from ..render import text
 from ..render.advice import losses, settings
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .arrivals import Arrivals, ReceiverStatus
+from ..model import ReceiverStatus
+from .arrivals import Arrivals
 from .limits import Limits
 
 if TYPE_CHECKING:

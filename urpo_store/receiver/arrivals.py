@@ -5,27 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True, slots=True)
-class ReceiverStatus:
-    """Where a receiver listens and what came.
-
-    `grpc` and `http` are addresses such as "127.0.0.1:4317"; `started` and `last_arrival` are Unix
-    nanoseconds. `requests` counts export requests by "transport signal" ("grpc metrics", "http
-    traces"): metrics were stored, of traces and logs nothing is kept. `refused` counts requests
-    that were answered with an error, by "transport status" ("http 415", "grpc INVALID_ARGUMENT").
-    """
-
-    started: int
-    grpc: str = ""
-    http: str = ""
-    last_arrival: int | None = None
-    last_refusal: str = ""
-    requests: Mapping[str, int] = field(default_factory=dict)
-    refused: Mapping[str, int] = field(default_factory=dict)
+from ..model import ReceiverStatus
 
 
 class Arrivals:

@@ -22,8 +22,9 @@ import uvicorn
 
 from ..errors import ConfigError
 from ..interfaces import MetricStorage
+from ..model import ReceiverStatus
 from .app import asgi_app
-from .arrivals import Arrivals, ReceiverStatus
+from .arrivals import Arrivals
 from .grpc_service import add_metrics_service
 from .http_protocol import limited_protocol
 from .limits import Limits

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -70,9 +69,7 @@ def _svg(series: MetricSeries) -> str:
     return f'<svg width="{_WIDTH}" height="{_HEIGHT}">{lines}</svg>'
 
 
-def plot_table(
-    table: Sequence[MetricSeries] | MetricTable, ax: Any, options: dict[str, Any]
-) -> Any:
+def plot_table(table: MetricTable, ax: Any, options: dict[str, Any]) -> Any:
     """Every series as a line over local time, with a legend for up to ten."""
     import matplotlib.pyplot as plt
 
