@@ -17,14 +17,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from ..api import json as http_json
-from ..errors import ConfigError, DecodeError, QueryError, StoreClosedError, UrpoStoreError
+from ..errors import QueryError, UrpoStoreError
 from ..interfaces import MetricStorage
 from ..model import IngestResult, MetricQuery
 from ..otlp import request_from_json
 from ..otlp.responses import Code, Status
 from .arrivals import Arrivals
 from .body import Bodies, content_encoding
-from .export import RETRY_AFTER, logger
 from .http_errors import JSON, PROTOBUF, Refused, media_type
 from .limits import MIB, Limits
 from .patterns import check_pattern
@@ -151,7 +150,7 @@ class Api:
             except Refused:
                 raise
             except Exception as error:
-                raise _refused(error) from error
+                raise Refused.because(error) from error
         self._arrivals.arrived("http", "metrics")
         return _json(http_json.dumps(http_json.encode(result)))
 
@@ -181,7 +180,7 @@ class Api:
         except Refused:
             raise
         except Exception as error:
-            raise _refused(error) from error
+            raise Refused.because(error) from error
 
     def _parts(self, items: object) -> bytes:
         return b"".join(http_json.encode_parts(items, self._limits.answer_bytes))  # type: ignore[arg-type]
@@ -200,7 +199,7 @@ class Api:
                     check_pattern(condition)
             return query
         except (UrpoStoreError, RecursionError) as error:
-            raise _refused(error) from error
+            raise Refused.because(error) from error
 
 
 def _json(body: bytes) -> Response:
@@ -219,23 +218,6 @@ def _require_json(request: Request) -> None:
     # A form on any web page can send text/plain across origins; it cannot send JSON unasked.
     if media_type(request) != JSON:
         raise Refused(_bad("Send Content-Type: application/json."), 415, "QueryError")
-
-
-def _refused(error: Exception) -> Refused:
-    if isinstance(error, RecursionError):
-        return Refused(_bad("The JSON is nested too deeply."), error="QueryError")
-    if isinstance(error, StoreClosedError):
-        return Refused.because(Status(Code.UNAVAILABLE, str(error), RETRY_AFTER), error)
-    if isinstance(error, QueryError | ConfigError | DecodeError | http_json.JsonError):
-        return Refused.because(_bad(str(error)), error)
-    if isinstance(error, MemoryError):
-        status = Status(Code.UNAVAILABLE, "The server is out of memory.", RETRY_AFTER)
-        return Refused.because(status, error)
-    if isinstance(error, UrpoStoreError):
-        return Refused.because(Status(Code.INTERNAL, str(error)), error)
-    logger.error("a question failed", exc_info=error)
-    message = "Internal error; the log of the server says more."
-    return Refused.because(Status(Code.INTERNAL, message), error)
 
 
 def _loads(body: bytes | str, what: str) -> object:

@@ -10,10 +10,10 @@ from starlette.requests import ClientDisconnect, Request
 
 from ..otlp.responses import Code, Status
 from .decompress import ENCODINGS, TooLargeError, decompress
-from .export import RETRY_AFTER
 from .http_errors import Refused
 from .limits import Limits
-from .room import NO_ROOM, NoRoomError, Room, Share
+from .room import NoRoomError, Room, Share
+from .statuses import export_status
 
 # A second more for each of these: a slow line may take its time, a standing one may not.
 _BYTES_PER_SECOND = 64 << 10
@@ -41,7 +41,7 @@ def _too_large(limit: int, when: str) -> Refused:
 
 
 def _no_room(headers: dict[str, str]) -> Refused:
-    return Refused(Status(Code.UNAVAILABLE, NO_ROOM, RETRY_AFTER), headers=headers)
+    return Refused(export_status(NoRoomError()), headers=headers)
 
 
 class Bodies:

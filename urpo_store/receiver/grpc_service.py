@@ -19,9 +19,10 @@ from ..interfaces import MetricStorage
 from ..otlp.responses import Code, ExportResponse, Status
 from .arrivals import Arrivals
 from .calls import Calls
-from .export import RETRY_AFTER, export_metrics
+from .export import export_metrics
 from .limits import Limits
-from .room import NO_ROOM, NoRoomError, Room
+from .room import NoRoomError, Room
+from .statuses import RETRY_AFTER, export_status
 
 _SERVICES = {
     "metrics": "opentelemetry.proto.collector.metrics.v1.MetricsService",
@@ -74,8 +75,8 @@ def add_metrics_service(
         with room.share() as share:
             try:
                 room.take(share, len(request))
-            except NoRoomError:
-                return Status(Code.UNAVAILABLE, NO_ROOM, RETRY_AFTER)
+            except NoRoomError as error:
+                return export_status(error)
             return store(request) if signal == "metrics" else ExportResponse(signal=signal)
 
     def handler(signal: str) -> Callable[[Iterator[bytes], grpc.ServicerContext], bytes]:

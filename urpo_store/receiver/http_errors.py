@@ -11,8 +11,8 @@ import json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from .. import errors
 from ..otlp.responses import Code, Status
+from .statuses import answer_status, public_name
 
 PROTOBUF = ("application/x-protobuf", "application/protobuf")
 JSON = "application/json"
@@ -48,12 +48,9 @@ class Refused(Exception):
         self.headers = headers or {}
 
     @classmethod
-    def because(cls, status: Status, cause: Exception) -> Refused:
-        """The refusal for `cause`, named by the public error that it is."""
-        names = [
-            kind.__name__ for kind in type(cause).__mro__ if kind.__module__ == errors.__name__
-        ]
-        return cls(status, error=names[0] if names else "UrpoStoreError")
+    def because(cls, cause: Exception) -> Refused:
+        """The refusal of a call of the HTTP API that ended with `cause`."""
+        return cls(answer_status(cause), error=public_name(cause))
 
 
 def media_type(request: Request) -> str:

@@ -20,9 +20,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..otlp.responses import Code, Status
 from .arrivals import Arrivals
-from .export import RETRY_AFTER
 from .http_errors import JSON, Refused, error_response
 from .limits import Limits
+from .statuses import RETRY_AFTER
 
 # What an HTTP/2 client says first, such as a gRPC exporter that was given the HTTP port.
 _HTTP2_PREFACE = b"PRI * HTTP/2.0"

@@ -10,8 +10,9 @@ from ..interfaces import MetricStorage
 from ..otlp.responses import Code, ExportResponse, Status
 from .arrivals import Arrivals
 from .body import Bodies, content_encoding
-from .export import export_metrics, refusal
+from .export import export_metrics
 from .http_errors import JSON, PROTOBUF, Refused, media_type
+from .statuses import export_status
 
 # Bodies up to so many bytes are stored on the event loop. Handing one to a thread and back adds 0.1
 # to 0.3 ms to a request (measured on two busy cores), more than the store needs for a thousand
@@ -42,7 +43,7 @@ class OtlpHttp:
                 except Refused:
                     raise
                 except Exception as error:
-                    return refusal(error)
+                    return export_status(error)
                 finally:
                     # The thread keeps this function for a moment longer than the body is counted.
                     data = b""

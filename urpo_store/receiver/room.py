@@ -6,12 +6,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-#: What its sender is told.
-NO_ROOM = "Too many bytes of requests at a time."
-
 
 class NoRoomError(Exception):
-    """The body has to go, so that others find room."""
+    """The body has to go, so that others find room; the text is for its sender."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many bytes of requests at a time.")
 
 
 class Share:
