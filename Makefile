@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 STAMP := $(VENV)/.installed
 SOURCES := $(shell find urpo_store tests/drivers -name "*.pyx" -o -name "*.pxd" -o -name "*.h")
+# The modules of Cython that Python may import by name.
+STUBBED := $(subst /,.,$(basename $(shell find urpo_store -name '*.pyi')))
 CYTHON_FILES := $(shell find urpo_store tests -name '*.pyx' -o -name '*.pxd')
 
 .PHONY: help build demo test pictures race sanitize fuzz check package bench bench-smoke peers clean
@@ -71,7 +73,7 @@ check: build package
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/cython-lint --no-pycodestyle --max-line-length=110 $(CYTHON_FILES)
-	$(PY) -m mypy.stubtest urpo_store.engine urpo_store.query --concise \
+	$(PY) -m mypy.stubtest $(STUBBED) --concise \
 	  --mypy-config-file pyproject.toml --allowlist tests/stubtest-allowlist.txt --ignore-unused-allowlist
 	@! grep -n "performance hint" build.log
 

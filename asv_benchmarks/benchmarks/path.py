@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from drivers.scanner import Scanner
 
 import urpo_store
-from urpo_store.engine.wire.scanner import Scanner
 
 from .common import (
     BASE,

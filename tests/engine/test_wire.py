@@ -1,13 +1,12 @@
 """The scanner's decisions, row by row of what protobuf's reference decoder does, and its limits."""
 
 import pytest
+from drivers.scanner import Scanner
 from google.protobuf.message import DecodeError
 from helpers.otlp import field, varint
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
-
-from urpo_store.engine.wire.scanner import Scanner
 
 TIME = field(3, 1, (1_700_000_000_000_000_000).to_bytes(8, "little"))
 VALUE = field(6, 1, (7).to_bytes(8, "little"))

@@ -2,13 +2,13 @@
 
 import math
 
+from drivers.scanner import Scanner
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 
 from helpers import otlp
-from urpo_store.engine.wire.scanner import Scanner
 
 SCANNER = Scanner()
 KINDS = {"gauge": 1, "sum": 2, "histogram": 3, "exponential_histogram": 4, "summary": 5}
