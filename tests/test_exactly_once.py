@@ -17,6 +17,7 @@ import time
 
 import numpy as np
 import pytest
+from drivers.engine import evict_idle, full_tails_sealed, maintain
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
@@ -162,7 +163,7 @@ def test_while_series_are_evicted(store):
             generation += 1
             if generation % 5 == 0:
                 # As if it were so much later: what has not been seen for two seconds is idle.
-                store._engine.evict_idle(600 - 2)
+                evict_idle(store._engine, 600 - 2)
 
     run_threads(store, producers=3, readers=2, seconds=max(SECONDS, 4), extra=churn)
     assert store.stats().evicted_series > 0
@@ -208,9 +209,9 @@ def test_health_is_asked_for_while_services_come_and_go():
 
     def go():
         # As if so much later that every series is idle.
-        store._engine.evict_idle(700)
+        evict_idle(store._engine, 700)
         store.compress_cold()
-        store._engine.maintain()
+        maintain(store._engine)
 
     def ask():
         health = store.get_service_health(newest[0], "5m", at=BASE)
@@ -254,7 +255,7 @@ def test_a_point_that_meets_the_eviction_of_its_idle_series_is_found(store):
         # It goes first: taking the points in is quicker, and overtakes it.
         start.set()
         # As if ten minutes had passed, less a second: what this second has not seen is idle.
-        store._engine.evict_idle(600 - 1)
+        evict_idle(store._engine, 600 - 1)
 
     store.ingest(request_at(BASE))
     turn = 0
@@ -324,7 +325,7 @@ def run_threads(store, producers, readers, seconds, extra=None):
     if failures:
         raise failures[0]
     assert len(checks) == readers and min(checks) > 0, "a reader never ran"
-    assert store._engine.full_tails_sealed() > 0, "no full tail was sealed beside the drain"
+    assert full_tails_sealed(store._engine) > 0, "no full tail was sealed beside the drain"
     for sender in senders:
         assert sender.acked > 0, "a producer never ran"
         for series in range(SERIES):

@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from drivers.engine import evict_idle, maintain
 from helpers.floods import BASE, SECOND, fast_sums
 from helpers.otlp import field, varint
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
@@ -501,8 +502,8 @@ def test_services_that_come_and_go_leave_nothing_behind():
             )
             assert health.request_count == 1
             store.compress_cold()
-            store._engine.evict_idle(700)
-            store._engine.maintain()
+            evict_idle(store._engine, 700)
+            maintain(store._engine)
             index.append(store.stats().index_bytes)
         assert store.services() == [] and store.stats().overflowed_series == 0
         assert index[-1] <= max(index[:20])

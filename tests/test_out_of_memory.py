@@ -13,6 +13,7 @@ import random
 
 import numpy as np
 import pytest
+from drivers.engine import drain, evict_idle, fail_allocation, maintain
 from drivers.failing_session import FailingSession
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
@@ -126,9 +127,9 @@ def test_no_memory_at_any_moment():
         n += 1
         store = urpo_store.open(retention=None, ring_slots=1024, drain_interval="1h")
         accepted: set[tuple[str, int]] = set()
-        before = store._engine.fail_allocation(n)
+        before = fail_allocation(store._engine, n)
         failed = script(store, accepted)
-        done = store._engine.fail_allocation(0) - before < n
+        done = fail_allocation(store._engine, 0) - before < n
         lost = store.stats().evicted_points
         if not done:
             tried += failed > 0 or lost > 0
@@ -200,7 +201,7 @@ def test_no_memory_at_any_moment_of_a_scan(columns):
             store.ingest(request(step))
             store.ingest(collapsed_request(step, step % 3 + 2))
             if step == 7:
-                store._engine.drain()
+                drain(store._engine)
         with contextlib.closing(ReadSession(store._engine)) as reader:
             expected = scanned(reader)
         n = failed = 0
@@ -250,9 +251,9 @@ def eviction_script(store) -> tuple[int, int]:
             if step == "seal":
                 store.compress_cold()
             elif step == "evict":
-                store._engine.evict_idle(LATER)
+                evict_idle(store._engine, LATER)
             elif step == "make room":
-                store._engine.maintain(LATER)
+                maintain(store._engine, LATER)
             else:
                 service, number = step
                 result = store.ingest(request(number, service))
@@ -270,9 +271,9 @@ def test_no_memory_at_any_moment_while_idle_series_are_evicted():
         n += 1
         store = urpo_store.open(retention=None, ring_slots=1024, drain_interval="1h")
         strings = store.stats().strings
-        before = store._engine.fail_allocation(n)
+        before = fail_allocation(store._engine, n)
         accepted, failed = eviction_script(store)
-        done = store._engine.fail_allocation(0) - before < n
+        done = fail_allocation(store._engine, 0) - before < n
         noticed += failed > 0
         # With memory again: each point is held, or counted among those that went with their series.
         store.compress_cold()
@@ -288,7 +289,7 @@ def test_no_memory_at_any_moment_while_idle_series_are_evicted():
         if done:
             assert (failed, held) == (0, stats.points)
         # All of them go once more, and come back as if they were new.
-        store._engine.evict_idle(LATER)
+        evict_idle(store._engine, LATER)
         store.compress_cold()
         # Health still knows the names of services, for what is late.
         left = store.stats()
@@ -338,7 +339,7 @@ def crowd(limit: int):
     )
     for each in CROWD[:-4]:
         assert store.ingest(each).accepted == 1_000
-        store._engine.drain()
+        drain(store._engine)
     return store
 
 
@@ -353,13 +354,13 @@ def test_no_memory_at_any_moment_while_room_is_made(monkeypatch):
         n += 1
         store = crowd(limit)
         accepted = store.stats().points
-        before = store._engine.fail_allocation(n)
+        before = fail_allocation(store._engine, n)
         for each in CROWD[-4:]:
             with contextlib.suppress(MemoryError):
                 accepted += store.ingest(each).accepted
-            store._engine.drain()
-            store._engine.maintain()
-        done = store._engine.fail_allocation(0) - before < n
+            drain(store._engine)
+            maintain(store._engine)
+        done = fail_allocation(store._engine, 0) - before < n
         assert store.stats().accepted_points == accepted, f"call {n}"
         # With memory again: the limit holds, and what is new is kept.
         assert store.ingest(crowded_request(len(CROWD))).accepted == 1_000, f"call {n}"

@@ -12,6 +12,7 @@ from importlib.metadata import EntryPoint
 
 import numpy as np
 import pytest
+from drivers.engine import evict_idle, maintain
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
@@ -107,7 +108,7 @@ def until_dropped(store, points):
     deadline = time.monotonic() + 20
     while store.stats().points > points and time.monotonic() < deadline:
         time.sleep(0.01)
-        store._engine.maintain()
+        maintain(store._engine)
     assert store.stats().points == points
 
 
@@ -676,7 +677,7 @@ def test_an_evicted_service_is_not_listed_while_a_query_still_holds_it(store):
     assert store.services() == ["gone"]
     store.compress_cold()
     with contextlib.closing(ReadSession(store._engine)):
-        assert store._engine.evict_idle(700) == 1
+        assert evict_idle(store._engine, 700) == 1
         assert store.services() == [] and store.stats().producers == {}
 
 

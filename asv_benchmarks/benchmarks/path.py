@@ -449,10 +449,11 @@ class Allocations:
         prelude = (
             "import urpo_store\n"
             "from benchmarks.common import Mix\n"
+            "from drivers.engine import drain\n"
             "store = urpo_store.open(retention=None, ring_slots=1 << 16, drain_interval='1h')\n"
             "mix = Mix(500)\n"
             "for each in mix.many(10): store.ingest(each)\n"
-            "store._engine.drain()\n"
+            "drain(store._engine)\n"
         )
         return count_mallocs(prelude + code, Path(self.directory.name))
 
@@ -466,7 +467,7 @@ class Allocations:
             "answer = 0\n"
             "for _ in range(30):\n"
             "    for each in mix.many(25): store.ingest(each)\n"
-            "    answer += calls_of(store._engine.drain)\n"
+            "    answer += calls_of(drain, store._engine)\n"
             "answer /= 30 * 25 * 500 / 100\n"
         )
 

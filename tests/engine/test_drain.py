@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+from drivers.engine import drain, maintain
 from helpers.engines import make_engine, request_of
 
 SECOND = 10**9
@@ -22,7 +23,7 @@ def test_drain_on_demand_empties_the_ring():
     engine = make_engine(background=False)
     engine.ingest(request_of(100).SerializeToString())
     assert engine.stats()["ring_points"] == 100
-    assert engine.drain() >= 100
+    assert drain(engine) >= 100
     stats = engine.stats()
     assert (stats["ring_points"], stats["compressed_points"], stats["points"]) == (0, 100, 100)
     engine.close()
@@ -51,7 +52,7 @@ def test_points_older_than_the_retention_go():
     deadline = time.monotonic() + 20
     while engine.stats()["points"] == 490 and time.monotonic() < deadline:
         time.sleep(0.01)
-        engine.maintain()
+        maintain(engine)
     assert engine.stats()["points"] == 10
     engine.close()
 
@@ -79,8 +80,8 @@ def test_the_memory_limit_holds(background):
             point.time_unix_nano += 1000
         sent += engine.ingest(request.SerializeToString())[0]
         highest = max(highest, engine.stats()["memory_bytes"])
-    engine.drain()
-    engine.maintain()
+    drain(engine)
+    maintain(engine)
     stats = engine.stats()
     assert stats["evicted_points"] > 0
     assert stats["points"] + stats["evicted_points"] == sent
@@ -102,8 +103,8 @@ def test_memory_is_taken_from_the_oldest_chunks_first_and_then_from_idle_series(
         point.as_double = value
     while not (engine.stats()["evicted_points"] or engine.stats()["evicted_series"]):
         engine.ingest(request.SerializeToString())
-        engine.drain()
-        engine.maintain(ahead=idle)
+        drain(engine)
+        maintain(engine, ahead=idle)
         for point in points:
             point.time_unix_nano += 10**6
     stats = engine.stats()
@@ -117,8 +118,8 @@ def test_memory_is_taken_from_the_oldest_chunks_first_and_then_from_idle_series(
     while not (engine.stats()["chunks"] or engine.stats()["evicted_series"]):
         more = request_of(1, series=200, histogram=True, service=f"s{services}")
         assert engine.ingest(more.SerializeToString())[0] == 200
-        engine.drain()
-        engine.maintain(ahead=idle)
+        drain(engine)
+        maintain(engine, ahead=idle)
         services += 1
     stats = engine.stats()
     assert stats["evicted_series"] == 200 * services and stats["overflowed_series"] == 0

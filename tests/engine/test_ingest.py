@@ -1,9 +1,11 @@
 """From bytes to the ring: requests of every size, whole or not at all."""
 
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
+from drivers.engine import drain, fail_allocation
 from helpers.engines import make_engine, request_of
 
 from urpo_store.engine.session import ReadSession
@@ -118,7 +120,7 @@ def test_closed_engines_say_so():
     engine.close()
     # What was read outlives the store.
     assert columns[4].tolist() == [0, 1, 2, 3, 4]
-    for call in (engine.stats, engine.drain, engine.compress_cold, engine.services):
+    for call in (engine.stats, engine.compress_cold, engine.services, partial(drain, engine)):
         with pytest.raises(StoreClosedError, match="open another"):
             call()
     with pytest.raises(StoreClosedError, match="open another"):
@@ -144,13 +146,13 @@ def test_every_allocation_may_fail():
     for n in range(1, 400):
         engine = make_engine(background=False)
         accepted = 0
-        engine.fail_allocation(n)
+        fail_allocation(engine, n)
         for request in (first, second, first):
             try:
                 accepted += engine.ingest(request.SerializeToString())[0]
             except MemoryError:
                 continue
-        engine.fail_allocation(0)
+        fail_allocation(engine, 0)
         before = engine.stats()
         assert engine.ingest(request_of(60, service="u").SerializeToString())[:2] == (60, 0)
         engine.compress_cold()

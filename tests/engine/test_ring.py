@@ -1,12 +1,11 @@
 """The hot ring: every published point is found once, as it was written, until it is drained."""
 
 import pytest
+from drivers.ring import HotRing
 from helpers.slots import SERIES_START, SLOT, RingPoint, encode_claim, slots_in
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-
-from urpo_store.engine.ring import HotRing
 
 EVERYTHING = 1 << 40
 

@@ -21,6 +21,8 @@ SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 # Modules go by their paths, without suffix, from where `urpo_store` lies.
 LOCK_FREE = (f"{ENGINE}/memory/alloc", f"{ENGINE}/memory/epoch", f"{ENGINE}/ring")
 RACE_MODULES = {"ring": "ring_race", "epoch": "epoch_race"}
+# What the race "engine" imports beside the package, by its path below tests/.
+DRIVERS = ("drivers/engine",)
 
 
 class Outcome(NamedTuple):
@@ -51,7 +53,8 @@ class Workshop:
         if not self.whole:
             return (*LOCK_FREE, *RACE_MODULES.values())
         sources = (ROOT / "urpo_store").rglob("*.pyx")
-        return tuple(sorted(str(path.relative_to(ROOT).with_suffix("")) for path in sources))
+        modules = sorted(str(path.relative_to(ROOT).with_suffix("")) for path in sources)
+        return (*modules, *DRIVERS)
 
     def cythonize(self) -> None:
         """Writes the C."""
@@ -71,6 +74,11 @@ class Workshop:
         package = place / "urpo_store"
         if self.whole:
             shutil.copytree(ROOT / "urpo_store", package, ignore=built)
+            for driver in DRIVERS:
+                source = (ROOT / "tests" / driver).with_suffix(".pyx")
+                (place / driver).parent.mkdir(exist_ok=True)
+                shutil.copy(source.parent / "__init__.py", (place / driver).parent)
+                shutil.copy(source, (place / driver).parent)
         else:
             rooms = sorted({(place / module).parent for module in LOCK_FREE})
             for path in (package, *rooms):

@@ -7,22 +7,21 @@ import threading
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from posix.unistd cimport usleep
 
 from urpo_store.engine.memory.atomics cimport (
     add_relaxed, load32_relaxed, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock,
 )
-from urpo_store.engine.memory.epoch cimport epoch_enter, epoch_leave, epoch_waits
-from urpo_store.engine.memory.status cimport BAD_BYTES, NO_MEMORY
+from urpo_store.engine.memory.epoch cimport epoch_enter, epoch_leave
+from urpo_store.engine.memory.status cimport BAD_BYTES, NO_MEMORY, OK
 from urpo_store.engine.wire.scanner cimport wire_error_text
 from urpo_store.engine.identity.catalog cimport catalog_producers, catalog_streams, find_value
 from urpo_store.engine.health.services cimport health_report
-from urpo_store.engine.drain cimport compress_all, drain_all, drain_start, drain_stop
+from urpo_store.engine.drain cimport compress_all, drain_start, drain_stop
+from urpo_store.engine.failures cimport failure
 from urpo_store.engine.ingest cimport ingest_request
-from urpo_store.engine.maintenance cimport evict_idle, maintain
-from urpo_store.engine.store cimport (
-    Refusal, Staging, Store, process_generation, store_free, store_open,
-)
+from urpo_store.engine.maintenance cimport maintain, memory_is_held
+from urpo_store.engine.request cimport Refusal, Staging, staging_of, stagings_free
+from urpo_store.engine.store cimport Options, Store, process_generation, store_free, store_open
 
 from urpo_store.errors import DecodeError, StoreClosedError
 
@@ -55,35 +54,37 @@ cdef class Engine:
     def __cinit__(self, *, int64_t retention, uint64_t memory_limit, uint32_t max_series,
                   uint32_t max_attributes, uint32_t max_string, uint64_t ring_slots,
                   uint64_t drain_interval, bint background=True):
+        cdef Options options
         self.closed = True
         self.idle = threading.Event()
         self.retention = retention
         self.memory_limit = memory_limit
         self.max_series = max_series
+        options.ring_slots = ring_slots
+        options.memory_limit = memory_limit
+        options.max_series = max_series
+        options.retention = retention
+        options.max_attributes = max_attributes
+        options.max_string = max_string
+        options.drain_interval = drain_interval
         with nogil:
-            self.store = store_open(ring_slots, memory_limit, max_series, retention, max_attributes,
-                                    max_string, drain_interval)
+            self.store = store_open(&options)
         if self.store == NULL:
             raise MemoryError("there is no memory for the hot ring and the tables of a store")
         self.closed = False
-        if background and drain_start(self.store) != 0:
-            raise RuntimeError("the drain thread could not be started; the limit of threads is reached")
+        if background and not drain_start(self.store):
+            raise RuntimeError(
+                "the drain thread could not be started; the limit of threads is reached")
 
     def __dealloc__(self):
-        if self.store != NULL and self.calls == 0:
-            if self.store.generation != process_generation():
-                # The drain thread lives in the parent; nothing here may be waited for or locked.
-                return
-            with nogil:
-                drain_stop(self.store)
-                store_free(self.store)
-            self.store = NULL
+        # In a forked child the drain thread is not there, and nothing may be waited for or locked.
+        if self.store != NULL and self.calls == 0 and self.is_ours():
+            self.shut()
 
     cdef Store *enter(self) except NULL:
-        """Counts a call in; every `enter` is followed by one `leave`."""
         if self.closed:
             raise StoreClosedError("the store is closed; open another: urpo_store.open()")
-        if self.store.generation != process_generation():
+        if not self.is_ours():
             raise StoreClosedError(
                 "the store belongs to the parent of this process; open one after the fork")
         self.calls += 1
@@ -93,6 +94,17 @@ cdef class Engine:
         self.calls -= 1
         if self.closed and self.calls == 0:
             self.idle.set()
+
+    cdef bint is_ours(self) noexcept:
+        """False in a forked child: the store is the parent's."""
+        return self.store.generation == process_generation()
+
+    cdef void shut(self) noexcept:
+        with nogil:
+            drain_stop(self.store)
+            stagings_free(self.store)
+            store_free(self.store)
+        self.store = NULL
 
     def check_open(self):
         """Raise StoreClosedError unless the store can be used."""
@@ -104,14 +116,10 @@ cdef class Engine:
         if self.closed:
             return
         self.closed = True
-        if self.store.generation != process_generation():
-            return
-        if self.calls:
-            self.idle.wait()
-        with nogil:
-            drain_stop(self.store)
-            store_free(self.store)
-        self.store = NULL
+        if self.is_ours():
+            if self.calls:
+                self.idle.wait()
+            self.shut()
 
     def ingest(self, request not None):
         """Store an OTLP request: (accepted, rejected, [(reason code, metric, service, points)]).
@@ -124,29 +132,35 @@ cdef class Engine:
         cdef size_t n = PyBytes_GET_SIZE(data)
         cdef Store *store = self.enter()
         cdef int slot, verdict
+        cdef bint refused = False
         cdef Staging *staging
         try:
-            if is_full(store):
+            if load_relaxed(&store.account.bytes) > store.options.memory_limit:
+                with nogil:
+                    refused = memory_is_held(store)
+            if refused:
+                add_relaxed(&store.counters.rejected_requests, 1)
                 raise MemoryError(
-                    f"memory_limit={store.memory_limit} is reached, and queries under way still read what has "
-                    f"been given up; send the request again later")
+                    f"memory_limit={store.options.memory_limit} is reached, and queries under way still "
+                    f"read what has been given up; send the request again later")
             with nogil:
                 slot = epoch_enter(&store.epochs)
                 verdict = ingest_request(store, slot, p, n)
-            staging = store.staging[slot]
             try:
+                if verdict == NO_MEMORY:
+                    # Then there may be no staging either.
+                    raise failure(verdict, f"take in a request of {n} bytes")
+                staging = staging_of(store, slot)
                 if verdict == BAD_BYTES:
                     raise DecodeError(
                         f"the request is not OTLP: {wire_error_text(staging.scan.error).decode()} "
                         f"near byte {staging.scan.error_offset} of {n}; send an "
                         f"ExportMetricsServiceRequest in protobuf")
-                if verdict == NO_MEMORY:
-                    raise MemoryError(f"no memory to take in a request of {n} bytes")
                 return staging.accepted, staging.rejected, refusals_of(staging)
             finally:
                 with nogil:
                     epoch_leave(&store.epochs, slot)
-                    if load_relaxed(&store.account.bytes) > store.memory_limit:
+                    if load_relaxed(&store.account.bytes) > store.options.memory_limit:
                         maintain(store, False)
         finally:
             self.leave()
@@ -178,15 +192,15 @@ cdef class Engine:
         """The fields of StoreStats."""
         cdef Store *store = self.enter()
         cdef int slot = inside(store)
-        cdef uint64_t arrival = load_relaxed(&store.last_arrival)
+        cdef uint64_t arrival = load_relaxed(&store.counters.last_arrival)
         cdef uint64_t held, drained, published
         with nogil:
             # Under the drain lock, or a point that moves meanwhile would be counted here and there.
             pthread_mutex_lock(&store.chunks.lock)
             held = store.chunks.points
-            drained = store.drained_points
+            drained = store.counters.drained_points
             pthread_mutex_unlock(&store.chunks.lock)
-            published = load_relaxed(&store.published_points)
+            published = load_relaxed(&store.counters.published_points)
         try:
             # The other counters move while they are read; each is right by itself.
             producers = catalog_producers(&store.table)
@@ -199,69 +213,34 @@ cdef class Engine:
                 "compressed_bytes": load_relaxed(&store.chunks.chunk_bytes),
                 "index_bytes": load_relaxed(&store.index_account.bytes),
                 "memory_bytes": load_relaxed(&store.account.bytes),
-                "memory_limit": store.memory_limit,
+                "memory_limit": store.options.memory_limit,
                 "max_series": store.table.max_series,
-                "accepted_points": load_relaxed(&store.accepted_points),
-                "rejected_points": load_relaxed(&store.rejected_points),
+                "accepted_points": load_relaxed(&store.counters.accepted_points),
+                "rejected_points": load_relaxed(&store.counters.rejected_points),
                 "duplicate_points": load_relaxed(&store.chunks.duplicate_points),
                 "replaced_points": load_relaxed(&store.chunks.replaced_points),
                 "late_points": load_relaxed(&store.chunks.late_points),
-                "stale_points": load_relaxed(&store.stale_points),
+                "stale_points": load_relaxed(&store.counters.stale_points),
                 "evicted_points": load_relaxed(&store.chunks.evicted_points),
                 "expired_points": load_relaxed(&store.chunks.expired_points),
                 "evicted_series": load_relaxed(&store.table.evicted_series),
                 "overflowed_series": load_relaxed(&store.table.overflowed_series),
                 "overflowed_points": load_relaxed(&store.table.overflowed_points),
                 "baseline_points": load_relaxed(&store.table.baseline_points),
-                "dropped_exemplars": (load_relaxed(&store.dropped_exemplars)
+                "dropped_exemplars": (load_relaxed(&store.counters.dropped_exemplars)
                                       + load_relaxed(&store.chunks.dropped_exemplars)),
-                "rejected_requests": load_relaxed(&store.rejected_requests),
+                "rejected_requests": load_relaxed(&store.counters.rejected_requests),
                 "services": len(producers),
                 "metrics": len({stream[0] for stream in catalog_streams(&store.table, None)}),
                 "strings": load32_relaxed(&store.table.strings.count),
                 "chunks": load_relaxed(&store.chunks.chunk_count),
-                "drains": load_relaxed(&store.drains),
+                "drains": load_relaxed(&store.counters.drains),
                 "last_arrival": arrival or None,
                 "producers": producers,
             }
         finally:
             epoch_leave(&store.epochs, slot)
             self.leave()
-
-    def drain(self):
-        """Drain the ring now; returns slots passed."""
-        cdef Store *store = self.enter()
-        cdef uint64_t passed
-        with nogil:
-            passed = drain_all(store)
-        self.leave()
-        return passed
-
-    def maintain(self, uint32_t ahead=0):
-        """Apply retention and memory limit now, and give back what waits.
-
-        For tests: idle series are judged as if it were `ahead` seconds later.
-        """
-        cdef Store *store = self.enter()
-        with nogil:
-            maintain(store, True, ahead)
-        self.leave()
-
-    def evict_idle(self, uint32_t ahead):
-        """Evict series as if it were `ahead` seconds later; returns how many. For tests."""
-        cdef Store *store = self.enter()
-        cdef uint32_t evicted
-        with nogil:
-            evicted = evict_idle(store, ahead)
-        self.leave()
-        return evicted
-
-    def full_tails_sealed(self):
-        """How many full tails were sealed outside the drain lock. For tests."""
-        cdef Store *store = self.enter()
-        cdef uint64_t sealed = load_relaxed(&store.chunks.full_sealed)
-        self.leave()
-        return sealed
 
     def compress_cold(self):
         """Drain the ring and seal every open chunk."""
@@ -270,46 +249,12 @@ cdef class Engine:
         with nogil:
             failed = compress_all(store)
         self.leave()
-        if failed:
-            raise MemoryError("no memory to seal every open chunk; what is not sealed stays open")
-
-    def fail_allocation(self, uint64_t n):
-        """Make the n-th allocation from now on fail (0: none); how many there have been. For tests."""
-        cdef Store *store = self.enter()
-        cdef uint64_t calls = load_relaxed(&store.account.calls)
-        store.account.fail_at = calls + n if n else 0
-        self.leave()
-        return calls
-
-
-cdef bint is_full(Store *store) noexcept:
-    """Whether the store is beyond its limit by an eighth because calls under way, queries as a rule, hold
-    what it has given up: what is taken in now would pile up until they have left."""
-    cdef uint64_t most = store.memory_limit + store.memory_limit // 8
-    cdef uint64_t before, bytes = load_relaxed(&store.account.bytes)
-    cdef bint held = False
-    cdef int waited = 0, idle = 0
-    if bytes <= most:
-        return False
-    with nogil:
-        # Others that store, or seal, leave within milliseconds; and each time more open chunks are sealed.
-        while bytes > most and waited < 8 and idle < 4:
-            before = bytes
-            maintain(store, False)
-            bytes = load_relaxed(&store.account.bytes)
-            held = bytes > most and epoch_waits(&store.epochs, load_relaxed(&store.evicted_epoch))
-            if held:
-                waited += 1
-                usleep(500)
-            elif bytes >= before:
-                idle += 1
-    if held:
-        add_relaxed(&store.rejected_requests, 1)
-    return held
+        if failed != OK:
+            raise failure(failed, "seal every open chunk; what is not sealed stays open")
 
 
 cdef int inside(Store *store):
-    """Enters an epoch. Without the GIL: whoever holds the last free slot may need it to leave."""
+    """Enters an epoch. Without the GIL: the holder of the last free slot may need it to leave."""
     cdef int slot
     with nogil:
         slot = epoch_enter(&store.epochs)

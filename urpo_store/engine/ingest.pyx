@@ -6,16 +6,15 @@ was refused after it was staged is voided: series 0, which the drain and every r
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from urpo_store.engine.memory.alloc cimport mem_calloc, mem_grow
+from urpo_store.engine.memory.alloc cimport mem_grow
 from urpo_store.engine.memory.atomics cimport (
     add_relaxed, load32_relaxed, load_ptr_acquire, monotonic_ns, store_relaxed, wall_ns,
 )
 from urpo_store.engine.memory.status cimport NO_MEMORY, OK, STOPPED
 from urpo_store.engine.points.slots cimport SERIES_START, Point, ext_slots
-from urpo_store.engine.wire.arena cimport scan_end, scan_init, trim
 from urpo_store.engine.wire.scanner cimport wire_scan
 from urpo_store.engine.wire.types cimport (
-    REJECT_MEMORY, REJECT_NONE, Scan, Span, WireMetric, WirePoint, WireScope,
+    REJECT_MEMORY, REJECT_NONE, Scan, WireMetric, WirePoint, WireScope,
 )
 from urpo_store.engine.identity.overflow cimport overflow_point
 from urpo_store.engine.identity.records cimport (
@@ -27,11 +26,12 @@ from urpo_store.engine.health.services cimport health_lock, health_observe, heal
 from urpo_store.engine.health.types cimport HealthService
 from urpo_store.engine.drain cimport drain_help, drain_wanted
 from urpo_store.engine.refusals cimport refuse
+from urpo_store.engine.request cimport Request, Staging, numbers_reserve, staging_of, staging_trim
 from urpo_store.engine.resolve cimport (
     NO_ROOM, resolve_begin, resolve_next, resolve_point, resolve_rest, resolve_take,
 )
 from urpo_store.engine.ring cimport ring_claim, ring_publish, ring_used
-from urpo_store.engine.store cimport Request, Staging, Store
+from urpo_store.engine.store cimport Store
 
 
 cdef enum:
@@ -41,30 +41,15 @@ cdef extern from *:
     void __builtin_prefetch(const void *address) noexcept nogil
 
 
-cdef Staging *staging_of(Store *store, int slot) noexcept nogil:
-    cdef Staging *staging = store.staging[slot]
-    if staging == NULL:
-        staging = <Staging *>mem_calloc(&store.account, sizeof(Staging))
-        if staging == NULL:
-            return NULL
-        scan_init(&staging.scan, &store.account)
-        staging.scan.keep = <size_t>min(max(store.memory_limit // 32, <uint64_t>1 << 20), <uint64_t>8 << 20)
-        # A point must fit in a claim, and a claim in half of the ring.
-        staging.scan.max_payload = <uint32_t>(store.ring.capacity // 8 * 4)
-        store.staging[slot] = staging
-    return staging
-
-
 cdef int remember(Request *request) noexcept nogil:
     """Keeps what the first pass found."""
     cdef Staging *staging = request.staging
     cdef Scan *scan = &staging.scan
     cdef size_t i
-    if mem_grow(&request.store.account, <void **>&staging.known, &staging.known_capacity,
-                staging.known_count + scan.point_count, sizeof(uint32_t)) != 0:
+    if numbers_reserve(request.store, &staging.known, staging.known_count + scan.point_count) != OK:
         return NO_MEMORY
     for i in range(scan.point_count):
-        staging.known[staging.known_count + i] = scan.points[i].series
+        staging.known.at[staging.known_count + i] = scan.points[i].series
     staging.known_count += scan.point_count
     return OK
 
@@ -91,9 +76,9 @@ cdef bint create_series(Request *request, WirePoint *point) noexcept nogil:
     metric = metric_add(&store.table, wire_metric.kind, wire_metric.temporality, wire_metric.monotonic,
                         wire_metric.name, wire_metric.unit, wire_metric.description)
     if resource and scope and metric:
-        staging.resources[wire_scope.resource] = resource
-        staging.scopes[wire_metric.scope] = scope
-        staging.metrics[point.metric] = metric
+        staging.resources.at[wire_scope.resource] = resource
+        staging.scopes.at[wire_metric.scope] = scope
+        staging.metrics.at[point.metric] = metric
         # Another point of this request may have made it just now.
         series = series_find(&store.table, resource, scope, metric, point.attributes)
         if series == 0 or not series_touch(series_get(&store.table, series), request.second):
@@ -220,7 +205,7 @@ cdef void file_for_health(Request *request) noexcept nogil:
     cdef Series *series
     cdef size_t i
     for i in range(staging.filed_count):
-        point = &scan.points[staging.filed[i]]
+        point = &scan.points[staging.filed.at[i]]
         if point.series == 0 or point.reason != REJECT_NONE:
             continue
         series = series_get(&store.table, point.series)
@@ -248,17 +233,17 @@ cdef uint32_t settle_new(Request *request, WirePoint *point) noexcept nogil:
     cdef uint32_t reason = point.reason
     cdef uint32_t scope = scan.metrics[point.metric].scope
     if reason == REJECT_NONE:
-        reason = staging.refused[scan.scopes[scope].resource]
+        reason = staging.refused.at[scan.scopes[scope].resource]
     if reason == REJECT_NONE:
-        reason = staging.refused_scopes[scope]
+        reason = staging.refused_scopes.at[scope]
     if reason == REJECT_NONE:
         # Without room for one set of a metric, the others are not tried: a request of a million points
         # would take long to refuse.
-        if staging.metrics[point.metric] == NO_ROOM:
+        if staging.metrics.at[point.metric] == NO_ROOM:
             reason = REJECT_MEMORY
         elif not create_series(request, point):
             reason = REJECT_MEMORY
-            staging.metrics[point.metric] = NO_ROOM
+            staging.metrics.at[point.metric] = NO_ROOM
     return reason
 
 
@@ -283,15 +268,15 @@ cdef int store_batch(Request *request) noexcept nogil:
         published += point.series != 0
     staging.accepted += accepted
     if accepted:
-        store_relaxed(&store.last_arrival, <uint64_t>request.now)
+        store_relaxed(&store.counters.last_arrival, <uint64_t>request.now)
     if published:
         # Before they are published: that overwrites slots where a claim has to be cut.
         file_for_health(request)
         # Counted before they are visible, so that no drain can count more than were published.
-        add_relaxed(&store.published_points, published)
+        add_relaxed(&store.counters.published_points, published)
         publish(store, scan.slots, scan.slot_count)
     if request.stale:
-        add_relaxed(&store.stale_points, request.stale)
+        add_relaxed(&store.counters.stale_points, request.stale)
     return OK
 
 
@@ -319,21 +304,6 @@ cdef int pass_over(Request *request, const uint8_t *data, size_t length) noexcep
     return take_batch(request) if verdict == OK else verdict
 
 
-cdef void trim_staging(Staging *staging) noexcept nogil:
-    """Gives back what only a big request needs; a staging may wait for the next one for ever."""
-    cdef Scan *scan = &staging.scan
-    scan_end(scan)
-    trim(scan, <void **>&staging.resources, &staging.resource_capacity, scan.resource_count, sizeof(uint32_t))
-    trim(scan, <void **>&staging.refused, &staging.refused_capacity, scan.resource_count, sizeof(uint32_t))
-    trim(scan, <void **>&staging.services, &staging.service_capacity, scan.resource_count, sizeof(Span))
-    trim(scan, <void **>&staging.refused_scopes, &staging.refused_scope_capacity, scan.scope_count,
-         sizeof(uint32_t))
-    trim(scan, <void **>&staging.scopes, &staging.scope_capacity, scan.scope_count, sizeof(uint32_t))
-    trim(scan, <void **>&staging.metrics, &staging.metric_capacity, scan.metric_count, sizeof(uint32_t))
-    trim(scan, <void **>&staging.filed, &staging.filed_capacity, staging.filed_count, sizeof(uint32_t))
-    trim(scan, <void **>&staging.known, &staging.known_capacity, staging.known_count, sizeof(uint32_t))
-
-
 cdef int ingest_request(Store *store, int slot, const uint8_t *data, size_t length) noexcept nogil:
     cdef Staging *staging = staging_of(store, slot)
     cdef Request request
@@ -350,7 +320,7 @@ cdef int ingest_request(Store *store, int slot, const uint8_t *data, size_t leng
     request.now = wall_ns()
     request.second = <uint32_t>(monotonic_ns() // 1000000000)
     staging.used = request.second
-    request.oldest = request.now - store.retention if store.retention else 0
+    request.oldest = request.now - store.options.retention if store.options.retention else 0
     scan.on_batch = on_batch
     scan.on_point = resolve_point
     scan.context = &request
@@ -364,14 +334,14 @@ cdef int ingest_request(Store *store, int slot, const uint8_t *data, size_t leng
         scan.dry = False
         request.checked = True
         verdict = pass_over(&request, data, length)
-    trim_staging(staging)
-    add_relaxed(&store.accepted_points, staging.accepted)
+    staging_trim(staging)
+    add_relaxed(&store.counters.accepted_points, staging.accepted)
     if staging.rejected:
-        add_relaxed(&store.rejected_points, staging.rejected)
+        add_relaxed(&store.counters.rejected_points, staging.rejected)
     if staging.bad_exemplars:
-        add_relaxed(&store.dropped_exemplars, staging.bad_exemplars)
+        add_relaxed(&store.counters.dropped_exemplars, staging.bad_exemplars)
     if verdict != OK:
-        add_relaxed(&store.rejected_requests, 1)
+        add_relaxed(&store.counters.rejected_requests, 1)
     if ring_used(&store.ring) * 2 > store.ring.capacity:
         drain_wanted(store)
     return verdict

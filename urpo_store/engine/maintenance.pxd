@@ -1,15 +1,22 @@
-# What keeps the store within its bounds: retention, the memory limit, and giving back what was retired.
+# Keeping a store within its bounds: retention, memory limit, and giving back what was retired.
 #
-# Done by the drain thread, about every second, by callers of ingest that meet the memory limit before their
-# request or behind it, and by compress_all. Points are dropped under the drain lock, series evicted under
-# SeriesTable.lock; the counters say what went (expired_points, evicted_points, evicted_series).
+# Done by the drain thread about every second, by callers of ingest that meet the memory limit before or
+# after their request, and by compress_all.
+#
+# Invariants
+# (1) Points are dropped under the drain lock, series are evicted under SeriesTable.lock.
+# (2) Everything that goes is counted: expired_points, evicted_points, evicted_series.
+# (3) What was given up in one round may wait in limbo for calls under way. Until they have left, no
+#     round gives up more: that would free nothing sooner.
 from libc.stdint cimport uint32_t
 
 from urpo_store.engine.store cimport Store
 
-# Retention, memory limit and reclamation, if they are due; `force`: now. `ahead`: idle series are judged as if
-# it were so many seconds later. Takes the drain lock.
-cdef void maintain(Store *store, bint force, uint32_t ahead=*) noexcept nogil
-# Evicts every series that will have been idle for IDLE_SECONDS `ahead` seconds from now. Returns how many.
-# Takes SeriesTable.lock, and the drain lock to reclaim.
-cdef uint32_t evict_idle(Store *store, uint32_t ahead) noexcept nogil
+# Reclamation; and retention and memory limit, if they are due. `force`: they are. Takes the drain lock.
+cdef void maintain(Store *store, bint force) noexcept nogil
+# The same; a series is idle that would be at monotonic second `second`.
+cdef void maintain_as_of(Store *store, bint force, uint32_t second) noexcept nogil
+# Whether a request has to be refused: the store is an eighth beyond its limit, and cannot get below it
+# because calls under way (mostly queries) hold what it has given up. Waits for them for some
+# milliseconds. Takes the drain lock.
+cdef bint memory_is_held(Store *store) noexcept nogil

@@ -5,7 +5,7 @@
 from libc.stdint cimport uint32_t
 
 from urpo_store.engine.wire.types cimport WirePoint
-from urpo_store.engine.store cimport Request
+from urpo_store.engine.request cimport Request
 
 # Counts a refused point in its staging, and voids its slot.
 cdef void refuse(Request *request, WirePoint *point, uint32_t reason) noexcept nogil

@@ -6,7 +6,8 @@ from urpo_store.engine.wire.attributes cimport Attribute, wire_next_attribute, w
 from urpo_store.engine.wire.types cimport Scan, Span, WireMetric, WirePoint, WireScope, reject
 from urpo_store.engine.identity.intern cimport Entry, entry_bytes, table_get
 from urpo_store.engine.identity.types cimport resource_get
-from urpo_store.engine.store cimport NAME_BYTES, REFUSALS, Refusal, Request, Staging, Store
+from urpo_store.engine.request cimport NAME_BYTES, REFUSALS, Refusal, Request, Staging
+from urpo_store.engine.store cimport Store
 
 
 cdef uint32_t copy_name(char *to, const uint8_t *name, size_t length) noexcept nogil:
@@ -24,7 +25,7 @@ cdef Span service_text(Request *request, uint32_t index) noexcept nogil:
     """
     cdef Store *store = request.store
     cdef Scan *scan = &request.staging.scan
-    cdef uint32_t resource = request.staging.resources[index]
+    cdef uint32_t resource = request.staging.resources.at[index]
     cdef Span body = scan.resources[index].body
     cdef const uint8_t *at = body.p
     cdef Attribute attribute

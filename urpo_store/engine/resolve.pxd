@@ -10,7 +10,7 @@
 # Series stays valid.
 from urpo_store.engine.wire.types cimport Scan, WirePoint
 from urpo_store.engine.identity.types cimport Series
-from urpo_store.engine.store cimport Request
+from urpo_store.engine.request cimport Request
 
 cdef enum:
     NO_ROOM = 0xFFFFFFFF        # in Staging.metrics: no room for another series of this metric

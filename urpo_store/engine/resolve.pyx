@@ -21,7 +21,8 @@ from urpo_store.engine.identity.series cimport (
     series_expect, series_find, series_find_many, series_follows, series_guess, series_touch,
 )
 from urpo_store.engine.identity.types cimport SERIES_EVICTED, Series, prefetch_record, series_get
-from urpo_store.engine.store cimport Request, Staging, Store
+from urpo_store.engine.request cimport Request, Staging, numbers_reserve
+from urpo_store.engine.store cimport Store
 
 cdef enum:
     AHEAD = 12                  # points ahead whose series are fetched
@@ -52,34 +53,27 @@ cdef inline void file_none(Request *request) noexcept nogil:
 
 # ---- resources, scopes and metrics ------------------------------------------------------------------
 
-cdef int make_room(Request *request) noexcept nogil:
+cdef int reserve_ids(Request *request) noexcept nogil:
+    """Room for the ids of all that the scan has found. OK or NO_MEMORY."""
     cdef Store *store = request.store
     cdef Staging *staging = request.staging
     cdef Scan *scan = &staging.scan
     cdef size_t new = request.seen_resources
     # Mostly one more metric of the same scope.
     if (scan.resource_count == new and scan.scope_count == request.seen_scopes
-            and scan.metric_count <= staging.metric_capacity):
-        return 0
-    if mem_grow(&store.account, <void **>&staging.resources, &staging.resource_capacity,
-                scan.resource_count, sizeof(uint32_t)) != 0:
-        return -1
-    if mem_grow(&store.account, <void **>&staging.refused, &staging.refused_capacity,
-                scan.resource_count, sizeof(uint32_t)) != 0:
-        return -1
-    if mem_grow(&store.account, <void **>&staging.services, &staging.service_capacity,
-                scan.resource_count, sizeof(Span)) != 0:
-        return -1
+            and scan.metric_count <= staging.metrics.capacity):
+        return OK
+    if (numbers_reserve(store, &staging.resources, scan.resource_count) != OK
+            or numbers_reserve(store, &staging.refused, scan.resource_count) != OK
+            or numbers_reserve(store, &staging.scopes, scan.scope_count) != OK
+            or numbers_reserve(store, &staging.refused_scopes, scan.scope_count) != OK
+            or numbers_reserve(store, &staging.metrics, scan.metric_count) != OK
+            or mem_grow(&store.account, <void **>&staging.services, &staging.service_capacity,
+                        scan.resource_count, sizeof(Span)) != OK):
+        return NO_MEMORY
     if scan.resource_count > new:
         memset(staging.services + new, 0, (scan.resource_count - new) * sizeof(Span))
-    if mem_grow(&store.account, <void **>&staging.scopes, &staging.scope_capacity,
-                scan.scope_count, sizeof(uint32_t)) != 0:
-        return -1
-    if mem_grow(&store.account, <void **>&staging.refused_scopes, &staging.refused_scope_capacity,
-                scan.scope_count, sizeof(uint32_t)) != 0:
-        return -1
-    return mem_grow(&store.account, <void **>&staging.metrics, &staging.metric_capacity,
-                    scan.metric_count, sizeof(uint32_t))
+    return OK
 
 
 cdef int look_up_envelopes(Request *request) noexcept nogil:
@@ -97,27 +91,27 @@ cdef int look_up_envelopes(Request *request) noexcept nogil:
     cdef uint32_t found
     cdef size_t i
     cdef int verdict
-    if make_room(request) != 0:
+    if reserve_ids(request) != OK:
         return NO_MEMORY
     for i in range(request.seen_resources, scan.resource_count):
         resource = &scan.resources[i]
-        staging.refused[i] = REJECT_NONE
-        staging.resources[i] = resource_find(&store.table, resource.body)
-        if staging.resources[i] == 0:
-            verdict = wire_check_resource(resource.body, store.max_attributes, store.max_string)
+        staging.refused.at[i] = REJECT_NONE
+        staging.resources.at[i] = resource_find(&store.table, resource.body)
+        if staging.resources.at[i] == 0:
+            verdict = wire_check_resource(resource.body, store.options.max_attributes, store.options.max_string)
             if verdict < 0:
                 return verdict
-            staging.refused[i] = <uint32_t>verdict
+            staging.refused.at[i] = <uint32_t>verdict
     request.seen_resources = scan.resource_count
     for i in range(request.seen_scopes, scan.scope_count):
         scope = &scan.scopes[i]
-        staging.refused_scopes[i] = REJECT_NONE
-        staging.scopes[i] = scope_find(&store.table, scope.body, scope.schema_url)
-        if staging.scopes[i] == 0:
-            verdict = wire_check_scope(scope.body, store.max_attributes, store.max_string)
+        staging.refused_scopes.at[i] = REJECT_NONE
+        staging.scopes.at[i] = scope_find(&store.table, scope.body, scope.schema_url)
+        if staging.scopes.at[i] == 0:
+            verdict = wire_check_scope(scope.body, store.options.max_attributes, store.options.max_string)
             if verdict < 0:
                 return verdict
-            staging.refused_scopes[i] = <uint32_t>verdict
+            staging.refused_scopes.at[i] = <uint32_t>verdict
     request.seen_scopes = scan.scope_count
     for i in range(request.seen_metrics, scan.metric_count):
         metric = &scan.metrics[i]
@@ -127,7 +121,7 @@ cdef int look_up_envelopes(Request *request) noexcept nogil:
             found = metric_find(&store.table, metric.kind, metric.temporality, metric.monotonic,
                                 metric.name, metric.unit)
             metric_follows(&store.table, request.last_metric, found)
-        staging.metrics[i] = found
+        staging.metrics.at[i] = found
         request.last_metric = found
     request.seen_metrics = scan.metric_count
     return OK
@@ -144,9 +138,9 @@ cdef int enter_metric(Request *request, uint32_t index) noexcept nogil:
         if verdict != OK:
             return verdict
     request.index = index
-    request.resource = staging.resources[scan.scopes[scope].resource]
-    request.scope = staging.scopes[scope]
-    request.metric = staging.metrics[index]
+    request.resource = staging.resources.at[scan.scopes[scope].resource]
+    request.scope = staging.scopes.at[scope]
+    request.metric = staging.metrics.at[index]
     if request.resource == 0 or request.scope == 0 or request.metric == NO_ROOM:
         # None of its points has a series.
         request.metric = 0
@@ -187,11 +181,11 @@ cdef Series *find_stray(Request *request, Scan *scan, const WirePoint *point) no
 cdef Series *known_already(Request *request) noexcept nogil:
     """What the first pass found for the next point of the second, unless it was evicted meanwhile."""
     cdef Staging *staging = request.staging
-    cdef uint32_t id = staging.known[staging.known_used]
+    cdef uint32_t id = staging.known.at[staging.known_used]
     cdef Series *series
     staging.known_used += 1
     if staging.known_used + AHEAD < staging.known_count:
-        prefetch_record(&request.store.table, staging.known[staging.known_used + AHEAD])
+        prefetch_record(&request.store.table, staging.known.at[staging.known_used + AHEAD])
     # The id is still that of the same series, for the call is inside one epoch.
     series = series_get(&request.store.table, id) if id else NULL
     return NULL if series == NULL or is_evicted(series) else series
@@ -243,11 +237,9 @@ cdef int resolve_take(Request *request, Scan *scan, WirePoint *point, Series *se
             or series.resource != request.filed_resource):
         request.filed_time = slot.timestamp
         request.filed_resource = series.resource
-        if staging.filed_count == staging.filed_capacity and mem_grow(
-                &request.store.account, <void **>&staging.filed, &staging.filed_capacity,
-                staging.filed_count + 1, sizeof(uint32_t)) != 0:
+        if numbers_reserve(request.store, &staging.filed, staging.filed_count + 1) != OK:
             return NO_MEMORY
-        staging.filed[staging.filed_count] = <uint32_t>(point - scan.points)
+        staging.filed.at[staging.filed_count] = <uint32_t>(point - scan.points)
         staging.filed_count += 1
     return OK
 
@@ -258,9 +250,9 @@ cdef inline uint32_t ids_of(Request *request, const WirePoint *point, uint32_t *
     """The ids of a point's metric (returned), resource and scope; the metric's is 0 where one is not known."""
     cdef Staging *staging = request.staging
     cdef uint32_t index = staging.scan.metrics[point.metric].scope
-    cdef uint32_t metric = staging.metrics[point.metric]
-    resource[0] = staging.resources[staging.scan.scopes[index].resource]
-    scope[0] = staging.scopes[index]
+    cdef uint32_t metric = staging.metrics.at[point.metric]
+    resource[0] = staging.resources.at[staging.scan.scopes[index].resource]
+    scope[0] = staging.scopes.at[index]
     return 0 if metric == NO_ROOM or resource[0] == 0 or scope[0] == 0 else metric
 
 
@@ -309,10 +301,10 @@ cdef int check_new(Request *request, WirePoint *point) noexcept nogil:
     """Looks at all of a point that is not known. OK (perhaps refused) or BAD_BYTES."""
     cdef Store *store = request.store
     cdef Scan *scan = &request.staging.scan
-    cdef int verdict = wire_check_attributes(point.attributes, store.max_attributes, store.max_string)
+    cdef int verdict = wire_check_attributes(point.attributes, store.options.max_attributes, store.options.max_string)
     if verdict < 0:
         return verdict
-    if verdict == OK and has_long_text(scan, point.metric, store.max_string):
+    if verdict == OK and has_long_text(scan, point.metric, store.options.max_string):
         verdict = REJECT_STRING
     if verdict > 0:
         reject(scan, point, <uint32_t>verdict)
