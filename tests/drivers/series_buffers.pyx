@@ -218,14 +218,14 @@ cdef class SeriesBuffers:
     cdef decode(self, int series, int64_t start, int64_t end, bint predecessor, Rows *rows):
         cdef SeriesData *data = self.series(series)
         cdef Snapshot *snapshot
-        cdef int failed = -1, slot
+        cdef int failed, slot
         with nogil:
             slot = epoch_enter(&self.epochs)
             pthread_mutex_lock(&self.store.lock)
-            snapshot = snapshot_take(&self.store, data, start, end, predecessor)
+            failed = snapshot_take(&self.store, data, start, end, predecessor, &snapshot)
             pthread_mutex_unlock(&self.store.lock)
-            if snapshot != NULL:
-                failed = snapshot_decode(&self.store, snapshot, rows)
+            if failed == 0:
+                failed = snapshot_decode(snapshot, rows)
             epoch_leave(&self.epochs, slot)
         if failed:
             raise MemoryError(f"no memory to read series {series}")

@@ -12,7 +12,7 @@ from urpo_store.engine.store cimport Store
 
 # Appends the points of ids[0..count) to `rows`, series after series; offsets[i] and first[i] as
 # query/source.py says (offsets has count + 1). With `predecessor`, the start of the first value of a series
-# whose older points were dropped is 0: what came before it is not known. The caller is inside an epoch. 0,
-# or -1: no memory.
+# whose older points were dropped is 0: what came before it is not known. The caller is inside an epoch. OK,
+# NO_MEMORY, or BAD_BYTES: a chunk is damaged.
 cdef int scan_series(Store *store, const uint32_t *ids, size_t count, int64_t start, int64_t end,
                      bint predecessor, Rows *rows, int64_t *offsets, int64_t *first) noexcept nogil

@@ -7,6 +7,7 @@ from urpo_store.engine.memory.atomics cimport (
     load32_relaxed, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock,
 )
 from urpo_store.engine.memory.mutants cimport MUTANT_WATERMARK_EARLY
+from urpo_store.engine.memory.status cimport NO_MEMORY, OK
 from urpo_store.engine.points.slots cimport FLAG_STALE
 from urpo_store.engine.chunks.merging cimport rows_sort
 from urpo_store.engine.chunks.rows cimport Rows, rows_append, rows_drop
@@ -73,21 +74,24 @@ cdef void group_free(Store *store, Grouped *grouped) noexcept nogil:
 
 cdef int scan_one(Store *store, Series *series, Grouped *grouped, size_t i, int64_t start, int64_t end,
                   bint predecessor, Rows *rows) noexcept nogil:
-    cdef Snapshot *snapshot
+    cdef Snapshot *snapshot = NULL
     cdef RingCopy *copy
     cdef uint64_t drained
     cdef int64_t given_up
     cdef size_t begin = rows.count, k, appended = 0
+    cdef int status
     pthread_mutex_lock(&store.chunks.lock)
     given_up = series.data.given_up
-    snapshot = snapshot_take(&store.chunks, &series.data, start, end, predecessor)
+    status = snapshot_take(&store.chunks, &series.data, start, end, predecessor, &snapshot)
     # Read under the lock: all below is in the snapshot, nothing at or above it is.
     drained = load_relaxed(&store.ring.tail)
     pthread_mutex_unlock(&store.chunks.lock)
     if MUTANT_WATERMARK_EARLY:
         drained = load_relaxed(&store.ring.tail)
-    if snapshot == NULL or snapshot_decode(&store.chunks, snapshot, rows) != 0:
-        return -1
+    if status == OK:
+        status = snapshot_decode(snapshot, rows)
+    if status != OK:
+        return status
     for k in range(grouped.begin[i], grouped.begin[i + 1]):
         copy = &grouped.copies.items[grouped.order[k]]
         if copy.position < drained or copy.point.timestamp > end:
@@ -95,11 +99,11 @@ cdef int scan_one(Store *store, Series *series, Grouped *grouped, size_t i, int6
         if copy.point.timestamp < start and not predecessor:
             continue
         if rows_append(rows, copy.point.timestamp, copy.start, copy.point.value, copy.point.flags,
-                       &grouped.copies.words[copy.words] if copy.point.payload else NULL) != 0:
-            return -1
+                       &grouped.copies.words[copy.words] if copy.point.payload else NULL) != OK:
+            return NO_MEMORY
         appended += 1
-    if appended and rows_sort(rows, begin, (series.data.options & DATA_ADD) != 0) != 0:
-        return -1
+    if appended and rows_sort(rows, begin, (series.data.options & DATA_ADD) != 0) != OK:
+        return NO_MEMORY
     if predecessor:
         # Of the points before the range only the newest one is asked for.
         k = begin
@@ -108,7 +112,7 @@ cdef int scan_one(Store *store, Series *series, Grouped *grouped, size_t i, int6
         if k > begin + 1:
             rows_drop(rows, begin, k - 1)
         forget_start(rows, begin, start, given_up)
-    return 0
+    return OK
 
 
 cdef void forget_start(Rows *rows, size_t first, int64_t begin, int64_t given_up) noexcept nogil:
@@ -125,17 +129,18 @@ cdef int scan_series(Store *store, const uint32_t *ids, size_t count, int64_t st
     cdef Grouped grouped
     cdef Series *series
     cdef size_t i
-    cdef int failed = group_copies(store, ids, count, &grouped)
-    if failed == 0:
+    cdef int status = group_copies(store, ids, count, &grouped)
+    if status == OK:
         for i in range(count):
             offsets[i] = <int64_t>rows.count
             series = series_get(&store.table, ids[i])
-            if series != NULL and scan_one(store, series, &grouped, i, start, end, predecessor, rows) != 0:
-                failed = -1
+            if series != NULL:
+                status = scan_one(store, series, &grouped, i, start, end, predecessor, rows)
+            if status != OK:
                 break
             first[i] = offsets[i]
             if offsets[i] < <int64_t>rows.count and rows.times[offsets[i]] < start:
                 first[i] += 1
         offsets[count] = <int64_t>rows.count
     group_free(store, &grouped)
-    return failed
+    return status

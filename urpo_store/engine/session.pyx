@@ -10,6 +10,7 @@ import numpy as np
 
 from urpo_store.engine.memory.alloc cimport account_init
 from urpo_store.engine.memory.epoch cimport epoch_enter, epoch_leave
+from urpo_store.engine.memory.status cimport BAD_BYTES, OK
 from urpo_store.engine.points.slots cimport (
     payload_exemplar_bytes, payload_layout_words, payload_row_words,
 )
@@ -26,7 +27,7 @@ from urpo_store.engine.scan cimport scan_series
 from urpo_store.engine.store cimport Store
 
 from urpo_store.engine.identity.values import decode_value
-from urpo_store.errors import StoreClosedError
+from urpo_store.errors import CorruptionError, StoreClosedError
 
 
 cdef class RowsOwner:
@@ -191,7 +192,7 @@ cdef class ReadSession:
         cdef RowsOwner owner = self.rows_owner()
         cdef Rows *rows = &owner.rows
         cdef const uint32_t *ids_p = &ids[0] if n else NULL
-        cdef int failed
+        cdef int status = OK
         offsets = np.zeros(n + 1, np.int64)
         first = np.zeros(n, np.int64)
         cdef int64_t[::1] offsets_view = offsets
@@ -200,9 +201,11 @@ cdef class ReadSession:
         cdef int64_t *offsets_p = &offsets_view[0]
         if n:
             with nogil:
-                failed = scan_series(
+                status = scan_series(
                     store, ids_p, n, start, end, predecessor, rows, offsets_p, first_p)
-            if failed:
+            if status == BAD_BYTES:
+                raise CorruptionError(f"a chunk of these {n} series is damaged")
+            if status != OK:
                 raise MemoryError(f"no memory to read {n} series from {start} to {end}")
         has_rows = rows.row != NULL and rows.layout_count > 0
         return (

@@ -32,7 +32,7 @@ from urpo_store.engine.codec.columns cimport CHUNK_POINTS
 from urpo_store.engine.chunks.addition cimport rows_add
 from urpo_store.engine.chunks.chunk cimport SPARSE
 from urpo_store.engine.chunks.clock cimport (
-    TICK_NO_MEMORY, TICK_UNKNOWN, Clock, clock_drop_unused, clock_extend, clock_find, clock_get,
+    TICK_UNKNOWN, Clock, clock_drop_unused, clock_extend, clock_find, clock_get,
     clock_hold, clock_new, clock_of_group, clock_table_destroy, clock_table_init, clock_tick,
 )
 from urpo_store.engine.chunks.exemplars cimport exemplars_add, exemplars_clear
@@ -262,20 +262,20 @@ cdef int choose_clock(
         tick[0] = tick_of(store, clock, time)
         chosen[0] = clock
         if tick[0] != TICK_UNKNOWN:
-            return 0 if tick[0] >= 0 else -1
+            return 0 if tick[0] >= 0 else <int>tick[0]
     # Another clock of the group that has this very time, or whose newest tick is the series' previous
     # time (its own series come later in the request); else a new one.
     other = clock_of_group(&store.clocks, data.clock_group)
     while other != NULL:
         if other != clock:
-            tick[0] = clock_find(&store.clocks, store.bench.work, other, time, other.ticks - 1)
+            tick[0] = clock_find(store.bench.work, other, time, other.ticks - 1)
             if tick[0] == TICK_UNKNOWN and other.ticks and other.last == data.last_time:
                 tick[0] = tick_of(store, other, time)
-            if tick[0] == TICK_NO_MEMORY:
-                return -1
             if tick[0] >= 0:
                 chosen[0] = other
                 return 0
+            if tick[0] != TICK_UNKNOWN:
+                return <int>tick[0]
         other = other.next
     other = clock_new(&store.clocks, data.clock_group)
     if other == NULL:
@@ -346,8 +346,8 @@ cdef int append_newest(ChunkStore *store, SeriesData *data, const PointView *vie
         elif clock != NULL:
             tick = clock_tick(
                 &store.clocks, store.bench.work, clock, view.time, <int64_t>tail.tick + 1)
-            if tick == TICK_NO_MEMORY:
-                return -1
+            if tick < 0 and tick != TICK_UNKNOWN:
+                return <int>tick
             # Off the clock, or a series so sparse that its ticks would keep a clock's past alive.
             if tick == TICK_UNKNOWN or tick - tail.first_tick >= SPARSE * CHUNK_POINTS:
                 if seal(store, data) != 0:

@@ -2,12 +2,14 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
 
-cimport cython
-
 from urpo_store.engine.memory.alloc cimport Account, mem_alloc, mem_calloc, mem_free, mem_grow
 from urpo_store.engine.memory.epoch cimport Epochs, mem_retire
-from urpo_store.engine.codec.columns cimport CHUNK_POINTS, codec_bound, decode_times, encode_times
-from urpo_store.engine.chunks.work cimport TIME_CACHE, Work, work_out
+from urpo_store.engine.memory.status cimport NO_MEMORY, OK
+from urpo_store.engine.codec.columns cimport CHUNK_POINTS, codec_bound, encode_times
+from urpo_store.engine.chunks.ticks cimport (
+    TickSpan, block_number, block_place, cached_times, gather_times, span_times,
+)
+from urpo_store.engine.chunks.work cimport Work, work_out
 
 cdef enum:
     MAX_TICKS = 0xFFFFFF00      # a clock takes no tick beyond this number
@@ -68,8 +70,9 @@ cdef Clock *clock_new(ClockTable *table, uint32_t group) noexcept nogil:
     cdef Clock **link
     cdef size_t id = 1, n = 0
     if mem_grow(
-        table.account, <void **>&table.groups, &table.group_capacity, <size_t>group + 1, sizeof(Clock *)
-    ) != 0:
+        table.account, <void **>&table.groups, &table.group_capacity, <size_t>group + 1,
+        sizeof(Clock *),
+    ) != OK:
         return NULL
     while table.group_count <= group:
         table.groups[table.group_count] = NULL
@@ -83,7 +86,9 @@ cdef Clock *clock_new(ClockTable *table, uint32_t group) noexcept nogil:
     # Ids are reused lowest first; 0 stands for "no clock".
     while id < table.clock_count and table.clocks[id] != NULL:
         id += 1
-    if mem_grow(table.account, <void **>&table.clocks, &table.clock_capacity, id + 1, sizeof(Clock *)) != 0:
+    if mem_grow(
+        table.account, <void **>&table.clocks, &table.clock_capacity, id + 1, sizeof(Clock *)
+    ) != OK:
         return NULL
     while table.clock_count <= id:
         table.clocks[table.clock_count] = NULL
@@ -133,7 +138,7 @@ cdef void trim(Clock *clock) noexcept nogil:
         clock.first_block += <uint32_t>n
 
 
-cdef void settle(ClockTable *table, Work *work, Clock *clock) noexcept nogil:
+cdef void close_block(ClockTable *table, Work *work, Clock *clock) noexcept nogil:
     """Encodes the newest block, which is full. Without memory it stays raw, which is as good."""
     cdef TickBlock *raw = clock.blocks[clock.block_count - 1]
     cdef TickBlock *block
@@ -142,7 +147,7 @@ cdef void settle(ClockTable *table, Work *work, Clock *clock) noexcept nogil:
         clock.blocks[clock.block_count - 1] = NULL
         retire_block(table, raw)
         return
-    if work_out(work, codec_bound(CHUNK_POINTS)) != 0:
+    if work_out(work, codec_bound(CHUNK_POINTS)) != OK:
         return
     length = encode_times(raw_ticks(raw), CHUNK_POINTS, work.out, work.codec)
     block = <TickBlock *>mem_alloc(table.account, sizeof(TickBlock) + length)
@@ -158,92 +163,124 @@ cdef void settle(ClockTable *table, Work *work, Clock *clock) noexcept nogil:
     retire_block(table, raw)
 
 
+cdef int widen_block(ClockTable *table, Clock *clock, TickBlock *block) noexcept nogil:
+    """Puts a copy with more room in the place of the newest block. OK or NO_MEMORY."""
+    cdef uint32_t capacity = block.capacity * 4
+    cdef TickBlock *larger = new_block(table, min(capacity, <uint32_t>CHUNK_POINTS))
+    if larger == NULL:
+        return NO_MEMORY
+    memcpy(larger + 1, block + 1, 8 * block.count)
+    larger.first = block.first
+    larger.last = block.last
+    larger.references = block.references
+    larger.count = block.count
+    clock.blocks[clock.block_count - 1] = larger
+    table.bytes[0] += block_bytes(larger)
+    retire_block(table, block)
+    return OK
+
+
 cdef int open_block(ClockTable *table, Work *work, Clock *clock) noexcept nogil:
-    """Room for one more tick in the newest block. 0 or -1."""
+    """Room for one more tick in the newest block. OK or NO_MEMORY."""
     cdef TickBlock *block = NULL
-    cdef TickBlock *larger
-    cdef uint32_t capacity
+    cdef TickBlock *fresh
     if clock.block_count:
         block = clock.blocks[clock.block_count - 1]
     if block != NULL and block.count < block.capacity:
-        return 0
+        return OK
     if block != NULL and block.count < CHUNK_POINTS:
-        capacity = block.capacity * 4
-        larger = new_block(table, capacity if capacity < CHUNK_POINTS else CHUNK_POINTS)
-        if larger == NULL:
-            return -1
-        capacity = larger.capacity
-        memcpy(larger + 1, block + 1, 8 * block.count)
-        larger.first = block.first
-        larger.last = block.last
-        larger.references = block.references
-        larger.count = block.count
-        clock.blocks[clock.block_count - 1] = larger
-        table.bytes[0] += block_bytes(larger)
-        retire_block(table, block)
-        return 0
+        return widen_block(table, clock, block)
     if mem_grow(
         table.account, <void **>&clock.blocks, &clock.block_capacity, clock.block_count + 1,
         sizeof(TickBlock *),
-    ) != 0:
-        return -1
-    larger = new_block(table, FIRST_TICKS if block == NULL else CHUNK_POINTS)
-    if larger == NULL:
-        return -1
+    ) != OK:
+        return NO_MEMORY
+    fresh = new_block(table, FIRST_TICKS if block == NULL else CHUNK_POINTS)
+    if fresh == NULL:
+        return NO_MEMORY
     if block != NULL:
-        settle(table, work, clock)
-    clock.blocks[clock.block_count] = larger
+        close_block(table, work, clock)
+    clock.blocks[clock.block_count] = fresh
     clock.block_count += 1
-    table.bytes[0] += block_bytes(larger)
+    table.bytes[0] += block_bytes(fresh)
     trim(clock)
-    return 0
+    return OK
 
 
-cdef const int64_t *block_times(Work *work, const TickBlock *block) noexcept nogil:
-    cdef size_t slot = block.serial & (TIME_CACHE - 1)
-    cdef const uint8_t *bytes = <const uint8_t *>(block + 1)
+# Times of ticks
+
+cdef inline void block_span(const TickBlock *block, TickSpan *span) noexcept nogil:
+    span.bytes = <const uint8_t *>(block + 1)
+    span.serial = block.serial
+    span.raw = block.length == 0
+    span.length = 8 * block.count if span.raw else block.length
+    span.count = block.count
+
+
+cdef int block_times(Work *work, const TickBlock *block, const int64_t **times) noexcept nogil:
+    """Sets *times to the block's, decoded if need be."""
+    cdef TickSpan span
     if block.length == 0:
-        return raw_ticks(block)
-    if work.serials[slot] == block.serial:
-        return work.times[slot]
-    if work.times[slot] == NULL:
-        work.times[slot] = <int64_t *>mem_alloc(work.account, 8 * CHUNK_POINTS)
-        if work.times[slot] == NULL:
-            return NULL
-    decode_times(bytes, bytes + block.length, CHUNK_POINTS, work.times[slot], work.codec)
-    work.serials[slot] = block.serial
-    return work.times[slot]
+        times[0] = raw_ticks(block)
+        return OK
+    times[0] = cached_times(work, block.serial)
+    if times[0] != NULL:
+        return OK
+    block_span(block, &span)
+    return span_times(work, &span, times)
 
 
-@cython.cdivision(True)
-cdef int gather_times(
-    Work *work, TickBlock **blocks, uint32_t first, size_t count, int64_t *out
-) noexcept nogil:
-    cdef size_t begin = first % CHUNK_POINTS, n
+cdef int clock_time(Work *work, const Clock *clock, uint32_t tick, int64_t *time) noexcept nogil:
     cdef const int64_t *times
+    cdef int status = block_times(work, clock_block(clock, block_number(tick)), &times)
+    if status == OK:
+        time[0] = times[block_place(tick)]
+    return status
+
+
+cdef uint32_t clock_spans(
+    const Clock *clock, uint32_t first, uint32_t last, TickSpan *spans
+) noexcept nogil:
+    cdef uint32_t number, n = 0
+    cdef const TickBlock *block
+    for number in range(block_number(first), block_number(last) + 1):
+        block = clock_block(clock, number)
+        if block != NULL:
+            block_span(block, &spans[n])
+        else:
+            memset(&spans[n], 0, sizeof(TickSpan))
+        n += 1
+    return n
+
+
+cdef int clock_gather(
+    Work *work, const Clock *clock, uint32_t first, size_t count, int64_t *out
+) noexcept nogil:
+    cdef TickSpan span
+    cdef uint32_t n
+    cdef int status
     while count:
-        n = CHUNK_POINTS - begin
+        n = CHUNK_POINTS - block_place(first)
         if n > count:
-            n = count
-        if blocks[0] != NULL:
-            times = block_times(work, blocks[0])
-            if times == NULL:
-                return -1
-            memcpy(out, times + begin, 8 * n)
+            n = <uint32_t>count
+        clock_spans(clock, first, first + n - 1, &span)
+        status = gather_times(work, &span, 1, first, n, out)
+        if status != OK:
+            return status
         out += n
+        first += n
         count -= n
-        begin = 0
-        blocks += 1
-    return 0
+    return OK
 
 
 cdef int64_t search(Work *work, const Clock *clock, size_t i, int64_t time) noexcept nogil:
-    """Looks for a tick in blocks[i]."""
+    """The number of the tick at `time` if it is in blocks[i]; TICK_UNKNOWN, or a status."""
     cdef const TickBlock *block = clock.blocks[i]
-    cdef const int64_t *times = block_times(work, block)
+    cdef const int64_t *times
     cdef size_t first = 0, end = block.count, middle
-    if times == NULL:
-        return TICK_NO_MEMORY
+    cdef int status = block_times(work, block, &times)
+    if status != OK:
+        return status
     while first < end:
         middle = (first + end) // 2
         if times[middle] < time:
@@ -255,36 +292,35 @@ cdef int64_t search(Work *work, const Clock *clock, size_t i, int64_t time) noex
     return TICK_UNKNOWN
 
 
-@cython.cdivision(True)
-cdef int64_t clock_find(
-    ClockTable *table, Work *work, const Clock *clock, int64_t time, int64_t hint
-) noexcept nogil:
+cdef int64_t clock_find(Work *work, const Clock *clock, int64_t time, int64_t hint) noexcept nogil:
     cdef size_t i
-    cdef uint64_t number
+    cdef uint32_t number
     cdef const TickBlock *block
     cdef const int64_t *times
+    cdef int status
     if clock.ticks == 0 or time > clock.last:
         return TICK_UNKNOWN
     if time == clock.last:
         return <int64_t>clock.ticks - 1
     if 0 <= hint < clock.ticks:
-        number = <uint64_t>hint // CHUNK_POINTS
-        if number >= clock.first_block and clock.blocks[number - clock.first_block] != NULL:
-            block = clock.blocks[number - clock.first_block]
+        number = block_number(<uint32_t>hint)
+        if number >= clock.first_block and clock_block(clock, number) != NULL:
+            block = clock_block(clock, number)
             if block.first <= time <= block.last:
-                times = block_times(work, block)
-                if times == NULL:
-                    return TICK_NO_MEMORY
-                if times[<uint64_t>hint % CHUNK_POINTS] == time:
+                status = block_times(work, block, &times)
+                if status != OK:
+                    return status
+                if times[block_place(<uint32_t>hint)] == time:
                     return hint
-                return search(work, clock, <size_t>(number - clock.first_block), time)
-    # From the newest block back: what is looked for is mostly recent. Retired blocks are holes, which
-    # only chunks that are gone could fill.
+                return search(work, clock, number - clock.first_block, time)
+    # From the newest block back: the times asked for are mostly recent. Where a block is retired, no
+    # chunk that is left has a tick.
     i = clock.block_count
     while i:
         i -= 1
-        if clock.blocks[i] != NULL and clock.blocks[i].first <= time:
-            return search(work, clock, i, time) if time <= clock.blocks[i].last else TICK_UNKNOWN
+        block = clock.blocks[i]
+        if block != NULL and block.first <= time:
+            return search(work, clock, i, time) if time <= block.last else TICK_UNKNOWN
     return TICK_UNKNOWN
 
 
@@ -293,11 +329,11 @@ cdef int64_t clock_tick(
 ) noexcept nogil:
     cdef TickBlock *block
     if clock.ticks and time <= clock.last:
-        return clock_find(table, work, clock, time, hint)
+        return clock_find(work, clock, time, hint)
     if clock.ticks >= MAX_TICKS:
         return TICK_UNKNOWN
-    if open_block(table, work, clock) != 0:
-        return TICK_NO_MEMORY
+    if open_block(table, work, clock) != OK:
+        return NO_MEMORY
     block = clock.blocks[clock.block_count - 1]
     if block.count == 0:
         block.first = time
@@ -310,7 +346,7 @@ cdef int64_t clock_tick(
     return <int64_t>clock.ticks - 1
 
 
-# Who has ticks where
+# Claims
 
 cdef void clock_hold(Clock *clock, uint32_t first, uint32_t last) noexcept nogil:
     cdef uint32_t number

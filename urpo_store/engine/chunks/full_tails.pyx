@@ -9,8 +9,10 @@ from urpo_store.engine.memory.atomics cimport (
 )
 from urpo_store.engine.memory.epoch cimport mem_retire
 from urpo_store.engine.memory.mutants cimport MUTANT_FULL_FREED, MUTANT_FULL_UNLOCKED
-from urpo_store.engine.chunks.chunk cimport Chunk, chunk_encode, chunk_size
-from urpo_store.engine.chunks.clock cimport block_number, clock_release, gather_times
+from urpo_store.engine.memory.status cimport OK
+from urpo_store.engine.chunks.chunk cimport Chunk, chunk_size
+from urpo_store.engine.chunks.clock cimport clock_gather, clock_release
+from urpo_store.engine.chunks.encode cimport chunk_encode
 from urpo_store.engine.chunks.layout cimport layout_data, layout_intern, layout_release
 from urpo_store.engine.chunks.rows cimport Rows, rows_clear, rows_free, rows_init
 from urpo_store.engine.chunks.sealing cimport chunk_limit
@@ -106,10 +108,10 @@ cdef int full_fill(ChunkStore *store, FullTail *full, SeriesData *data) noexcept
     full.clock = tail.clock
     full.clock_id = tail.clock.id if tail.clock != NULL else 0
     # Copied, for the clock's newest block is replaced when it outgrows its room.
-    if tail.clock != NULL and gather_times(
-        bench.work, tail.clock.blocks + (block_number(tail.first_tick) - tail.clock.first_block),
-        tail.first_tick, <size_t>(tail.tick - tail.first_tick) + 1, full.times,
-    ) != 0:
+    if tail.clock != NULL and clock_gather(
+        bench.work, tail.clock, tail.first_tick, <size_t>(tail.tick - tail.first_tick) + 1,
+        full.times,
+    ) != OK:
         return -1
     if tail.rows != NULL:
         full.layout = layout_intern(&store.layouts, tail.rows.layout.layout_words, tail.rows.row_words,

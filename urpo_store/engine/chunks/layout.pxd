@@ -1,10 +1,15 @@
-# Layouts, stored once: the bounds of histograms, the quantiles of summaries, the ranges of
-# exponential histograms. Consecutive chunks of a series, and series alike, share one.
+# Layouts: what the points of a chunk share besides their clock. The bounds of histograms, the
+# quantiles of summaries, the bucket ranges of exponential histograms (points/slots.pxd).
+#
+# Each is stored once: consecutive chunks of a series, and series alike, refer to the same one. A
+# chunk names its layout by number, so its bytes hold no pointer.
 #
 # Invariants
-# (1) A Layout's words are immutable; its count of references is written under the drain lock only.
-# (2) A layout nobody refers to is unlinked under that lock and retired through epochs, so a reader
-#     that found it through a chunk may still read it.
+# (1) The table is read and written under the drain lock.
+# (2) A layout's words, sizes and number never change. Its references are written under the lock.
+# (3) A layout without references is unlinked under the lock and retired through epochs. A reader
+#     that looked it up under the lock may read it as long as it stays in its epoch.
+# (4) A number is given again only after its layout has left the table.
 from libc.stdint cimport uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport Account
@@ -12,24 +17,37 @@ from urpo_store.engine.memory.epoch cimport Epochs
 
 cdef struct Layout:
     Layout *next                # of the same bucket
-    uint64_t references
+    uint64_t references         # chunks, tails and full tails
     uint32_t hash
     uint32_t layout_words, row_words
-    uint32_t padding
+    uint32_t id                 # its number, from 1
     # layout_words words follow
 
 cdef struct LayoutTable:
     Account *account
     Epochs *epochs
-    Layout **buckets
-    size_t size                 # a power of two, 0 at first
-    size_t count
+    Layout **buckets            # by hash
+    size_t size                 # of buckets: a power of two, 0 at first
+    size_t count                # layouts in the table
+    Layout **by_id              # by number; NULL where free
+    size_t id_end, id_capacity  # numbers given so far are below id_end
+    uint32_t *free_ids          # numbers below id_end that are free; room for all of them
+    size_t free_count, free_capacity
 
-cdef inline uint64_t *layout_data(Layout *layout) noexcept nogil:
-    return <uint64_t *>(layout + 1)
+cdef inline const uint64_t *layout_data(const Layout *layout) noexcept nogil:
+    return <const uint64_t *>(layout + 1)
+
+
+cdef inline Layout *layout_get(const LayoutTable *table, uint32_t id) noexcept nogil:
+    """The layout of that number, or NULL if there is none."""
+    return table.by_id[id] if id < table.id_end else NULL
+
 
 cdef void layout_table_init(LayoutTable *table, Account *account, Epochs *epochs) noexcept nogil
 cdef void layout_table_destroy(LayoutTable *table) noexcept nogil
-# The layout, with one more reference; NULL: no memory.
-cdef Layout *layout_intern(LayoutTable *table, uint32_t layout_words, uint32_t row_words, const uint64_t *words) noexcept nogil
-cdef void layout_release(LayoutTable *table, Layout *layout) noexcept nogil            # NULL is allowed
+# The layout of these words, with one more reference. NULL: no memory.
+cdef Layout *layout_intern(
+    LayoutTable *table, uint32_t layout_words, uint32_t row_words, const uint64_t *words
+) noexcept nogil
+# Gives one reference back. NULL is allowed.
+cdef void layout_release(LayoutTable *table, Layout *layout) noexcept nogil

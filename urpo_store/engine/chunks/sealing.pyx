@@ -8,10 +8,9 @@ from urpo_store.engine.points.ranges cimport (
 )
 from urpo_store.engine.points.slots cimport KIND_EXPONENTIAL, KIND_HISTOGRAM
 from urpo_store.engine.codec.columns cimport CHUNK_POINTS
-from urpo_store.engine.chunks.chunk cimport SPARSE, Chunk, chunk_encode, chunk_size
-from urpo_store.engine.chunks.clock cimport (
-    TICK_NO_MEMORY, TICK_UNKNOWN, Clock, clock_find, clock_hold,
-)
+from urpo_store.engine.chunks.chunk cimport SPARSE, Chunk, chunk_size
+from urpo_store.engine.chunks.clock cimport TICK_UNKNOWN, Clock, clock_find, clock_hold
+from urpo_store.engine.chunks.encode cimport chunk_encode
 from urpo_store.engine.chunks.layout cimport Layout, layout_intern, layout_release
 from urpo_store.engine.chunks.rows cimport (
     PointView, Rows, rows_layout, rows_reserve_words, rows_view,
@@ -93,9 +92,9 @@ cdef int make_chunks_of_run(
     if clock == NULL:
         return make_chunk(store, kind, rows, first, count, NULL, NULL)
     for i in range(count):
-        tick = clock_find(&store.clocks, bench.work, clock, rows.times[first + i], tick + 1)
-        if tick == TICK_NO_MEMORY:
-            return -1
+        tick = clock_find(bench.work, clock, rows.times[first + i], tick + 1)
+        if tick < 0 and tick != TICK_UNKNOWN:
+            return <int>tick
         if tick == TICK_UNKNOWN:
             ticks[i] = OFF
             off += 1

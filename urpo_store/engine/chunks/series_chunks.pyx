@@ -5,19 +5,20 @@ from libc.string cimport memmove
 from urpo_store.engine.memory.alloc cimport mem_realloc
 from urpo_store.engine.memory.atomics cimport add_relaxed
 from urpo_store.engine.memory.epoch cimport mem_retire
+from urpo_store.engine.memory.status cimport NO_MEMORY, OK
 from urpo_store.engine.codec.columns cimport CHUNK_POINTS
 from urpo_store.engine.chunks.chunk cimport (
-    Chunk, chunk_begins_by, chunk_decode, chunk_ends_before, chunk_last_tick, chunk_layout,
+    CHUNK_SPANS, Chunk, chunk_begins_by, chunk_ends_before, chunk_last_tick, chunk_layout,
     chunk_size,
 )
-from urpo_store.engine.chunks.clock cimport (
-    Clock, TickBlock, block_number, clock_get, clock_release, gather_times,
-)
-from urpo_store.engine.chunks.layout cimport layout_release
+from urpo_store.engine.chunks.clock cimport clock_gather, clock_get, clock_release, clock_spans
+from urpo_store.engine.chunks.decode cimport chunk_decode
+from urpo_store.engine.chunks.layout cimport layout_get, layout_release
 from urpo_store.engine.chunks.rows cimport PointView, Rows, rows_clear, rows_find, rows_view
 from urpo_store.engine.chunks.tail cimport (
     Tail, TailView, tail_decode, tail_free_stream, tail_last_row, tail_view,
 )
+from urpo_store.engine.chunks.ticks cimport TickSpan
 from urpo_store.engine.chunks.types cimport Bench, ChunkStore, SeriesData
 from urpo_store.engine.chunks.work cimport work_span
 
@@ -27,7 +28,7 @@ cdef void unlink_chunk(ChunkStore *store, Chunk *chunk) noexcept nogil:
         bench.found_in = NULL
     add_relaxed(&store.chunk_count, <uint64_t>0 - 1)
     add_relaxed(&store.chunk_bytes, <uint64_t>0 - chunk_size(chunk))
-    layout_release(&store.layouts, chunk_layout(chunk))
+    layout_release(&store.layouts, layout_get(&store.layouts, chunk_layout(chunk)))
     if chunk.clock:
         clock_release(
             &store.clocks, clock_get(&store.clocks, chunk.clock), chunk.tick, chunk_last_tick(chunk)
@@ -54,7 +55,7 @@ cdef int64_t first_chunk_from(ChunkStore *store, const SeriesData *data, int64_t
         middle = (first + end) // 2
         earlier = chunk_ends_before(&store.clocks, store.bench.work, data.chunks[middle], time)
         if earlier < 0:
-            return -1
+            return earlier
         if earlier:
             first = middle + 1
         else:
@@ -108,12 +109,14 @@ cdef void tail_reset(ChunkStore *store, SeriesData *data) noexcept nogil:
 # ---- reading under the lock ---------------------------------------------------------------------------
 
 cdef int decode_chunk(ChunkStore *store, uint32_t kind, const Chunk *chunk, Rows *rows) noexcept nogil:
-    cdef TickBlock **blocks = NULL
-    cdef Clock *clock
+    cdef TickSpan[CHUNK_SPANS] spans
+    cdef uint32_t span_count = 0
     if chunk.clock:
-        clock = clock_get(&store.clocks, chunk.clock)
-        blocks = clock.blocks + (block_number(chunk.tick) - clock.first_block)
-    return chunk_decode(store.bench.work, kind, chunk, blocks, rows)
+        span_count = clock_spans(
+            clock_get(&store.clocks, chunk.clock), chunk.tick, chunk_last_tick(chunk), spans)
+    return chunk_decode(
+        store.bench.work, kind, chunk, spans, span_count,
+        layout_get(&store.layouts, chunk_layout(chunk)), rows)
 
 
 cdef int decode_tail(ChunkStore *store, const SeriesData *data, Rows *rows) noexcept nogil:
@@ -123,14 +126,15 @@ cdef int decode_tail(ChunkStore *store, const SeriesData *data, Rows *rows) noex
     cdef uint64_t layout[2]
     cdef const int64_t *times = NULL
     cdef size_t span
+    cdef int status
     tail_view(tail, data.kind, layout, &view)
     if tail.clock != NULL and tail.count:
         span = <size_t>(tail.tick - tail.first_tick) + 1
-        if work_span(bench.work, span) != 0 or gather_times(
-            bench.work, tail.clock.blocks + (block_number(tail.first_tick) - tail.clock.first_block),
-            tail.first_tick, span, bench.work.span,
-        ) != 0:
-            return -1
+        if work_span(bench.work, span) != OK:
+            return NO_MEMORY
+        status = clock_gather(bench.work, tail.clock, tail.first_tick, span, bench.work.span)
+        if status != OK:
+            return status
         times = bench.work.span
     return tail_decode(&view, times, rows)
 
@@ -156,7 +160,7 @@ cdef int find_point(ChunkStore *store, SeriesData *data, int64_t time, PointView
     else:
         i = first_chunk_from(store, data, time)
         if i < 0:
-            return -1
+            return <int>i
         if i == data.chunk_count:
             return 0
         inside = chunk_begins_by(&store.clocks, bench.work, data.chunks[i], time)
@@ -168,10 +172,11 @@ cdef int find_point(ChunkStore *store, SeriesData *data, int64_t time, PointView
         bench.found_in = NULL
         rows_clear(&bench.found)
         if place == <const void *>tail:
-            if decode_tail(store, data, &bench.found) != 0:
-                return -1
-        elif decode_chunk(store, data.kind, data.chunks[i], &bench.found) != 0:
-            return -1
+            inside = decode_tail(store, data, &bench.found)
+        else:
+            inside = decode_chunk(store, data.kind, data.chunks[i], &bench.found)
+        if inside != OK:
+            return inside
         bench.found_in = place
         bench.found_length = length
     at = rows_find(&bench.found, 0, bench.found.count, time)

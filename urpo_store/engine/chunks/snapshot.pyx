@@ -1,66 +1,63 @@
 """Reading a series; the contract is in chunks/snapshot.pxd.
 
-A snapshot is one block of memory: this struct, then the pointers of its chunks and of the blocks of
-their clocks, then the row of the tail's newest point. What it points to stays readable while the
-reader is inside its epoch. Late points are copied, as they change in place.
+A snapshot is one block of memory:
+
+    Snapshot | a Sealed a chunk | a TickSpan a block of ticks | the row of the tail's newest point
+
+What it points to stays readable while the reader is inside its epoch. Late points are copied, as
+they change in place.
 """
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from urpo_store.engine.memory.alloc cimport Account, mem_alloc, mem_free
+from urpo_store.engine.memory.alloc cimport mem_alloc, mem_free
+from urpo_store.engine.memory.status cimport NO_MEMORY, OK
 from urpo_store.engine.chunks.chunk cimport (
-    Chunk, chunk_begins_before, chunk_begins_by, chunk_block_count, chunk_decode,
+    Chunk, chunk_begins_before, chunk_begins_by, chunk_last_tick, chunk_layout,
 )
-from urpo_store.engine.chunks.clock cimport Clock, TickBlock, block_number, clock_get, gather_times
+from urpo_store.engine.chunks.clock cimport clock_get, clock_spans, span_count
+from urpo_store.engine.chunks.decode cimport chunk_decode
 from urpo_store.engine.chunks.full_tails cimport full_settle
+from urpo_store.engine.chunks.layout cimport layout_get
 from urpo_store.engine.chunks.merging cimport rows_sort
 from urpo_store.engine.chunks.rows cimport (
     PointView, Rows, rows_behind, rows_drop, rows_find, rows_free, rows_init, rows_push, rows_view,
 )
 from urpo_store.engine.chunks.series_chunks cimport first_chunk_from
 from urpo_store.engine.chunks.tail cimport Tail, TailView, tail_decode, tail_view
+from urpo_store.engine.chunks.ticks cimport TickSpan, gather_times
 from urpo_store.engine.chunks.types cimport LATE_OVERRIDE, ChunkStore, SeriesData
 from urpo_store.engine.chunks.work cimport work_new, work_span
-
-cdef struct Snapshot:
-    Account *account
-    int64_t start, end
-    bint predecessor
-    uint32_t kind
-    uint32_t chunk_count
-    Chunk **chunks
-    TickBlock **blocks          # of each chunk in turn, then of the tail
-    TailView tail               # count 0: not needed
-    uint64_t layout[2]          # of the tail, if it is an exponential histogram's
-    Rows late
-
 
 cdef int choose_chunks(
     ChunkStore *store, SeriesData *data, int64_t start, int64_t end, bint predecessor,
     uint32_t *first, uint32_t *last
 ) noexcept nogil:
-    """chunks[first:last] hold the range, and the predecessor unless the tail does."""
+    """Finds the chunks[first:last] that hold the range, and the predecessor unless the tail does.
+
+    OK, NO_MEMORY or BAD_BYTES.
+    """
     cdef int64_t at = first_chunk_from(store, data, start)
     cdef uint32_t i
     cdef int begun
     if at < 0:
-        return -1
+        return <int>at
     i = <uint32_t>at
     first[0] = i
     while i < data.chunk_count:
         begun = chunk_begins_by(&store.clocks, store.bench.work, data.chunks[i], end)
         if begun < 0:
-            return -1
+            return begun
         if not begun:
             break
         i += 1
     last[0] = i
     if not predecessor or first[0] == 0:
-        return 0
+        return OK
     if first[0] < data.chunk_count:
         begun = chunk_begins_before(&store.clocks, store.bench.work, data.chunks[first[0]], start)
         if begun < 0:
-            return -1
+            return begun
     else:
         begun = data.tail != NULL and data.tail.count and data.tail.first_time < start
     if not begun:
@@ -68,7 +65,7 @@ cdef int choose_chunks(
     elif last[0] == first[0] and first[0] < data.chunk_count:
         # The range is empty or lies within a chunk's gap, yet the chunk holds the predecessor.
         last[0] += 1
-    return 0
+    return OK
 
 
 cdef int copy_late(Snapshot *snapshot, const Rows *late) noexcept nogil:
@@ -79,14 +76,10 @@ cdef int copy_late(Snapshot *snapshot, const Rows *late) noexcept nogil:
     while i < late.count and late.times[i] <= snapshot.end:
         rows_view(late, i, &view)
         view.flags &= ~<uint32_t>LATE_OVERRIDE
-        if rows_push(&snapshot.late, &view) != 0:
-            return -1
+        if rows_push(&snapshot.late, &view) != OK:
+            return NO_MEMORY
         i += 1
-    return 0
-
-
-cdef inline TickBlock **blocks_from(const Clock *clock, uint32_t tick) noexcept nogil:
-    return clock.blocks + (block_number(tick) - clock.first_block)
+    return OK
 
 
 cdef void snapshot_free(Snapshot *snapshot) noexcept nogil:
@@ -94,115 +87,166 @@ cdef void snapshot_free(Snapshot *snapshot) noexcept nogil:
     mem_free(snapshot.account, snapshot)
 
 
-cdef Snapshot *snapshot_take(
-    ChunkStore *store, SeriesData *data, int64_t start, int64_t end, bint predecessor
-) noexcept nogil:
-    cdef Snapshot *snapshot
-    cdef Tail *tail = data.tail
-    cdef Chunk *chunk
-    cdef Clock *clock
-    cdef TickBlock **blocks
-    cdef uint32_t first = 0, last = 0, i, n, words = 0
-    cdef size_t block_count = 0, size
-    cdef bint with_tail = (
-        tail != NULL and tail.count != 0 and tail.first_time <= end and (tail.time >= start or predecessor)
+cdef bint tail_needed(const Tail *tail, int64_t start, int64_t end, bint predecessor) noexcept nogil:
+    return (
+        tail != NULL and tail.count != 0 and tail.first_time <= end
+        and (tail.time >= start or predecessor)
     )
-    if full_settle(store, data) != 0:
-        return NULL
-    if choose_chunks(store, data, start, end, predecessor, &first, &last) != 0:
-        return NULL
+
+
+cdef Snapshot *snapshot_new(
+    ChunkStore *store, const SeriesData *data, uint32_t first, uint32_t last, const Tail *tail
+) noexcept nogil:
+    """Room for chunks[first:last] and, unless it is NULL, the tail. NULL: no memory."""
+    cdef Snapshot *snapshot
+    cdef const Chunk *chunk
+    cdef size_t spans = 0, words = 0
+    cdef uint32_t i
     for i in range(first, last):
-        block_count += chunk_block_count(data.chunks[i])
-    if with_tail:
+        chunk = data.chunks[i]
+        if chunk.clock:
+            spans += span_count(chunk.tick, chunk_last_tick(chunk))
+    if tail != NULL:
         if tail.clock != NULL:
-            block_count += block_number(tail.tick) - block_number(tail.first_tick) + 1
+            spans += span_count(tail.first_tick, tail.tick)
         if tail.rows != NULL:
             words = tail.rows.row_words
-    size = sizeof(Snapshot) + (last - first) * sizeof(Chunk *) + block_count * sizeof(TickBlock *) + 8 * words
-    snapshot = <Snapshot *>mem_alloc(store.account, size)
+    snapshot = <Snapshot *>mem_alloc(
+        store.account,
+        sizeof(Snapshot) + (last - first) * sizeof(Sealed) + spans * sizeof(TickSpan) + 8 * words)
     if snapshot == NULL:
         return NULL
     memset(snapshot, 0, sizeof(Snapshot))
     snapshot.account = store.account
-    snapshot.start = start
-    snapshot.end = end
-    snapshot.predecessor = predecessor
     snapshot.kind = data.kind
+    snapshot.chunks = <Sealed *>(snapshot + 1)
     snapshot.chunk_count = last - first
-    snapshot.chunks = <Chunk **>(snapshot + 1)
-    snapshot.blocks = <TickBlock **>(snapshot.chunks + (last - first))
+    snapshot.spans = <TickSpan *>(snapshot.chunks + snapshot.chunk_count)
     rows_init(&snapshot.late, store.account)
-    blocks = snapshot.blocks
-    for i in range(first, last):
-        chunk = data.chunks[i]
-        snapshot.chunks[i - first] = chunk
-        n = chunk_block_count(chunk)
-        if n:
-            clock = clock_get(&store.clocks, chunk.clock)
-            memcpy(blocks, blocks_from(clock, chunk.tick), n * sizeof(TickBlock *))
-            blocks += n
-    if with_tail:
-        if tail.clock != NULL:
-            n = block_number(tail.tick) - block_number(tail.first_tick) + 1
-            memcpy(blocks, blocks_from(tail.clock, tail.first_tick), n * sizeof(TickBlock *))
-            blocks += n
-        tail_view(tail, data.kind, snapshot.layout, &snapshot.tail)
-        tail.shared = 1
-        if words:
-            memcpy(blocks, snapshot.tail.newest.row, 8 * words)
-            snapshot.tail.newest.row = <uint64_t *>blocks
-    if tail != NULL and tail.late != NULL and copy_late(snapshot, tail.late) != 0:
-        snapshot_free(snapshot)
-        return NULL
     return snapshot
 
 
+cdef TickSpan *note_chunk(
+    ChunkStore *store, const Chunk *chunk, Sealed *sealed, TickSpan *spans
+) noexcept nogil:
+    """Notes a chunk, and its ticks from `spans` on; the first span behind them."""
+    sealed.chunk = chunk
+    sealed.layout = layout_get(&store.layouts, chunk_layout(chunk))
+    sealed.span_count = 0
+    if chunk.clock:
+        sealed.span_count = clock_spans(
+            clock_get(&store.clocks, chunk.clock), chunk.tick, chunk_last_tick(chunk), spans)
+    return spans + sealed.span_count
+
+
+cdef void note_tail(Snapshot *snapshot, Tail *tail, TickSpan *spans) noexcept nogil:
+    cdef uint64_t *row
+    if tail.clock != NULL:
+        snapshot.tail_span_count = clock_spans(tail.clock, tail.first_tick, tail.tick, spans)
+    tail_view(tail, snapshot.kind, snapshot.layout, &snapshot.tail)
+    tail.shared = 1
+    if tail.rows != NULL and tail.rows.row_words:
+        row = <uint64_t *>(spans + snapshot.tail_span_count)
+        memcpy(row, snapshot.tail.newest.row, 8 * tail.rows.row_words)
+        snapshot.tail.newest.row = row
+
+
+cdef int snapshot_take(
+    ChunkStore *store, SeriesData *data, int64_t start, int64_t end, bint predecessor,
+    Snapshot **snapshot
+) noexcept nogil:
+    cdef Snapshot *taken
+    cdef Tail *tail
+    cdef TickSpan *spans
+    cdef uint32_t first = 0, last = 0, i
+    cdef int status = full_settle(store, data)
+    if status == OK:
+        status = choose_chunks(store, data, start, end, predecessor, &first, &last)
+    if status != OK:
+        return status
+    tail = data.tail if tail_needed(data.tail, start, end, predecessor) else NULL
+    taken = snapshot_new(store, data, first, last, tail)
+    if taken == NULL:
+        return NO_MEMORY
+    taken.start = start
+    taken.end = end
+    taken.predecessor = predecessor
+    spans = taken.spans
+    for i in range(first, last):
+        spans = note_chunk(store, data.chunks[i], &taken.chunks[i - first], spans)
+    if tail != NULL:
+        note_tail(taken, tail, spans)
+    if data.tail != NULL and data.tail.late != NULL and copy_late(taken, data.tail.late) != OK:
+        snapshot_free(taken)
+        return NO_MEMORY
+    snapshot[0] = taken
+    return OK
+
+
+cdef int decode_tail(Snapshot *snapshot, const TickSpan *spans, Rows *rows) noexcept nogil:
+    cdef const TailView *tail = &snapshot.tail
+    cdef size_t ticks
+    cdef int status
+    if tail.own:
+        return tail_decode(tail, NULL, rows)
+    ticks = <size_t>(tail.tick - tail.first_tick) + 1
+    if work_span(rows.work, ticks) != OK:
+        return NO_MEMORY
+    status = gather_times(
+        rows.work, spans, snapshot.tail_span_count, tail.first_tick, ticks, rows.work.span)
+    return tail_decode(tail, rows.work.span, rows) if status == OK else status
+
+
 cdef int decode_all(Snapshot *snapshot, Rows *rows) noexcept nogil:
-    cdef TickBlock **blocks = snapshot.blocks
-    cdef TailView *tail = &snapshot.tail
+    """Appends the points of chunks, tail and late points, in this order."""
+    cdef const TickSpan *spans = snapshot.spans
+    cdef const Sealed *sealed
     cdef PointView view
-    cdef size_t span, i
+    cdef size_t i
+    cdef int status
     for i in range(snapshot.chunk_count):
-        if chunk_decode(rows.work, snapshot.kind, snapshot.chunks[i], blocks, rows) != 0:
-            return -1
-        blocks += chunk_block_count(snapshot.chunks[i])
-    if tail.count:
-        span = 0
-        if not tail.own:
-            span = <size_t>(tail.tick - tail.first_tick) + 1
-            if (
-                work_span(rows.work, span) != 0
-                or gather_times(rows.work, blocks, tail.first_tick, span, rows.work.span) != 0
-            ):
-                return -1
-        if tail_decode(tail, rows.work.span if span else NULL, rows) != 0:
-            return -1
+        sealed = &snapshot.chunks[i]
+        status = chunk_decode(
+            rows.work, snapshot.kind, sealed.chunk, spans, sealed.span_count, sealed.layout, rows)
+        if status != OK:
+            return status
+        spans += sealed.span_count
+    if snapshot.tail.count:
+        status = decode_tail(snapshot, spans, rows)
+        if status != OK:
+            return status
     for i in range(snapshot.late.count):
         rows_view(&snapshot.late, i, &view)
-        if rows_push(rows, &view) != 0:
-            return -1
-    return 0
+        if rows_push(rows, &view) != OK:
+            return NO_MEMORY
+    return OK
 
 
-cdef int snapshot_decode(ChunkStore *store, Snapshot *snapshot, Rows *rows) noexcept nogil:
-    cdef size_t base = rows.count, first, last
-    cdef int failed = -1
+cdef void keep_range(const Snapshot *snapshot, Rows *rows, size_t base) noexcept nogil:
+    """Drops what is outside the range from rows[base:]."""
+    cdef size_t first, last
+    last = rows_behind(rows, base, rows.count, snapshot.end)
+    rows_drop(rows, last, rows.count)
+    first = rows_find(rows, base, rows.count, snapshot.start)
+    if snapshot.predecessor and first > base:
+        first -= 1
+    rows_drop(rows, base, first)
+
+
+cdef int snapshot_decode(Snapshot *snapshot, Rows *rows) noexcept nogil:
+    cdef size_t base = rows.count
+    cdef int status = NO_MEMORY
     rows.kind = snapshot.kind
     if rows.work == NULL:
         rows.work = work_new(rows.account)
     if rows.work != NULL:
-        failed = decode_all(snapshot, rows)
-    if failed:
+        status = decode_all(snapshot, rows)
+    if status != OK:
         rows.count = base
     else:
         if snapshot.late.count:
-            # What came late came after: of equal times it is kept.
+            # Late points came later: of equal times they are kept.
             rows_sort(rows, base, 0)
-        last = rows_behind(rows, base, rows.count, snapshot.end)
-        rows_drop(rows, last, rows.count)
-        first = rows_find(rows, base, rows.count, snapshot.start)
-        if snapshot.predecessor and first > base:
-            first -= 1
-        rows_drop(rows, base, first)
+        keep_range(snapshot, rows, base)
     snapshot_free(snapshot)
-    return failed
+    return status

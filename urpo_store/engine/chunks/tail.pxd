@@ -93,9 +93,6 @@ cdef inline uint64_t *tail_last_row(TailRows *rows) noexcept nogil:
 cdef inline uint64_t *tail_newest_row(TailRows *rows) noexcept nogil:
     return <uint64_t *>(rows + 1) + rows.row_words
 
-# Whether row word j of a kind is a double.
-cdef bint row_is_double(uint32_t kind, uint32_t j) noexcept nogil
-
 # Gives the stream back: at once, unless a reader may be at it.
 cdef void tail_free_stream(Account *account, Epochs *epochs, Tail *tail) noexcept nogil
 # Adds the newest point to the stream; it is then the last. 0, or -1: no memory, nothing changed.

@@ -7,9 +7,7 @@ from urpo_store.engine.memory.epoch cimport Epochs, mem_retire
 from urpo_store.engine.points.ranges cimport (
     Ranges, ranges_equal, ranges_pad, ranges_row, ranges_write,
 )
-from urpo_store.engine.points.slots cimport (
-    FLAG_INT, KIND_EXPONENTIAL, KIND_SUMMARY, ROW_EXPONENTIAL, ROW_HISTOGRAM,
-)
+from urpo_store.engine.points.slots cimport FLAG_INT, KIND_SUMMARY, ROW_EXPONENTIAL, row_is_double
 from urpo_store.engine.codec.bits cimport put_varint, unzigzag, zigzag
 from urpo_store.engine.codec.decimals cimport scaled_near, unscaled_bits
 from urpo_store.engine.chunks.layout cimport layout_data
@@ -38,14 +36,6 @@ cdef enum:
     NUMBER_ENTRY = 48           # no entry of a number is longer
     MIDDLING_STREAM = 512       # room from which on it grows by two, not four
     FIRST_STREAM = 56           # room of a new series' stream
-
-
-cdef bint row_is_double(uint32_t kind, uint32_t j) noexcept nogil:
-    if kind == KIND_SUMMARY:
-        return 1
-    if kind == KIND_EXPONENTIAL:
-        return j < ROW_EXPONENTIAL and j != 3
-    return j < ROW_HISTOGRAM
 
 
 # Varints

@@ -79,3 +79,26 @@ cdef inline uint64_t payload_header(uint32_t layout, uint32_t row, uint32_t exem
 
 cdef inline uint32_t ext_slots(uint32_t payload) noexcept nogil:
     return (payload + 3) >> 2
+
+
+cdef inline bint row_is_double(uint32_t kind, uint32_t j) noexcept nogil:
+    """Whether row word j of a point of this kind is a double; else it is a count."""
+    if kind == KIND_SUMMARY:
+        return 1
+    if kind == KIND_EXPONENTIAL:
+        return j < ROW_EXPONENTIAL and j != 3
+    return j < ROW_HISTOGRAM
+
+
+cdef inline uint32_t row_first_count(uint32_t kind) noexcept nogil:
+    """The first row word of a (exponential) histogram that is a bucket count."""
+    return ROW_EXPONENTIAL if kind == KIND_EXPONENTIAL else ROW_HISTOGRAM
+
+
+cdef inline uint64_t row_total(uint32_t kind, const uint64_t *row, uint32_t words) noexcept nogil:
+    """The sum of all counts in the row of a (exponential) histogram, the zero count included."""
+    cdef uint64_t sum = row[3] if kind == KIND_EXPONENTIAL else 0
+    cdef uint32_t j
+    for j in range(row_first_count(kind), words):
+        sum += row[j]
+    return sum
