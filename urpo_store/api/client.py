@@ -34,7 +34,9 @@ from ..model import (
 )
 from ..otlp import request_from_json, request_from_message, request_from_point
 from ..query.arrow import arrow_stream
-from . import json as http_json
+from .json import decode, decode_series
+from .query import encode_query, encode_time
+from .scalars import dumps
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -107,7 +109,7 @@ class HttpStorage:
     def ingest(self, request: bytes) -> IngestResult:
         body = bytes(request)
         tree = self._call("POST", "/ingest", body=body, content_type="application/x-protobuf")
-        return http_json.decode(IngestResult, tree)
+        return decode(IngestResult, tree)
 
     def ingest_json(self, request: bytes | str) -> IngestResult:
         """`ingest` for OTLP/JSON."""
@@ -122,18 +124,18 @@ class HttpStorage:
 
     def query_metrics(self, query: MetricQuery) -> MetricTable:
         tree = self._ask("/query", query)
-        return MetricTable(http_json.decode_series(tree), arrow_stream)
+        return MetricTable(decode_series(tree), arrow_stream)
 
     def get_service_health(
         self, service: str, window: Duration = "5m", at: Time | None = None
     ) -> ServiceHealthMetrics | None:
         tree = self._call("GET", "/health", service=service, window=window, at=_moment(at))
-        return None if tree is None else http_json.decode(ServiceHealthMetrics, tree)
+        return None if tree is None else decode(ServiceHealthMetrics, tree)
 
     def health(self, window: Duration = "5m", at: Time | None = None) -> list[ServiceHealthMetrics]:
         """The health of every service, in one call."""
         tree = self._call("GET", "/health", window=window, at=_moment(at))
-        return [http_json.decode(ServiceHealthMetrics, item) for item in tree]
+        return [decode(ServiceHealthMetrics, item) for item in tree]
 
     def services(self) -> list[str]:
         names: list[str] = self._call("GET", "/services")
@@ -141,23 +143,23 @@ class HttpStorage:
 
     def metrics(self, service: str | None = None) -> list[MetricInfo]:
         tree = self._call("GET", "/metrics", service=service)
-        return [http_json.decode(MetricInfo, item) for item in tree]
+        return [decode(MetricInfo, item) for item in tree]
 
     def series(self, query: MetricQuery) -> list[SeriesInfo]:
-        return [http_json.decode(SeriesInfo, item) for item in self._ask("/series", query)]
+        return [decode(SeriesInfo, item) for item in self._ask("/series", query)]
 
     def exemplars(self, query: MetricQuery) -> list[SeriesExemplar]:
-        return [http_json.decode(SeriesExemplar, item) for item in self._ask("/exemplars", query)]
+        return [decode(SeriesExemplar, item) for item in self._ask("/exemplars", query)]
 
     def rejections(self) -> list[Rejection]:
-        return [http_json.decode(Rejection, item) for item in self._call("GET", "/rejections")]
+        return [decode(Rejection, item) for item in self._call("GET", "/rejections")]
 
     def stats(self) -> StoreStats:
-        return http_json.decode(StoreStats, self._call("GET", "/stats"))
+        return decode(StoreStats, self._call("GET", "/stats"))
 
     def receiver(self) -> ReceiverStatus:
         """Where the server listens and what came to it."""
-        return http_json.decode(ReceiverStatus, self._call("GET", "/receiver"))
+        return decode(ReceiverStatus, self._call("GET", "/receiver"))
 
     def flush(self) -> None:
         self._call("POST", "/flush", body=b"{}", content_type="application/json")
@@ -171,7 +173,7 @@ class HttpStorage:
             connection.close()
 
     def _ask(self, path: str, query: MetricQuery) -> Any:
-        body = http_json.dumps(http_json.encode_query(query))
+        body = dumps(encode_query(query))
         return self._call("POST", path, body=body, content_type="application/json")
 
     def _call(
@@ -295,4 +297,4 @@ class HttpStorage:
 
 
 def _moment(at: Time | None) -> int | str | None:
-    return None if at is None else http_json.encode_time(at)
+    return None if at is None else encode_time(at)

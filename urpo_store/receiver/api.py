@@ -1,6 +1,6 @@
 """The HTTP API under /api/urpo/v1/: the methods of a `MetricStorage` as JSON.
 
-`http_json` says how everything is written. Questions go by GET with parameters or, where a query
+`urpo_store.api.json` says how everything is written. Questions go by GET with parameters or, where a query
 is needed, also by POST with a JSON object; docs/receivers.md has examples.
 """
 
@@ -16,7 +16,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from ..api import json as http_json
+from ..api.json import encode, encode_parts
+from ..api.query import decode_query, decode_time
+from ..api.scalars import JsonError, dumps
 from ..errors import QueryError, UrpoStoreError
 from ..interfaces import MetricStorage
 from ..model import IngestResult, MetricQuery
@@ -92,7 +94,7 @@ class Api:
 
         def one() -> bytes:
             found = self._storage.get_service_health(service or "", window, at)
-            return http_json.dumps(http_json.encode(found))
+            return dumps(encode(found))
 
         def every() -> bytes:
             all_of_them = [
@@ -121,12 +123,12 @@ class Api:
     async def stats(self, request: Request) -> Response:
         """StoreStats"""
         _parameters(request)
-        return await self._answer(lambda: http_json.dumps(http_json.encode(self._storage.stats())))
+        return await self._answer(lambda: dumps(encode(self._storage.stats())))
 
     async def receiver(self, request: Request) -> Response:
         """ReceiverStatus: where this server listens, and what came."""
         _parameters(request)
-        return _json(http_json.dumps(http_json.encode(self._arrivals.status())))
+        return _json(dumps(encode(self._arrivals.status())))
 
     async def ingest(self, request: Request) -> Response:
         """OTLP as at /v1/metrics, answered by an IngestResult: it counts accepted points too."""
@@ -152,7 +154,7 @@ class Api:
             except Exception as error:
                 raise Refused.because(error) from error
         self._arrivals.arrived("http", "metrics")
-        return _json(http_json.dumps(http_json.encode(result)))
+        return _json(dumps(encode(result)))
 
     async def flush(self, request: Request) -> Response:
         _require_json(request)
@@ -171,7 +173,7 @@ class Api:
 
     async def ready(self, request: Request) -> Response:
         """200 when the store answers, 503 when it is closed."""
-        await self._answer(lambda: http_json.dumps(self._storage.stats().points))
+        await self._answer(lambda: dumps(self._storage.stats().points))
         return Response("ready\n", media_type="text/plain")
 
     async def _answer(self, work: Callable[[], bytes]) -> Response:
@@ -183,7 +185,7 @@ class Api:
             raise Refused.because(error) from error
 
     def _parts(self, items: object) -> bytes:
-        return b"".join(http_json.encode_parts(items, self._limits.answer_bytes))  # type: ignore[arg-type]
+        return b"".join(encode_parts(items, self._limits.answer_bytes))  # type: ignore[arg-type]
 
     async def _query_of(self, request: Request) -> MetricQuery:
         try:
@@ -193,7 +195,7 @@ class Api:
                 _require_json(request)
                 with self._bodies.of(request) as body:
                     tree = _loads(await body.read(_QUERY_BYTES), "The query")
-            query = http_json.decode_query(tree)
+            query = decode_query(tree)
             for condition in query.where.values():
                 if isinstance(condition, re.Pattern):
                     check_pattern(condition)
@@ -238,8 +240,8 @@ def _parameters(request: Request, *known: str) -> dict[str, str]:
 
 def _time(parameters: dict[str, str], name: str) -> int | str | None:
     try:
-        return http_json.decode_time(parameters[name]) if name in parameters else None
-    except http_json.JsonError as error:
+        return decode_time(parameters[name]) if name in parameters else None
+    except JsonError as error:
         raise Refused(_bad(f"{name}: {error}"), error="QueryError") from None
 
 

@@ -10,7 +10,7 @@ import logging
 from typing import NamedTuple
 
 from .. import errors
-from ..api.json import JsonError
+from ..api.scalars import JsonError
 from ..errors import ConfigError, DecodeError, QueryError, StoreClosedError, UrpoStoreError
 from ..otlp.responses import Code, Status
 from .room import NoRoomError

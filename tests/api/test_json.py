@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from urpo_store import model
-from urpo_store.api import json as http_json
-from urpo_store.api.json import JsonError
+from urpo_store.api.json import decode, encode, encode_parts
+from urpo_store.api.query import decode_query, encode_time
+from urpo_store.api.scalars import JsonError, dumps
+from urpo_store.api.values import decode_value, encode_value
 from urpo_store.errors import QueryError
 
 values = st.recursive(
@@ -38,26 +40,26 @@ def typed(value: object) -> object:
 
 @given(values)
 def test_attribute_values_keep_their_types(value: model.AttributeValue) -> None:
-    tree = json.loads(http_json.dumps(http_json.encode_value(value)))
-    assert typed(http_json.decode_value(tree)) == typed(value)
+    tree = json.loads(dumps(encode_value(value)))
+    assert typed(decode_value(tree)) == typed(value)
 
 
 def test_nan_stays_nan_in_attributes() -> None:
-    tree = http_json.encode_value(math.nan)
+    tree = encode_value(math.nan)
     assert tree == {"doubleValue": "NaN"}
-    assert math.isnan(http_json.decode_value(tree))
+    assert math.isnan(decode_value(tree))
 
 
 def test_numpy_values_are_attribute_values() -> None:
-    assert http_json.encode_value(np.int64(1)) == {"intValue": "1"}
-    assert http_json.encode_value(np.bool_(True)) == {"boolValue": True}
+    assert encode_value(np.int64(1)) == {"intValue": "1"}
+    assert encode_value(np.bool_(True)) == {"boolValue": True}
     with pytest.raises(JsonError, match="no attribute value"):
-        http_json.encode_value(object())
+        encode_value(object())
 
 
 def test_numbers_as_semantics_says() -> None:
     """SEMANTICS, HTTP API: "int64 as strings beyond 2^53, NaN as null"."""
-    tree = http_json.encode(fake_storage.NUMBERS)
+    tree = encode(fake_storage.NUMBERS)
     assert tree["timestamps"] == ["1700000000000000001", "1700000000000000002"]
     assert tree["start_timestamps"] == [0, 0]
     assert tree["values"] == [None, -0.0]
@@ -65,10 +67,10 @@ def test_numbers_as_semantics_says() -> None:
     assert tree["kind"] == "gauge" and tree["scope"]["name"] == "lib"
     assert tree["attributes"]["int"] == {"intValue": "1"}
     assert tree["attributes"]["none"] == {}
-    histogram = http_json.encode(fake_storage.HISTOGRAM)["histogram"]
+    histogram = encode(fake_storage.HISTOGRAM)["histogram"]
     assert histogram["sum"] == ["Infinity"] and histogram["bucket_counts"] == [[1, str(2**63)]]
     limits = model.IngestResult(2**53, 2**53 + 1)
-    assert http_json.encode(limits) == {
+    assert encode(limits) == {
         "accepted": 2**53,
         "rejected": str(2**53 + 1),
         "message": "",
@@ -77,9 +79,9 @@ def test_numbers_as_semantics_says() -> None:
 
 def test_unknown_keys_are_ignored_and_missing_ones_have_their_default() -> None:
     tree = {"accepted": 1, "rejected": 0, "new": [1]}
-    assert http_json.decode(model.IngestResult, tree) == model.IngestResult(1, 0, "")
+    assert decode(model.IngestResult, tree) == model.IngestResult(1, 0, "")
     with pytest.raises(JsonError, match="without 'rejected'"):
-        http_json.decode(model.IngestResult, {"accepted": 1})
+        decode(model.IngestResult, {"accepted": 1})
 
 
 @pytest.mark.parametrize(
@@ -104,9 +106,9 @@ def test_unknown_keys_are_ignored_and_missing_ones_have_their_default() -> None:
     ],
 )
 def test_wrong_series(change: dict[str, object], words: str) -> None:
-    tree = http_json.encode(fake_storage.NUMBERS)
+    tree = encode(fake_storage.NUMBERS)
     with pytest.raises(JsonError, match=words):
-        http_json.decode(model.MetricSeries, {**tree, **change})
+        decode(model.MetricSeries, {**tree, **change})
 
 
 def test_queries_written_by_hand() -> None:
@@ -119,7 +121,7 @@ def test_queries_written_by_hand() -> None:
         "aggregation": "rate",
         "by": [],
     }
-    query = http_json.decode_query(tree)
+    query = decode_query(tree)
     assert typed(dict(query.where)) == typed(tree["where"])
     assert (query.start, query.end, query.step) == (
         1_700_000_000_000_000_001,
@@ -127,7 +129,7 @@ def test_queries_written_by_hand() -> None:
         "10s",
     )
     assert query.aggregation is model.Aggregation.RATE and query.by == []
-    pattern = http_json.decode_query({"metric": "m", "where": {"k": {"regex": "5.."}}}).where["k"]
+    pattern = decode_query({"metric": "m", "where": {"k": {"regex": "5.."}}}).where["k"]
     assert pattern == re.compile("5..")
 
 
@@ -164,19 +166,19 @@ def test_queries_written_by_hand() -> None:
 )
 def test_wrong_queries_name_the_field(tree: object, words: str) -> None:
     with pytest.raises(QueryError, match=words):
-        http_json.decode_query(tree)
+        decode_query(tree)
 
 
 def test_a_naive_datetime_is_refused() -> None:
     from datetime import datetime
 
     with pytest.raises(QueryError, match="no time zone"):
-        http_json.encode_time(datetime(2024, 1, 1))
+        encode_time(datetime(2024, 1, 1))
 
 
 def test_errors_do_not_repeat_what_is_long() -> None:
     with pytest.raises(QueryError) as caught:
-        http_json.decode_query({"metric": ["x" * 1000] * 1000})
+        decode_query({"metric": ["x" * 1000] * 1000})
     assert len(str(caught.value)) < 500
 
 
@@ -190,5 +192,5 @@ def test_an_answer_is_cut_off_before_it_is_built() -> None:
                 yield "x" * 100
 
     with pytest.raises(QueryError, match="longer than 1000 bytes"):
-        b"".join(http_json.encode_parts(Lazy(), 1000))
+        b"".join(encode_parts(Lazy(), 1000))
     assert len(made) < 12
