@@ -26,7 +26,7 @@ def open(target: str | os.PathLike[str] | None = None, **options: Any) -> Metric
     """Open a storage.
 
     Without a target: an in-memory store. "http://..." or "https://...": a running
-    `urpo-store serve` (options: token, timeout, tls_ca). "scheme://...": a storage that a third
+    `urpo-store serve` (options: token, timeout, tls_ca, arrow). "scheme://...": a storage that a third
     party registered. A directory: a durable store, which is not built yet and raises ConfigError.
 
     Options of an in-memory store: retention="24h" | None, memory_limit="64MiB",
@@ -45,11 +45,11 @@ def open(target: str | os.PathLike[str] | None = None, **options: Any) -> Metric
     if scheme in ("http", "https"):
         from .api.client import HttpStorage
 
-        wrong = sorted(set(options) - {"token", "timeout", "tls_ca"})
+        wrong = sorted(set(options) - {"token", "timeout", "tls_ca", "arrow"})
         if wrong:
             raise ConfigError(
                 f"{wrong[0]}={options[wrong[0]]!r} is no option of a running serve; there are: "
-                "token, timeout, tls_ca. What it keeps is said where it is started."
+                "token, timeout, tls_ca, arrow. What it keeps is said where it is started."
             )
         return HttpStorage(text, **options)
     # Imported here: it would be a third of what `import urpo_store` takes.

@@ -8,13 +8,12 @@ import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
 
-import numpy as np
 import pytest
 from helpers import fake_storage
 from helpers.fake_storage import FakeStorage
 from helpers.requests import GAUGE_JSON, gauge_request
+from helpers.same import assert_same
 
 from urpo_store import errors, model
 from urpo_store.api.client import HttpStorage
@@ -39,34 +38,12 @@ def storage(running: tuple[FakeStorage, Server]) -> FakeStorage:
     return running[0]
 
 
-@pytest.fixture
-def client(running: tuple[FakeStorage, Server]) -> Iterator[HttpStorage]:
-    with HttpStorage(running[1].url) as client:
+@pytest.fixture(params=[False, True], ids=["json", "arrow"])
+def client(
+    running: tuple[FakeStorage, Server], request: pytest.FixtureRequest
+) -> Iterator[HttpStorage]:
+    with HttpStorage(running[1].url, arrow=request.param) as client:
         yield client
-
-
-def assert_same(found: Any, expected: Any) -> None:
-    """Equal in type, value and dtype, all the way down; NaN equals NaN."""
-    if isinstance(expected, np.ndarray):
-        assert found.dtype == expected.dtype and found.shape == expected.shape
-        np.testing.assert_array_equal(found, expected)
-        if expected.dtype.kind == "f":
-            numbers = ~np.isnan(expected)
-            np.testing.assert_array_equal(np.signbit(found[numbers]), np.signbit(expected[numbers]))
-    elif dataclasses.is_dataclass(expected):
-        assert type(found) is type(expected)
-        for item in dataclasses.fields(expected):
-            assert_same(getattr(found, item.name), getattr(expected, item.name))
-    elif isinstance(expected, dict):
-        assert list(found) == list(expected)
-        for key in expected:
-            assert_same(found[key], expected[key])
-    elif isinstance(expected, list | tuple):
-        assert len(found) == len(expected)
-        for one, other in zip(found, expected, strict=True):
-            assert_same(one, other)
-    else:
-        assert type(found) is type(expected) and found == expected
 
 
 def test_it_is_a_metric_storage(client: HttpStorage) -> None:
@@ -263,9 +240,9 @@ def test_connections_are_kept_and_shared_by_threads(
     client: HttpStorage, storage: FakeStorage, running: tuple[FakeStorage, Server]
 ) -> None:
     client.stats()
-    (connection,) = client._idle
+    (connection,) = client._transport._idle
     client.stats()
-    assert client._idle == [connection]
+    assert client._transport._idle == [connection]
     barrier = threading.Barrier(4)
     storage.before = lambda name: barrier.wait(10) and None
     threads = [threading.Thread(target=client.stats) for _ in range(4)]
@@ -273,14 +250,14 @@ def test_connections_are_kept_and_shared_by_threads(
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(client._idle) == 4
+    assert len(client._transport._idle) == 4
 
 
 def test_a_connection_that_the_server_closed_is_replaced(
     client: HttpStorage, storage: FakeStorage
 ) -> None:
     client.stats()
-    (connection,) = client._idle
+    (connection,) = client._transport._idle
     assert connection.sock is not None
     connection.sock.shutdown(socket.SHUT_RDWR)
     assert client.stats() == fake_storage.STATS

@@ -169,8 +169,18 @@ def _dataclass_codec(kind: type) -> tuple[Encode, Decode]:
     return write, read
 
 
+class AnswerTooLongError(QueryError):
+    """The answer has more bytes than the server sends at a time."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"The answer is longer than {limit} bytes. Ask for a shorter time range, a longer "
+            "step, fewer series (limit, where, by), or raise the limit of the server."
+        )
+
+
 def encode_parts(items: Sequence[object], limit: int) -> Iterator[bytes]:
-    """The JSON array of `items` in pieces; `QueryError` as soon as it is longer than `limit` bytes.
+    """The JSON array of `items` in pieces; `AnswerTooLongError` as soon as it is longer than `limit` bytes.
 
     One item at a time, so that an answer that is far too long is never built.
     """
@@ -180,10 +190,7 @@ def encode_parts(items: Sequence[object], limit: int) -> Iterator[bytes]:
         piece = separator + dumps(encode(item))
         total += len(piece)
         if total > limit:
-            raise QueryError(
-                f"The answer is longer than {limit} bytes. Ask for a shorter time range, a longer "
-                "step, fewer series (limit, where, by), or raise the limit of the server."
-            )
+            raise AnswerTooLongError(limit)
         yield piece
         separator = b","
     yield b"[]" if separator == b"[" else b"]"

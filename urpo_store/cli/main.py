@@ -219,7 +219,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _storage(options: argparse.Namespace) -> HttpStorage:
     from ..api.client import HttpStorage
 
-    return HttpStorage(options.url, token=options.auth_token, tls_ca=options.tls_ca)
+    # One command asks little: importing pyarrow would take longer than reading JSON.
+    return HttpStorage(options.url, token=options.auth_token, tls_ca=options.tls_ca, arrow=False)
 
 
 def _serve(options: argparse.Namespace) -> int:

@@ -28,6 +28,11 @@ _Writer = tuple[Field, Callable[[list[_Part]], Column]]
 
 def arrow_stream(series: Sequence[MetricSeries], requested_schema: object | None = None) -> object:
     """A capsule "arrow_array_stream" of the table; `requested_schema`, a wish, is not followed."""
+    return stream_capsule(*arrow_columns(series))
+
+
+def arrow_columns(series: Sequence[MetricSeries]) -> tuple[Field, Iterator[Column]]:
+    """The schema of the table, and its batches; each is made when it is asked for."""
     writers = list(_writers(series))
     schema = Field("", "+s", [field for field, _ in writers])
 
@@ -36,7 +41,7 @@ def arrow_stream(series: Sequence[MetricSeries], requested_schema: object | None
             rows = sum(end - begin for _, begin, end in parts)
             yield Column(rows, [None], 0, [write(parts) for _, write in writers])
 
-    return stream_capsule(schema, batches())
+    return schema, batches()
 
 
 def _batches(series: Sequence[MetricSeries]) -> Iterator[list[_Part]]:

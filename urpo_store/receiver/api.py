@@ -9,14 +9,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields
+from typing import TypeVar
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from ..api.json import encode, encode_parts
+from ..api.arrow_ipc import STREAM
+from ..api.arrow_tables import write_stream
+from ..api.json import AnswerTooLongError, encode, encode_parts
 from ..api.query import decode_query, decode_time
 from ..api.scalars import JsonError, dumps
 from ..errors import QueryError, UrpoStoreError
@@ -30,6 +34,8 @@ from .http_errors import JSON, PROTOBUF, Refused, media_type
 from .limits import MIB, Limits
 from .patterns import check_pattern
 from .questions import Questions
+
+T = TypeVar("T")
 
 PREFIX = "/api/urpo/v1"
 _QUERY_BYTES = MIB  # a query written as JSON
@@ -66,14 +72,19 @@ class Api:
         ]
 
     async def query(self, request: Request) -> Response:
-        """{"series": [MetricSeries, ...]}"""
+        """{"series": [MetricSeries, ...]}, or an Arrow stream if `Accept` names one."""
         query = await self._query_of(request)
+        takes_arrow = _accepts(request, STREAM)
 
-        def work() -> bytes:
-            parts = self._parts(self._storage.query_metrics(query))
-            return b'{"series":' + parts + b"}"
+        def work() -> Response:
+            table = self._storage.query_metrics(query)
+            if takes_arrow:
+                # As JSON an answer can be shorter, and within the limit.
+                with suppress(AnswerTooLongError):
+                    return _response(write_stream(list(table), self._limits.answer_bytes), STREAM)
+            return _response(b'{"series":' + self._parts(table) + b"}")
 
-        return await self._answer(work)
+        return await self._ask(work)
 
     async def series(self, request: Request) -> Response:
         """[SeriesInfo, ...]"""
@@ -128,7 +139,7 @@ class Api:
     async def receiver(self, request: Request) -> Response:
         """ReceiverStatus: where this server listens, and what came."""
         _parameters(request)
-        return _json(dumps(encode(self._arrivals.status())))
+        return _response(dumps(encode(self._arrivals.status())))
 
     async def ingest(self, request: Request) -> Response:
         """OTLP as at /v1/metrics, answered by an IngestResult: it counts accepted points too."""
@@ -154,7 +165,7 @@ class Api:
             except Exception as error:
                 raise Refused.because(error) from error
         self._arrivals.arrived("http", "metrics")
-        return _json(dumps(encode(result)))
+        return _response(dumps(encode(result)))
 
     async def flush(self, request: Request) -> Response:
         _require_json(request)
@@ -177,8 +188,11 @@ class Api:
         return Response("ready\n", media_type="text/plain")
 
     async def _answer(self, work: Callable[[], bytes]) -> Response:
+        return _response(await self._ask(work))
+
+    async def _ask(self, work: Callable[[], T]) -> T:
         try:
-            return _json(await self._questions.ask(work))
+            return await self._questions.ask(work)
         except Refused:
             raise
         except Exception as error:
@@ -204,11 +218,20 @@ class Api:
             raise Refused.because(error) from error
 
 
-def _json(body: bytes) -> Response:
+def _response(body: bytes, kind: str = JSON) -> Response:
     return Response(
         body,
-        media_type=JSON,
+        media_type=kind,
         headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
+    )
+
+
+def _accepts(request: Request, kind: str) -> bool:
+    """Whether the client takes this media type, named as such."""
+    return any(
+        accepted.partition(";")[0].strip().lower() == kind
+        for header in request.headers.getlist("accept")
+        for accepted in header.split(",")
     )
 
 
