@@ -2,8 +2,8 @@
 # Queries go through engine/reader.
 #
 # Invariants
-# (1) Every call counts itself in (`enter`) before it touches `store`, and out (`leave`) after, with the
-#     GIL held. `close` waits for those inside and then frees the store.
+# (1) Every call counts itself in (`enter`) before it touches `store`, and out (`leave`) after, with
+#     the GIL held. `close` waits for those inside and then frees the store.
 # (2) In a forked child nothing can be entered: locks may be held by threads that are not there.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 

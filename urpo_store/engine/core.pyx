@@ -141,8 +141,8 @@ cdef class Engine:
             if refused:
                 add_relaxed(&store.counters.rejected_requests, 1)
                 raise MemoryError(
-                    f"memory_limit={store.options.memory_limit} is reached, and queries under way still "
-                    f"read what has been given up; send the request again later")
+                    f"memory_limit={store.options.memory_limit} is reached, and queries under way "
+                    f"still read what has been given up; send the request again later")
             with nogil:
                 slot = epoch_enter(&store.epochs)
                 verdict = ingest_request(store, slot, p, n)

@@ -10,7 +10,7 @@ from urpo_store.engine.memory.atomics cimport (
 )
 from urpo_store.engine.memory.epoch cimport epoch_enter, epoch_leave
 from urpo_store.engine.memory.mutants cimport MUTANT_RELEASE_EARLY
-from urpo_store.engine.memory.status cimport NO_MEMORY, OK
+from urpo_store.engine.memory.status cimport OK
 from urpo_store.engine.points.slots cimport SERIES_START, Point, ext_slots
 from urpo_store.engine.chunks.append cimport chunks_append, chunks_seal
 from urpo_store.engine.chunks.full_tails cimport full_seal_some
@@ -29,14 +29,14 @@ cdef enum:
     RUN = 256
     # How long a producer waits for room at most before it looks again.
     ROOM_WAIT_NS = 1000000
-    # How many points ahead of the one that is appended its series, its tail and the end of its stream are
-    # fetched: each can only be found in the one before.
+    # How many points ahead of the one that is appended its series, its tail and the end of its
+    # stream are fetched: each can only be found in the one before.
     SERIES_AHEAD = 12
     TAIL_AHEAD = 8
     STREAM_AHEAD = 4
 
 
-# ---- the drain thread ---------------------------------------------------------------------------
+# ---- the drain thread ----------------------------------------------------------------------------
 
 cdef void *drain_main(void *argument) noexcept nogil:
     cdef Store *store = <Store *>argument
@@ -71,7 +71,7 @@ cdef void drain_wanted(Store *store) noexcept nogil:
         sem_post(&store.drain.wake)
 
 
-# ---- draining -----------------------------------------------------------------------------------
+# ---- draining ------------------------------------------------------------------------------------
 
 # A point of the run: where it stands, and what it is appended to.
 cdef struct Noted:
@@ -106,7 +106,7 @@ cdef uint64_t drain_all(Store *store) noexcept nogil:
 
 
 cdef uint64_t drain_part(Store *store) noexcept nogil:
-    """Drains up to a boundary about PART_SLOTS on. Under the drain lock. Returns the slots passed."""
+    """Drains up to a boundary about PART_SLOTS on. Under the drain lock. Slots passed."""
     cdef Noted run[RUN]
     cdef uint64_t begin = load_relaxed(&store.ring.tail)     # only the drain moves it
     cdef uint64_t end = ring_committed(&store.ring, PART_SLOTS)
@@ -135,7 +135,8 @@ cdef inline uint64_t note_run(Store *store, uint64_t at, uint64_t end, int64_t *
                               size_t *count) noexcept nogil:
     """Notes up to RUN points from `at` on, so that what they touch can be fetched ahead.
 
-    `*start` is the start time that governs, from one run to the next. Returns where the next run begins.
+    `*start` is the start time that governs, from one run to the next. Returns where the next run
+    begins.
     """
     cdef int64_t governs = start[0]
     cdef size_t n = 0
@@ -197,7 +198,7 @@ cdef bint seal_full_tails(Store *store) noexcept nogil:
     return done
 
 
-# ---- producers without room ---------------------------------------------------------------------
+# ---- producers without room ----------------------------------------------------------------------
 
 cdef void drain_help(Store *store, uint64_t count) noexcept nogil:
     cdef uint64_t passed
@@ -215,8 +216,8 @@ cdef void drain_help(Store *store, uint64_t count) noexcept nogil:
         return
     add_seq_cst(&store.drain.waiting, 1)        # before the look (2)
     if ring_used(&store.ring) + count > store.ring.capacity:
-        # Spurious posts are harmless: the caller looks again. The timeout covers a reader that holds the
-        # lock and frees no slots.
+        # Spurious posts are harmless: the caller looks again. The timeout covers a reader that
+        # holds the lock and frees no slots.
         sem_wait_for(&store.drain.room, ROOM_WAIT_NS)
 
 
@@ -231,20 +232,21 @@ cdef void wake_waiting(Store *store, bint finished) noexcept nogil:
             waiting -= 1
 
 
-# ---- everything at once -------------------------------------------------------------------------
+# ---- everything at once --------------------------------------------------------------------------
 
 cdef int compress_all(Store *store) noexcept nogil:
     cdef uint32_t id, limit
     cdef Series *series
-    cdef int verdict = OK
+    cdef int verdict = OK, sealed
     drain_all(store)
     limit = load32_relaxed(&store.table.series_limit)
     for id in range(1, limit):
         # The lock is dropped between series: sealing all of them in one hold would take long.
         pthread_mutex_lock(&store.chunks.lock)
         series = series_get(&store.table, id)
-        if series != NULL and chunks_seal(&store.chunks, &series.data) != OK:
-            verdict = NO_MEMORY
+        sealed = chunks_seal(&store.chunks, &series.data) if series != NULL else OK
         pthread_mutex_unlock(&store.chunks.lock)
+        if sealed != OK:
+            verdict = sealed
     maintain(store, True)
     return verdict

@@ -36,7 +36,7 @@ cdef enum:
     VAIN_ROUNDS = 4
 
 
-# ---- a round ------------------------------------------------------------------------------------
+# ---- a round -------------------------------------------------------------------------------------
 
 cdef void maintain(Store *store, bint force) noexcept nogil:
     maintain_as_of(store, force, <uint32_t>(monotonic_ns() // SECOND_NS))
@@ -61,13 +61,13 @@ cdef void maintain_as_of(Store *store, bint force, uint32_t second) noexcept nog
     epoch_reclaim(&store.epochs)
 
 
-# ---- retention ----------------------------------------------------------------------------------
+# ---- retention -----------------------------------------------------------------------------------
 
 cdef void expire(Store *store) noexcept nogil:
     """Drops what is older than the retention.
 
-    Takes the drain lock for some series at a time: a walk over a million of them would hold up queries
-    and the drain.
+    Takes the drain lock for some series at a time: a walk over a million of them would hold up
+    queries and the drain.
     """
     cdef int64_t before = wall_ns() - store.options.retention
     cdef uint32_t id = 1, limit = load32_relaxed(&store.table.series_limit), last
@@ -83,7 +83,7 @@ cdef void expire(Store *store) noexcept nogil:
         pthread_mutex_unlock(&store.chunks.lock)
 
 
-# ---- the memory limit ---------------------------------------------------------------------------
+# ---- the memory limit ----------------------------------------------------------------------------
 
 cdef inline uint64_t excess(Store *store) noexcept nogil:
     """Bytes to be freed: down to the limit and some more; 0: the store is within it."""
@@ -115,8 +115,8 @@ cdef bint give_up(Store *store, SeriesData **data, uint32_t limit, uint32_t seco
 
     1  exemplars, if they take more than their share: points are worth more
     2  the oldest sealed chunks
-    3  nothing any more, but open chunks are sealed: that leaves them a fifth of their memory, and makes
-       them the next to go; and idle series are evicted
+    3  nothing any more, but open chunks are sealed: that leaves them a fifth of their memory, and
+       makes them the next to go; and idle series are evicted
     """
     cdef uint64_t over = excess(store)
     cdef uint32_t id
@@ -134,7 +134,7 @@ cdef bint give_up(Store *store, SeriesData **data, uint32_t limit, uint32_t seco
 
 
 cdef void seal_some(Store *store, SeriesData **data, uint32_t limit) noexcept nogil:
-    """Seals the tails of the next few series, in turns: all at once would hold the lock for long."""
+    """Seals the tails of the next few series: all at once would hold the lock for long."""
     cdef uint32_t _looked, sealed = 0
     for _looked in range(limit):
         if sealed == SEAL_AT_ONCE:
@@ -146,7 +146,7 @@ cdef void seal_some(Store *store, SeriesData **data, uint32_t limit) noexcept no
             sealed += 1
 
 
-# ---- when nothing comes back --------------------------------------------------------------------
+# ---- when nothing comes back ---------------------------------------------------------------------
 
 cdef bint memory_is_held(Store *store) noexcept nogil:
     cdef uint64_t most = store.options.memory_limit + store.options.memory_limit // HARD_SHARE

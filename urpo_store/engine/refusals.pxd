@@ -1,7 +1,7 @@
-# Points refused: counted, and told apart by reason, metric and service.
+# Refused points: counted, and told apart by reason, metric and service.
 #
-# Nothing is counted before the whole request is known to be well formed; until then a reason only
-# stands in its point.
+# Invariant: nothing is counted before the whole request is known to be well formed. Until then a
+# reason only stands in its point (reject, wire/types.pxd).
 from libc.stdint cimport uint32_t
 
 from urpo_store.engine.wire.types cimport WirePoint

@@ -2,7 +2,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport Account, mem_calloc, mem_free
-from urpo_store.engine.memory.epoch cimport EPOCH_SLOTS, epoch_leave, epoch_enter_slot
+from urpo_store.engine.memory.epoch cimport EPOCH_SLOTS, epoch_enter_slot, epoch_leave
 from urpo_store.engine.wire.arena cimport scan_destroy, scan_end, scan_init, trim
 from urpo_store.engine.wire.types cimport Scan, Span
 from urpo_store.engine.store cimport Store
@@ -56,7 +56,8 @@ cdef void staging_trim(Staging *staging) noexcept nogil:
     scan_end(scan)
     numbers_trim(scan, &staging.resources, scan.resource_count)
     numbers_trim(scan, &staging.refused, scan.resource_count)
-    trim(scan, <void **>&staging.services, &staging.service_capacity, scan.resource_count, sizeof(Span))
+    trim(scan, <void **>&staging.services, &staging.service_capacity, scan.resource_count,
+         sizeof(Span))
     numbers_trim(scan, &staging.scopes, scan.scope_count)
     numbers_trim(scan, &staging.refused_scopes, scan.scope_count)
     numbers_trim(scan, &staging.metrics, scan.metric_count)

@@ -10,7 +10,7 @@ import numpy as np
 
 from urpo_store.engine.memory.alloc cimport account_init
 from urpo_store.engine.memory.epoch cimport epoch_enter, epoch_leave
-from urpo_store.engine.memory.status cimport BAD_BYTES, OK
+from urpo_store.engine.memory.status cimport OK
 from urpo_store.engine.points.slots cimport (
     payload_exemplar_bytes, payload_layout_words, payload_row_words,
 )
@@ -22,12 +22,13 @@ from urpo_store.engine.identity.catalog cimport (
 )
 from urpo_store.engine.identity.types cimport Series, series_get
 from urpo_store.engine.core cimport Engine
+from urpo_store.engine.failures cimport failure
+from urpo_store.engine.gather cimport TimeRange, gather_points
 from urpo_store.engine.ring cimport RingCopies, RingCopy, ring_collect_one, ring_copies_free
-from urpo_store.engine.scan cimport scan_series
 from urpo_store.engine.store cimport Store
 
 from urpo_store.engine.identity.values import decode_value
-from urpo_store.errors import CorruptionError, StoreClosedError
+from urpo_store.errors import StoreClosedError
 
 
 cdef class RowsOwner:
@@ -192,7 +193,8 @@ cdef class ReadSession:
         cdef RowsOwner owner = self.rows_owner()
         cdef Rows *rows = &owner.rows
         cdef const uint32_t *ids_p = &ids[0] if n else NULL
-        cdef int status = OK
+        cdef TimeRange within = TimeRange(start, end, predecessor)
+        cdef int failed
         offsets = np.zeros(n + 1, np.int64)
         first = np.zeros(n, np.int64)
         cdef int64_t[::1] offsets_view = offsets
@@ -201,12 +203,9 @@ cdef class ReadSession:
         cdef int64_t *offsets_p = &offsets_view[0]
         if n:
             with nogil:
-                status = scan_series(
-                    store, ids_p, n, start, end, predecessor, rows, offsets_p, first_p)
-            if status == BAD_BYTES:
-                raise CorruptionError(f"a chunk of these {n} series is damaged")
-            if status != OK:
-                raise MemoryError(f"no memory to read {n} series from {start} to {end}")
+                failed = gather_points(store, ids_p, n, &within, rows, offsets_p, first_p)
+            if failed != OK:
+                raise failure(failed, f"read {n} series from {start} to {end}")
         has_rows = rows.row != NULL and rows.layout_count > 0
         return (
             offsets,
@@ -245,9 +244,9 @@ cdef class ReadSession:
             id = ids[i]
             with nogil:
                 failed = ring_collect_one(&store.ring, id, &copies)
-            if failed:
+            if failed != OK:
                 ring_copies_free(&copies)
-                raise MemoryError("no memory to read the hot exemplars of a series")
+                raise failure(failed, "read the hot exemplars of a series")
             try:
                 collect_exemplars(&copies, seen)
             finally:

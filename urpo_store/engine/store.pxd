@@ -7,7 +7,8 @@
 #
 # Invariants
 # (1) Locks are taken in this order: ChunkStore.lock (the drain lock), SeriesTable.lock, Table.lock,
-#     Epochs.lock. HealthService.lock and ChunkStore.full_lock are leaves: their holder takes no other.
+#     Epochs.lock. HealthService.lock and ChunkStore.full_lock are leaves: their holder takes no
+#     other.
 # (2) The GIL is never taken while one of them is held.
 # (3) Each stage owns its part of the struct; the comments say who writes what is shared.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -48,16 +49,17 @@ cdef struct DrainThread:
     pthread_t thread
     bint running                # written by the thread that opens and closes the store
     uint64_t stopping           # atomic: 1 from close on; written by the thread that closes
-    sem_t wake                  # posted when there is enough in the ring (drain_wanted), and to stop
+    sem_t wake                  # posted when there is enough in the ring (drain_wanted), and to
+                                # stop
     uint64_t woken              # atomic: 1 from a producer's post until the drain thread clears it
     sem_t room                  # posted once for each waiting producer when there is room again
     uint64_t waiting            # atomic: producers that wait for room, or are about to
 
 cdef struct Store:
     Options options             # constant
-    # Memory. `account` has everything but the columns of running queries. `index_account` is a part of it:
-    # strings, series and their health. Beyond half of memory_limit in it new attribute sets collapse;
-    # beyond five eighths even the series that they collapse into are refused.
+    # Memory. `account` has everything but the columns of running queries. `index_account` is a part
+    # of it: strings, series and their health. Beyond half of memory_limit in it new attribute sets
+    # collapse; beyond five eighths even the series that they collapse into are refused.
     Account account
     Account index_account
     Account query_account
@@ -68,21 +70,27 @@ cdef struct Store:
     SeriesTable table
     Health health
     uint32_t made               # MADE_*, store.pyx: how many of the stages are there
-    Staging *staging[EPOCH_SLOTS]   # [i] belongs to the thread that holds epoch slot i; NULL: none yet
+    Staging *staging[EPOCH_SLOTS]   # [i] belongs to the thread that holds epoch slot i; NULL: none
+                                    # yet
     Counters counters
     DrainThread drain
     uint64_t *payload           # scratch of the drain; under the drain lock
     size_t payload_capacity
     # Maintenance.
-    uint64_t next_maintenance   # atomic: when it is due, monotonic ns; written by the one that does it
-    uint64_t evicted_epoch      # atomic: the epoch in which memory last went to limbo; under the drain lock
-    uint32_t seal_next          # the series at which sealing for want of memory goes on; under the drain lock
-    uint64_t generation         # of the process that opened the store (process_generation); constant
+    uint64_t next_maintenance   # atomic: when it is due, monotonic ns; written by the one that does
+                                # it
+    uint64_t evicted_epoch      # atomic: the epoch in which memory last went to limbo; under the
+                                # drain lock
+    uint32_t seal_next          # the series at which sealing for want of memory goes on; under the
+                                # drain lock
+    uint64_t generation         # of the process that opened the store (process_generation);
+                                # constant
 
 # NULL: no memory.
 cdef Store *store_open(const Options *options) noexcept nogil
 # REQUIRES: no call is running, the drain thread has stopped (drain_stop) and the stagings are freed
 # (stagings_free).
 cdef void store_free(Store *store) noexcept nogil
-# Raised by one in the child of each fork, so that a store can tell that it belongs to another process.
+# Raised by one in the child of each fork, so that a store can tell that it belongs to another
+# process.
 cdef uint64_t process_generation() noexcept nogil

@@ -39,7 +39,7 @@ cdef uint64_t process_generation() noexcept nogil:
     return load_relaxed(&generation)
 
 
-# ---- what identity tells health -----------------------------------------------------------------
+# ---- what identity tells health ------------------------------------------------------------------
 
 cdef void series_created(void *context, SeriesTable *table, Series *series) noexcept nogil:
     health_bind(<Health *>context, series)
@@ -53,7 +53,7 @@ cdef void resource_left(void *context, SeriesTable *table, Resource *resource) n
     health_leave(<Health *>context, resource)
 
 
-# ---- opening and freeing ------------------------------------------------------------------------
+# ---- opening and freeing -------------------------------------------------------------------------
 
 cdef int make_stages(Store *store) noexcept nogil:
     """OK or NO_MEMORY; `made` then says which stages are there."""
@@ -84,8 +84,8 @@ cdef int make_stages(Store *store) noexcept nogil:
 
 
 cdef void unmake_stages(Store *store) noexcept nogil:
-    # Items in limbo may refer to the tables, so they go while the tables stand. What the tables retire
-    # when they go themselves is released with the epochs.
+    # Items in limbo may refer to the tables, so they go while the tables stand. What the tables
+    # retire when they go themselves is released with the epochs.
     if store.made >= MADE_EPOCHS:
         epochs_release_all(&store.epochs)
     if store.made >= MADE_HEALTH:

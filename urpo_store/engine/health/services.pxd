@@ -51,7 +51,8 @@ cdef void health_leave(Health *health, Resource *resource) noexcept nogil
 # called for every point; series without health only move last_seen. `payload` as points/slots.pxd or NULL.
 cdef void health_lock(HealthService *service) noexcept nogil
 cdef void health_unlock(HealthService *service) noexcept nogil
-cdef void health_observe(Health *health, HealthService *service, Series *series, const Point *point, int64_t start, const uint64_t *payload, int64_t now) noexcept nogil
+cdef void health_observe(HealthService *service, Series *series, const Point *point, int64_t start,
+                         const uint64_t *payload, int64_t now) noexcept nogil
 # (known, fields): fields are those of ServiceHealthMetrics (model.py) behind the service's name, in order.
 # `at` < 0 or equal to now: the window ends now. Fields are None when the window reaches beyond the slots:
 # answer by scanning (HealthBook.replay). Raises MemoryError.

@@ -229,7 +229,8 @@ cdef void health_unlock(HealthService *service) noexcept nogil:
     pthread_mutex_unlock(&service.lock)
 
 
-cdef void health_observe(Health *health, HealthService *service, Series *series, const Point *point, int64_t start, const uint64_t *payload, int64_t now) noexcept nogil:
+cdef void health_observe(HealthService *service, Series *series, const Point *point, int64_t start,
+                         const uint64_t *payload, int64_t now) noexcept nogil:
     health_file(service, <HealthSeries *>series.health, point, start, payload, now)
 
 
