@@ -61,7 +61,7 @@ def test_seconds(value, shown):
 
 
 def test_table_aligns_wide_characters():
-    shown = text.table(("A", "B"), [("größe", "1"), ("字字", "22"), ("a\x1b[2J", "3")], "<>")
+    shown = text.columns(("A", "B"), [("größe", "1"), ("字字", "22"), ("a\x1b[2J", "3")], "<>")
     assert "\x1b" not in shown
     assert {text.width(line) for line in shown.splitlines()} == {5 + 2 + 2}
 

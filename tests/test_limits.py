@@ -236,7 +236,7 @@ def test_five_million_sets_leave_genuine_series_as_they_were():
         assert highest < stats.memory_limit
         assert stats.series <= 10_000 + 16 and stats.evicted_points == 0
         assert stats.overflowed_points > sets - 10_000
-        assert any("folded into urpo.overflow" in line for line in losses(stats))
+        assert any("collapsed into urpo.overflow" in line for line in losses(stats))
         # Deltas are exact even so, in total and by the key that was not the fattest.
         (total,) = store.query_metrics(
             MetricQuery(

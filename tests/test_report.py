@@ -8,7 +8,8 @@ import pytest
 import urpo_store
 from urpo_store import Gauge, MetricPoint, MetricQuery, QueryError
 from urpo_store.query.flags import parse_where
-from urpo_store.render.tables import label, render_table
+from urpo_store.render.answers import render_answer
+from urpo_store.render.labels import label
 
 BASE = 1_700_000_000_000_000_000
 
@@ -49,14 +50,14 @@ def test_nine_values_are_shown_as_nine_by_the_command_line(store):
     table = store.query_metrics(MetricQuery("m", start=0, end=BASE))
     shown = [text for _, _, text in NINE]
     assert [label(series) for series in table] == [f"s k={text}" if text else "s" for text in shown]
-    rows = render_table(table, "").splitlines()[1:]
+    rows = render_answer(table, "").splitlines()[1:]
     assert [row.split("  s")[-1].removeprefix(" k=") for row in rows] == [
         text or "" for text in shown
     ]
-    assert [each["attributes"] for each in json.loads(render_table(table, "json"))] == [
+    assert [each["attributes"] for each in json.loads(render_answer(table, "json"))] == [
         {"k": json.loads(text)} if text else {} for text in shown
     ]
-    lines = list(csv.DictReader(render_table(table, "csv").splitlines()))
+    lines = list(csv.DictReader(render_answer(table, "csv").splitlines()))
     assert [line["attributes"] for line in lines] == [
         f'{{"k": {text}}}' if text else "{}" for text in shown
     ]

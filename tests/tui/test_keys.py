@@ -9,7 +9,7 @@ from textual.widgets import Input
 
 import urpo_store
 from urpo_store import Gauge, MetricPoint
-from urpo_store.tui.table import Table
+from urpo_store.tui.row_list import RowList
 from urpo_store.tui.view import View
 
 
@@ -301,10 +301,10 @@ def test_quit(store, key):
 def test_the_cursor_stays_with_its_row(store):
     async def moving(driver):
         await driver.press("down")
-        table = driver.app.screen.query_one(Table)
-        before = table.current
+        row_list = driver.app.screen.query_one(RowList)
+        before = row_list.current
         await driver.press("s")
-        return before, table.current
+        return before, row_list.current
 
     before, after = drive(moving, store)
     assert before == after == "mailer"

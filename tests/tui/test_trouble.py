@@ -137,7 +137,7 @@ def test_overflow_is_told():
         for index in range(30):
             put(store, "s", "m", Gauge(1.0), attributes={"id": str(index)})
         text = screen(store, "3")
-    assert "folded (see 3)" in text and "urpo.overflow" in text
+    assert "collapsed (see 3)" in text and "urpo.overflow" in text
     assert "11 of 10" in row(text, "series")
 
 

@@ -17,7 +17,8 @@ from ..model import Aggregation, MetricQuery, ServiceHealthMetrics
 from ..opening import open
 from ..receiver import Server
 from ..render import charts, text
-from ..render import tables as report
+from ..render.answers import chart
+from ..render.listings import health_listing
 
 SERVICES = ("storefront", "checkout", "mailer")
 #: How often the sample application exports, seconds.
@@ -86,7 +87,7 @@ class Screen:
 
     def draw(self) -> str:
         health = self.health()
-        blocks = [report.health_table(self.storage, health, time.time_ns())]
+        blocks = [health_listing(self.storage, health, time.time_ns())]
         for service, now in health.items():
             rate = now.request_rate if now else None
             self.rates[service].append(float("nan") if rate is None else rate)
@@ -94,7 +95,7 @@ class Screen:
             (service, charts.sparkline(list(rates)), text.rate(rates[-1]) + "/s")
             for service, rates in self.rates.items()
         ]
-        blocks.append(text.table(("REQUESTS", "", ""), spark, "<<>"))
+        blocks.append(text.columns(("REQUESTS", "", ""), spark, "<<>"))
         blocks.append(self.chart("http.server.duration", "storefront", Aggregation.P95))
         blocks.append(self.chart("queue.depth", "mailer", Aggregation.MAX))
         return "\n\n".join(blocks)
@@ -107,7 +108,7 @@ class Screen:
             title += f" [{table[0].unit}]"
         if not len(table):
             return f"{title}\n(no points yet)"
-        return f"{title}\n" + "\n".join(report.chart(table[0], 70, 5, query).splitlines()[1:])
+        return f"{title}\n" + "\n".join(chart(table[0], 70, 5, query).splitlines()[1:])
 
 
 def run_demo(grpc_port: int, http_port: int, seconds: float) -> int:

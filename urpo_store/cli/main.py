@@ -335,7 +335,8 @@ def _health(options: argparse.Namespace) -> int:
 
 
 def _health_once(options: argparse.Namespace) -> int:
-    from ..render.tables import health_json, health_table
+    from ..render.listings import health_listing
+    from ..render.records import health_json
 
     storage = _storage(options)
     services = options.service or storage.services()
@@ -343,7 +344,7 @@ def _health_once(options: argparse.Namespace) -> int:
     if options.json:
         print(health_json([health for health in found.values() if health]))
     elif any(found.values()) or not found:
-        print(health_table(storage, found, time.time_ns()))
+        print(health_listing(storage, found, time.time_ns()))
     missing = [service for service, health in found.items() if health is None]
     if missing:
         known = ", ".join(storage.services()) or "none"
@@ -359,7 +360,7 @@ def _query(options: argparse.Namespace) -> int:
     from ..query.flags import query_from_flags
     from ..query.rules import check_query
     from ..query.times import parse_range, parse_windows
-    from ..render.tables import render_table
+    from ..render.answers import render_answer
 
     with _usage():
         query = query_from_flags(options)
@@ -368,7 +369,7 @@ def _query(options: argparse.Namespace) -> int:
     storage = _storage(options)
     table = storage.query_metrics(query)
     shape = "json" if options.json else "csv" if options.csv else "chart" if options.chart else ""
-    text = render_table(table, shape, query)
+    text = render_answer(table, shape, query)
     if text:
         print(text)
     if not len(table):
@@ -384,18 +385,20 @@ def _query(options: argparse.Namespace) -> int:
 
 
 def _metrics(options: argparse.Namespace) -> int:
-    from ..render.tables import metrics_json, metrics_table
+    from ..render.listings import metrics_listing
+    from ..render.records import metrics_json
 
     metrics = _storage(options).metrics(options.service)
-    print(metrics_json(metrics) if options.json else metrics_table(metrics))
+    print(metrics_json(metrics) if options.json else metrics_listing(metrics))
     return 0
 
 
 def _stats(options: argparse.Namespace) -> int:
-    from ..render.tables import stats_json, stats_table
+    from ..render.listings import stats_listing
+    from ..render.records import stats_json
 
     stats = _storage(options).stats()
-    print(stats_json(stats) if options.json else stats_table(stats, time.time_ns()))
+    print(stats_json(stats) if options.json else stats_listing(stats, time.time_ns()))
     return 0
 
 

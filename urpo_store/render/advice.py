@@ -16,7 +16,7 @@ def settings(url: str) -> str:
 
 
 def losses(stats: StoreStats) -> list[str]:
-    """Everything that was refused, dropped or folded."""
+    """Everything that was refused, dropped or collapsed."""
     told = (
         (
             stats.rejected_requests,
@@ -27,7 +27,7 @@ def losses(stats: StoreStats) -> list[str]:
         (stats.evicted_series, "idle series were dropped; raise --memory-limit or --max-series"),
         (
             stats.overflowed_points,
-            "points were folded into urpo.overflow: too many attribute sets; raise --max-series",
+            "points were collapsed into urpo.overflow: too many attribute sets; raise --max-series",
         ),
         (
             stats.baseline_points,

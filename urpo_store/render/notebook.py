@@ -11,7 +11,7 @@ import numpy as np
 from ..model import MetricSeries, MetricTable
 from . import text
 from .drawing import line_of
-from .tables import label
+from .labels import label
 
 #: Series in one table; the rest is counted.
 MOST = 50

@@ -1,4 +1,4 @@
-"""Numbers, ages and tables as text for people; pure functions, but for what the terminal can show."""
+"""Numbers, ages and columns as text for people; pure functions, but for what the terminal can show."""
 
 from __future__ import annotations
 
@@ -145,8 +145,11 @@ def printable_lines(text: str) -> str:
     return "\n".join(map(printable, text.split("\n")))
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> str:
-    """Columns as wide as their widest cell; `align` has one of < and > for each column."""
+def columns(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> str:
+    """Rows under a head, each column as wide as its widest cell.
+
+    `align` has one of < and > for each column.
+    """
     cells = [list(header), *([printable(cell) for cell in row] for row in rows)]
     widths = [max(width(row[i]) for row in cells) for i in range(len(header))]
     lines = []

@@ -2,7 +2,7 @@
 
 state       the time that is looked at: range, pause
 look        how figures and trouble are written and coloured
-text_box, table, chart, keys    what screens are made of
+text_box, row_list, chart, keys    what screens are made of
 view        what all screens share: loading in a thread, title, filter, export
 services, service, metrics, metric, exemplars, arrived, query    a screen each
 feed, service_data, metric_data    what screens ask the storage

@@ -17,8 +17,8 @@ from ..render import text
 from ..render.advice import losses, settings
 from ..render.charts import bar
 from .look import DIM, HEAD, PLAIN, WARN, Cell
+from .row_list import Column, ListRow, RowList
 from .state import SECOND, Moment
-from .table import Column, Table, TableRow
 from .view import Loaded, View, matches
 
 #: Services asked about in one load, one by one.
@@ -55,7 +55,7 @@ class ArrivedView(View):
 
     def content(self) -> ComposeResult:
         yield Static(id="store")
-        yield Table(
+        yield RowList(
             (
                 Column("FROM", grow=True),
                 Column("SENDERS", ">"),
@@ -98,7 +98,7 @@ class ArrivedView(View):
             seen = known.last_seen if known else None
             age = None if seen is None else loaded.moment.now - seen
             rows.append(
-                TableRow(
+                ListRow(
                     name,
                     (
                         Cell(name or "(no service)", PLAIN, name),
@@ -110,9 +110,9 @@ class ArrivedView(View):
                 )
             )
         empty = why_empty(stats, rejections, self.urpo.endpoint, loaded.moment.now)
-        table = self.query_one(Table)
-        table.update_rows(rows, empty)
-        self._seen = [str(key) for key in table.visible_keys()]
+        row_list = self.query_one(RowList)
+        row_list.update_rows(rows, empty)
+        self._seen = [str(key) for key in row_list.visible_keys()]
         self.query_one("#store", Static).update(self._store(stats, loaded.moment))
         self.query_one("#why", Static).update(_refusals(stats, rejections, self.urpo.endpoint))
 
@@ -170,7 +170,7 @@ def _refusals(stats: StoreStats, rejections: Sequence[Rejection], endpoint: str)
             of = f"{item.metric or '(no name)'} of {item.service or '(no service)'}"
             shown.append(text.printable(f"{item.points} x {of}: {item.reason}") + "\n")
     if not shown:
-        shown.append("Nothing was refused, dropped or folded.\n", DIM)
+        shown.append("Nothing was refused, dropped or collapsed.\n", DIM)
     if stats.points:  # else it is said above
         shown.append(f"\n{settings(endpoint)}", DIM)
     return shown

@@ -13,12 +13,12 @@ from textual.binding import Binding, BindingType
 from ..errors import QueryError
 from ..model import AttributeValue, MetricQuery, SeriesExemplar
 from ..render import text
-from ..render.tables import clock, pairs
+from ..render.labels import clock, pairs
 from .look import DIM, PLAIN, Cell
 from .metric_data import MOST_SERIES, split_filter
+from .row_list import Column, ListRow, RowList
 from .series_view import SeriesView
 from .state import Moment
-from .table import Column, Table, TableRow
 from .text_box import TextBox
 from .view import Loaded, matches
 
@@ -49,7 +49,7 @@ class ExemplarsView(SeriesView):
         return f"{self.metric} of {self.service}" if self.service else self.metric
 
     def content(self) -> ComposeResult:
-        yield Table(
+        yield RowList(
             (
                 Column("TIME"),
                 Column("VALUE", ">"),
@@ -94,7 +94,7 @@ class ExemplarsView(SeriesView):
             key = (exemplar.timestamp, trace, span, index)
             self._details[key] = f"{exemplar.value!r} at {clock(exemplar.timestamp)} {attributes}"
             rows.append(
-                TableRow(
+                ListRow(
                     key,
                     (
                         Cell(clock(exemplar.timestamp)[11:], PLAIN, exemplar.timestamp),
@@ -105,10 +105,10 @@ class ExemplarsView(SeriesView):
                     ),
                 )
             )
-        table = self.query_one(Table)
+        row_list = self.query_one(RowList)
         empty = "No exemplars in this range. SDKs send them for requests that were sampled."
-        table.update_rows(rows, empty)
-        self.show_detail(table.current)
+        row_list.update_rows(rows, empty)
+        self.show_detail(row_list.current)
 
     def detail(self, key: object) -> str:
         return self._details.get(key, "")
@@ -117,7 +117,7 @@ class ExemplarsView(SeriesView):
 
     def _trace(self) -> tuple[str, str]:
         """(trace id, span id) of the row of the cursor."""
-        key = self.query_one(Table).current
+        key = self.query_one(RowList).current
         return (str(key[1]), str(key[2])) if isinstance(key, tuple) else ("", "")
 
     def action_copy(self) -> None:
@@ -126,7 +126,7 @@ class ExemplarsView(SeriesView):
             self.app.copy_to_clipboard(trace)
             self.app.notify(f"copied {trace}")
 
-    def on_table_chosen(self, event: Table.Chosen) -> None:
+    def on_row_list_chosen(self, event: RowList.Chosen) -> None:
         self.action_open()
 
     def action_open(self) -> None:

@@ -55,7 +55,7 @@ def mark_of(index: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A text of a table, its style, and what it is sorted by (None: it comes last)."""
+    """A text in a row, its style, and what it is sorted by (None: it comes last)."""
 
     text: str
     style: Style = PLAIN

@@ -15,7 +15,7 @@ from ..model import AttributeValue, MetricKind, MetricSeries
 from ..render import text
 from ..render.charts import Line, sparkline
 from ..render.drawing import gap_of, line_of, shown_unit
-from ..render.tables import clock, plain
+from ..render.labels import clock, plain
 from .chart import MOST_LINES, Chart
 from .look import DIM, PLAIN, Cell, mark_of, series_style
 from .metric_data import (
@@ -30,9 +30,9 @@ from .metric_data import (
     load_metric,
     split_filter,
 )
+from .row_list import Column, ListRow, RowList
 from .series_view import SeriesView
 from .state import Moment
-from .table import Column, Table, TableRow
 from .text_box import TextBox
 from .view import Loaded, matches
 
@@ -93,7 +93,7 @@ class MetricView(SeriesView):
 
     def content(self) -> ComposeResult:
         yield Chart(id="chart")
-        yield Table(self.COLUMNS, sort=1, id="series", classes="-fits")
+        yield RowList(self.COLUMNS, sort=1, id="series", classes="-fits")
         yield TextBox(id="detail")
 
     # ---- loading
@@ -162,11 +162,11 @@ class MetricView(SeriesView):
             self._row(index, name, series, line, unit)
             for index, ((name, series), line) in enumerate(zip(named, lines, strict=True))
         ]
-        table = self.query_one(Table)
-        table.update_rows(rows, empty)
-        self.show_detail(table.current)
+        row_list = self.query_one(RowList)
+        row_list.update_rows(rows, empty)
+        self.show_detail(row_list.current)
 
-    def _row(self, index: int, name: str, series: MetricSeries, line: Line, unit: str) -> TableRow:
+    def _row(self, index: int, name: str, series: MetricSeries, line: Line, unit: str) -> ListRow:
         values = [float(value) for value in series.values if math.isfinite(value)]
         off = name in self._off
         style = DIM if off else series_style(index)
@@ -175,7 +175,7 @@ class MetricView(SeriesView):
             return Cell(text.value(value, unit), DIM if off else PLAIN, value)
 
         last = float(series.values[-1]) if len(series) else None
-        return TableRow(
+        return ListRow(
             name,
             (
                 Cell(" " if off else mark_of(index), style),
@@ -218,7 +218,7 @@ class MetricView(SeriesView):
         self.reload()
 
     def action_switch(self) -> None:
-        key = self.query_one(Table).current
+        key = self.query_one(RowList).current
         if key is not None:
             self._off ^= {key}
             self.redraw()

@@ -10,7 +10,7 @@ from ..interfaces import MetricStorage
 from ..model import Aggregation, MetricInfo, MetricKind, MetricQuery, MetricSeries, MetricTable
 from ..query.flags import parse_where
 from ..render.drawing import bucket_counts, interval_of
-from ..render.tables import label
+from ..render.labels import label
 from .state import SECOND, Moment
 
 HISTOGRAMS = (MetricKind.HISTOGRAM, MetricKind.EXPONENTIAL_HISTOGRAM)

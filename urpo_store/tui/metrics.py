@@ -12,8 +12,8 @@ from ..render import text
 from ..render.drawing import shown_unit
 from .arrived import why_empty
 from .look import DIM, PLAIN, Cell
+from .row_list import Column, ListRow, RowList
 from .state import SECOND, Moment
-from .table import Column, Table, TableRow
 from .view import Loaded, View, matches
 
 #: Last values asked for in one load, and how long one is good.
@@ -44,7 +44,7 @@ class MetricsView(View):
         return self.service or ""
 
     def content(self) -> ComposeResult:
-        yield Table(self.COLUMNS, id="metrics")
+        yield RowList(self.COLUMNS, id="metrics")
 
     def load(self, moment: Moment) -> Any:
         metrics = self.storage.metrics(self.service)
@@ -70,7 +70,7 @@ class MetricsView(View):
                 continue
             value = values.get(info.name, (0, _NONE))[1]
             rows.append(
-                TableRow(
+                ListRow(
                     info.name,
                     (
                         Cell(info.name, PLAIN, info.name),
@@ -85,19 +85,19 @@ class MetricsView(View):
         empty = "No metric has a name like this." if metrics else ""
         if not metrics and loaded.stats is not None:
             empty = why_empty(loaded.stats, rejections, self.urpo.endpoint, loaded.moment.now)
-        self.query_one(Table).update_rows(rows, empty)
+        self.query_one(RowList).update_rows(rows, empty)
         self._look()
 
     def _look(self) -> None:
         """Asks for the last values of rows that have come into sight."""
-        self._seen = [str(key) for key in self.query_one(Table).visible_keys()]
+        self._seen = [str(key) for key in self.query_one(RowList).visible_keys()]
         if set(self._seen) - set(self._values):
             self.reload()
 
-    def on_table_moved(self, event: Table.Moved) -> None:
+    def on_row_list_moved(self, event: RowList.Moved) -> None:
         self._look()
 
-    def on_table_chosen(self, event: Table.Chosen) -> None:
+    def on_row_list_chosen(self, event: RowList.Chosen) -> None:
         from .metric import MetricView
 
         self.app.push_screen(MetricView(str(event.key), self.service))

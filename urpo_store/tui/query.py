@@ -17,12 +17,12 @@ from ..query.line import QueryLineError, parse_query_line
 from ..query.times import parse_duration
 from ..render import text
 from ..render.drawing import gap_of, line_of, shown_unit
-from ..render.tables import label, plain
+from ..render.labels import label, plain
 from .chart import Chart
 from .look import BAD, PLAIN, Cell, mark_of, series_style
 from .metric_data import MOST_SERIES
+from .row_list import Column, ListRow, RowList
 from .state import Moment
-from .table import Column, Table, TableRow
 from .view import Loaded, View
 
 _EXAMPLES = """\
@@ -82,7 +82,7 @@ class QueryView(View):
         )
         yield Static(id="error")
         yield Chart(id="chart")
-        yield Table(
+        yield RowList(
             (
                 Column("", sorts=False),
                 Column("SERIES", grow=True),
@@ -101,7 +101,7 @@ class QueryView(View):
 
     def action_back(self) -> None:
         if self.query_one(QueryLine).has_focus:
-            self.query_one(Table).focus()
+            self.query_one(RowList).focus()
         else:
             super().action_back()
 
@@ -139,12 +139,12 @@ class QueryView(View):
         return query, table, ""
 
     def show(self, loaded: Loaded) -> None:
-        table = self.query_one(Table)
+        row_list = self.query_one(RowList)
         if loaded.data is None:
-            table.update_rows([], _EXAMPLES)
+            row_list.update_rows([], _EXAMPLES)
             return
         self.query_one(Chart).display = True
-        table.add_class("-fits")
+        row_list.add_class("-fits")
         query, found, wrong = loaded.data
         if wrong:
             self.query_one("#error", Static).update(Text(f"! {wrong}"))
@@ -165,7 +165,7 @@ class QueryView(View):
         for index, each in enumerate(series):
             last = float(each.values[-1]) if len(each) else None
             rows.append(
-                TableRow(
+                ListRow(
                     index,
                     (
                         Cell(mark_of(index), series_style(index)),
@@ -175,7 +175,7 @@ class QueryView(View):
                     ),
                 )
             )
-        table.update_rows(rows, "" if wrong else "No points in this range with these filters.")
+        row_list.update_rows(rows, "" if wrong else "No points in this range with these filters.")
 
     def export(self) -> list[Mapping[str, object]]:
         data = self._last.data if self._last is not None else None

@@ -5,13 +5,13 @@ from __future__ import annotations
 from ..errors import QueryError
 from ..render import text
 from .metric_data import split_filter
-from .table import Table
+from .row_list import RowList
 from .text_box import TextBox
 from .view import View
 
 
 class SeriesView(View):
-    """Has a table, and a TextBox `#detail` that shows the row of the cursor in full."""
+    """Has a list of rows, and a TextBox `#detail` that shows the row of the cursor in full."""
 
     def detail(self, key: object) -> str:
         """The row in full: nothing cut, the value as it is stored."""
@@ -20,7 +20,7 @@ class SeriesView(View):
     def show_detail(self, key: object) -> None:
         self._write(self.detail(key))
 
-    def on_table_moved(self, event: Table.Moved) -> None:
+    def on_row_list_moved(self, event: RowList.Moved) -> None:
         self.show_detail(event.key)
 
     def filter_changed(self) -> None:

@@ -12,9 +12,9 @@ from textual.containers import Horizontal
 from ..render import text
 from .chart import Chart
 from .look import PLAIN, Cell, errors_cell, latency_cell
+from .row_list import Column, ListRow, RowList
 from .service_data import Operation, ServiceData, load_service
 from .state import Moment
-from .table import Column, Table, TableRow
 from .text_box import TextBox
 from .view import Loaded, View, matches
 
@@ -39,7 +39,7 @@ class ServiceView(View):
         with Horizontal(id="charts"):
             yield Chart(id="rate")
             yield Chart(id="latency")
-        yield Table(self._columns(), sort=1, falling=True, id="operations", classes="-fits")
+        yield RowList(self._columns(), sort=1, falling=True, id="operations", classes="-fits")
         yield TextBox(id="detail")
 
     def _columns(self) -> tuple[Column, ...]:
@@ -60,12 +60,12 @@ class ServiceView(View):
 
     def show(self, loaded: Loaded) -> None:
         data: ServiceData = loaded.data
-        table = self.query_one(Table)
+        row_list = self.query_one(RowList)
         if not data.operations:
             sent = "It sends no request metric" if data.health else "Nothing is known of it"
-            table.update_rows([], f"{sent}; press m for the metrics that it sends.")
+            row_list.update_rows([], f"{sent}; press m for the metrics that it sends.")
         else:
-            self._table(table, data, loaded.moment)
+            self._list(row_list, data, loaded.moment)
         self._detail(data)
 
         def seconds(value: float) -> str:
@@ -82,16 +82,16 @@ class ServiceView(View):
             "", data.latency, data.start, data.end, gap, seconds, ("p50", "p95", "p99")
         )
 
-    def _table(self, table: Table, data: ServiceData, moment: Moment) -> None:
+    def _list(self, row_list: RowList, data: ServiceData, moment: Moment) -> None:
         covered = data.covered(moment.seconds)
         rows = [
             self._row(one, covered)
             for one in data.operations
             if matches(self.filter, one.name, one.instance)
         ]
-        table.update_rows(rows, "No operation has a name like this.")
+        row_list.update_rows(rows, "No operation has a name like this.")
 
-    def _row(self, one: Operation, covered: float) -> TableRow:
+    def _row(self, one: Operation, covered: float) -> ListRow:
         rate = one.count / covered
         cells = [
             Cell(one.name, PLAIN, one.name),
@@ -102,7 +102,7 @@ class ServiceView(View):
         ]
         if self.unfolded:
             cells.append(Cell(one.instance or text.UNKNOWN, PLAIN, one.instance))
-        return TableRow((one.metric, one.name, one.instance), cells)
+        return ListRow((one.metric, one.name, one.instance), cells)
 
     def _detail(self, data: ServiceData) -> None:
         health, shown = data.health, ""
@@ -112,11 +112,11 @@ class ServiceView(View):
         self.query_one("#detail", TextBox).write(text.printable(shown))
 
     def action_instances(self) -> None:
-        """Folds the instances of the service, or unfolds them."""
+        """Shows the instances of the service, or hides them."""
         self.unfolded = not self.unfolded
-        table = self.query_one(Table)
-        table.update_rows([], "")
-        table.columns = self._columns()
+        row_list = self.query_one(RowList)
+        row_list.update_rows([], "")
+        row_list.columns = self._columns()
         self.reload()
 
     def action_metrics(self) -> None:
@@ -124,7 +124,7 @@ class ServiceView(View):
 
         self.app.push_screen(MetricsView(self.service))
 
-    def on_table_chosen(self, event: Table.Chosen) -> None:
+    def on_row_list_chosen(self, event: RowList.Chosen) -> None:
         from .metric import MetricView
 
         data = self._last.data if self._last else None

@@ -11,8 +11,8 @@ from ..render.charts import sparkline
 from .arrived import why_empty
 from .feed import Feed, ServiceRow
 from .look import DIM, PLAIN, WARN, Cell, errors_cell, full_cell, latency_cell
+from .row_list import Column, ListRow, RowList
 from .state import SECOND, Moment
-from .table import Column, Table, TableRow
 from .text_box import TextBox
 from .view import Loaded, View, matches
 
@@ -42,7 +42,7 @@ class ServicesView(View):
         self._seen: list[str] = []
 
     def content(self) -> ComposeResult:
-        yield Table(self.COLUMNS, id="services")
+        yield RowList(self.COLUMNS, id="services")
         yield TextBox(id="detail")
 
     def load(self, moment: Moment) -> Any:
@@ -52,24 +52,24 @@ class ServicesView(View):
 
     def show(self, loaded: Loaded) -> None:
         rows, rejections = loaded.data
-        table = self.query_one(Table)
+        row_list = self.query_one(RowList)
         shown = [self._row(row, loaded.moment) for row in rows if matches(self.filter, row.name)]
         empty = "No service has a name like this." if rows else ""
         if not rows and loaded.stats is not None:
             empty = why_empty(loaded.stats, rejections, self.urpo.endpoint, loaded.moment.now)
-        table.update_rows(shown, empty)
-        self._seen = [str(key) for key in table.visible_keys()]
-        self._detail(table.current)
+        row_list.update_rows(shown, empty)
+        self._seen = [str(key) for key in row_list.visible_keys()]
+        self._detail(row_list.current)
 
-    def _row(self, row: ServiceRow, moment: Moment) -> TableRow:
+    def _row(self, row: ServiceRow, moment: Moment) -> ListRow:
         health = row.health
         if health is None:
             cells = [Cell(row.name, DIM, row.name), *[Cell("", DIM)] * (len(self.COLUMNS) - 1)]
-            return TableRow(row.name, cells)
+            return ListRow(row.name, cells)
         age = None if health.last_seen is None else moment.now - health.last_seen
         silent = age is not None and age > _SILENT
         source = health.source or "no request metric"
-        return TableRow(
+        return ListRow(
             row.name,
             (
                 Cell(row.name, PLAIN, row.name),
@@ -87,7 +87,7 @@ class ServicesView(View):
             ),
         )
 
-    def on_table_moved(self, event: Table.Moved) -> None:
+    def on_row_list_moved(self, event: RowList.Moved) -> None:
         self._detail(event.key)
 
     def _detail(self, service: object) -> None:
@@ -105,7 +105,7 @@ class ServicesView(View):
                 shown = f"{row.name}: {health.request_count} requests{errors}, by {health.source}"
         self.query_one("#detail", TextBox).write(text.printable(shown))
 
-    def on_table_chosen(self, event: Table.Chosen) -> None:
+    def on_row_list_chosen(self, event: RowList.Chosen) -> None:
         from .service import ServiceView
 
         self.app.push_screen(ServiceView(str(event.key)))

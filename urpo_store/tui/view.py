@@ -25,8 +25,8 @@ from ..model import StoreStats
 from ..render import text
 from .keys import KeyLine
 from .look import BAD, DIM, HEAD, PLAIN, WARN
+from .row_list import RowList
 from .state import Moment, State
-from .table import Table
 from .text_box import TextBox
 
 if TYPE_CHECKING:
@@ -119,17 +119,18 @@ class View(Screen[None]):
 
     def export(self) -> list[Mapping[str, object]]:
         """What is on the screen, as records."""
-        table = self.table()
-        if table is None:
+        row_list = self.row_list()
+        if row_list is None:
             return []
-        titles = [column.title.lower() for column in table.columns]
+        titles = [column.title.lower() for column in row_list.columns]
         return [
-            dict(zip(titles, (cell.text for cell in row.cells), strict=True)) for row in table.rows
+            dict(zip(titles, (cell.text for cell in row.cells), strict=True))
+            for row in row_list.rows
         ]
 
-    def table(self) -> Table | None:
-        tables = self.query(Table)
-        return tables.first() if tables else None
+    def row_list(self) -> RowList | None:
+        found = self.query(RowList)
+        return found.first() if found else None
 
     # ---- life
 
@@ -148,9 +149,9 @@ class View(Screen[None]):
 
     def focus_first(self) -> None:
         """Puts the focus where one begins; Textual calls `on_mount` of every class by itself."""
-        table = self.table()
-        if table is not None:
-            table.focus()
+        row_list = self.row_list()
+        if row_list is not None:
+            row_list.focus()
 
     def on_screen_resume(self) -> None:
         # First what is there already: a load takes turns with the drawing.
@@ -239,7 +240,7 @@ class View(Screen[None]):
             )
             for count, what in (
                 (stats.rejected_points, "refused"),
-                (stats.overflowed_points, "folded"),
+                (stats.overflowed_points, "collapsed"),
                 (stats.evicted_points, "dropped"),
             ):
                 if count:
@@ -268,9 +269,9 @@ class View(Screen[None]):
 
     def _leave_filter(self) -> None:
         self.query_one("#filter").display = False
-        table = self.table()
-        if table is not None:
-            table.focus()
+        row_list = self.row_list()
+        if row_list is not None:
+            row_list.focus()
 
     def action_back(self) -> None:
         """Esc: out of the filter, then the filter away, then the screen before."""

@@ -44,14 +44,14 @@ _BETWEEN = 2
 
 
 @dataclass(frozen=True, slots=True)
-class TableRow:
+class ListRow:
     """`key` is what the row stands for: the cursor stays with it."""
 
     key: object
     cells: Sequence[Cell]
 
 
-class Table(ScrollView, can_focus=True, inherit_bindings=False):
+class RowList(ScrollView, can_focus=True, inherit_bindings=False):
     """`Chosen` is sent by Enter, `Moved` when the cursor is on another row.
 
     With the class "-fits" it is as high as its rows.
@@ -85,14 +85,14 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         self.sort_column = sort
         self.falling = falling
         self.empty = ""
-        self._rows: list[TableRow] = []
+        self._rows: list[ListRow] = []
         self._cursor = 0
         self._widths: dict[int, int] = {}
 
     # ---- what it holds
 
     @property
-    def rows(self) -> Sequence[TableRow]:
+    def rows(self) -> Sequence[ListRow]:
         """In the order in which they are shown."""
         return self._rows
 
@@ -104,7 +104,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         first = int(self.scroll_offset.y)
         return [row.key for row in self._rows[first : first + max(self.size.height - 1, 1)]]
 
-    def update_rows(self, rows: Sequence[TableRow], empty: str = "") -> None:
+    def update_rows(self, rows: Sequence[ListRow], empty: str = "") -> None:
         """Replaces the rows; the cursor stays with its key. `empty` is shown when there are none."""
         key = self.current
         self.empty = empty
@@ -117,10 +117,10 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         if self.current != key:
             self.post_message(self.Moved(self.current))
 
-    def _sorted(self, rows: Sequence[TableRow]) -> list[TableRow]:
+    def _sorted(self, rows: Sequence[ListRow]) -> list[ListRow]:
         column = self.sort_column
 
-        def order(row: TableRow) -> tuple[int, float, str]:
+        def order(row: ListRow) -> tuple[int, float, str]:
             value = row.cells[column].sort
             if isinstance(value, str):
                 return 1, 0.0, value
@@ -188,7 +188,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         return self._strip(self._cells(self._rows[index]), base)
 
     def _empty_lines(self) -> list[str]:
-        """What is said instead of rows, folded at blanks: lines to paste stay whole if they can."""
+        """What is said instead of rows, wrapped at blanks: lines to paste stay whole if they can."""
         found = []
         for line in self.empty.splitlines():
             indent = line[: len(line) - len(line.lstrip())]
@@ -209,7 +209,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
             found.append((_padded(column.title + arrow, width, column), Style()))
         return found
 
-    def _cells(self, row: TableRow) -> list[tuple[str, Style]]:
+    def _cells(self, row: ListRow) -> list[tuple[str, Style]]:
         return [
             (
                 _padded(row.cells[index].text, width, self.columns[index]),
