@@ -3,7 +3,7 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from urpo_store.engine.memory.atomics cimport load32_relaxed, load_relaxed, monotonic_ns
 from urpo_store.engine.memory.epoch cimport epoch_reclaim
-from urpo_store.engine.identity.series cimport series_evict_idle
+from urpo_store.engine.identity.idle cimport series_evict_idle
 from urpo_store.engine.core cimport Engine
 from urpo_store.engine.drain cimport drain_all
 from urpo_store.engine.maintenance cimport maintain_as_of

@@ -12,16 +12,14 @@ from urpo_store.engine.memory.epoch cimport (
     Epochs, epoch_enter, epoch_leave, epoch_reclaim, epochs_destroy, epochs_init,
 )
 from urpo_store.engine.memory.status cimport OK
+from urpo_store.engine.identity.hashing cimport SECRETS
 from urpo_store.engine.identity.intern cimport (
-    FIND_TOGETHER, SECRETS, Entry, Key, Slots, Table, entry_bytes, key_of, table_destroy,
+    FIND_TOGETHER, Entry, Key, KeyTable, Slots, entry_bytes, key_of, table_destroy,
     table_find, table_find_many, table_get, table_hash, table_init, table_intern, table_release,
 )
+from urpo_store.engine.identity.pages cimport PAGE, PAGES
 
-cdef enum:
-    PAGE = 4096                 # ids of a page; as many pages at most
-
-
-cdef size_t count_known(Table *table, const Key *keys, size_t count, bint together) noexcept nogil:
+cdef size_t count_known(KeyTable *table, const Key *keys, size_t count, bint together) noexcept nogil:
     """How many of the keys are known, looked up one by one or FIND_TOGETHER at a time."""
     cdef uint32_t[FIND_TOGETHER] ids
     cdef uint32_t step, i
@@ -39,7 +37,7 @@ cdef size_t count_known(Table *table, const Key *keys, size_t count, bint togeth
     return known
 
 
-cdef uint64_t table_bytes(Table *table) noexcept nogil:
+cdef uint64_t table_bytes(KeyTable *table) noexcept nogil:
     cdef uint64_t slots = (<Slots *>table.slots).mask + 1
     cdef uint64_t bytes = sizeof(Slots) + slots * sizeof(uint64_t)
     cdef Entry *entry
@@ -50,7 +48,7 @@ cdef uint64_t table_bytes(Table *table) noexcept nogil:
         if entry != NULL and entry.refs:
             bytes += sizeof(Entry) + entry.length
     if table.pages != NULL:
-        bytes += (PAGE + ((table.next_id - 1) // PAGE + 1) * PAGE) * sizeof(void *)
+        bytes += (PAGES + ((table.next_id - 1) // PAGE + 1) * PAGE) * sizeof(void *)
     return bytes
 
 
@@ -64,7 +62,7 @@ cdef class Interner:
 
     cdef Account account
     cdef Epochs epochs
-    cdef Table table
+    cdef KeyTable table
     cdef bint ready
 
     def __cinit__(self, uint64_t hash_mask=0xFFFFFFFFFFFFFFFF):

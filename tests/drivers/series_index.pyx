@@ -13,33 +13,37 @@ import numpy as np
 
 from urpo_store.engine.memory.alloc cimport Account, account_init, mem_alloc, mem_free
 from urpo_store.engine.memory.atomics cimport (
-    add_seq_cst, load32_relaxed, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock,
+    add_relaxed, add_seq_cst, load32_relaxed, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock,
     store32_relaxed, store_release,
 )
 from urpo_store.engine.memory.epoch cimport (
     Epochs, epoch_enter, epoch_leave, epoch_reclaim, epochs_destroy, epochs_init,
 )
+from urpo_store.engine.memory.status cimport NO_MEMORY, OK
 from urpo_store.engine.points.slots cimport Point
 from urpo_store.engine.wire.arena cimport scan_destroy, scan_init
 from urpo_store.engine.wire.types cimport Scan, Span
-from urpo_store.engine.chunks.append cimport chunk_store_destroy, chunk_store_init, chunks_append
-from urpo_store.engine.chunks.types cimport ChunkStore
+from urpo_store.engine.chunks.append cimport (
+    chunk_store_destroy, chunk_store_init, chunks_append, series_data_clear, series_data_init,
+)
+from urpo_store.engine.chunks.types cimport DATA_ADD, ChunkStore
 from urpo_store.engine.identity.catalog cimport (
     attribute_column, catalog_producers, catalog_streams, find_string, series_identity,
     service_column, string_bytes,
 )
-from urpo_store.engine.identity.intern cimport table_get
-from urpo_store.engine.identity.overflow cimport overflow_point
+from urpo_store.engine.identity.idle cimport series_evict_idle
+from urpo_store.engine.identity.intern cimport entry_bytes, table_get
+from urpo_store.engine.identity.overflow cimport BASELINE, overflow_adds, overflow_point
 from urpo_store.engine.identity.records cimport (
     metric_add, metric_find, metric_release, resource_add, resource_find, resource_release,
     scope_add, scope_find, scope_release,
 )
 from urpo_store.engine.identity.series cimport (
-    series_add, series_evict_idle, series_find, series_follows, series_guess, series_table_destroy,
-    series_table_init,
+    series_add, series_find, series_follows, series_guess,
 )
+from urpo_store.engine.identity.table cimport series_table_destroy, series_table_init
 from urpo_store.engine.identity.types cimport (
-    SERIES_EVICTED, SERIES_OVERFLOW, Series, SeriesTable, series_get,
+    SERIES_EVICTED, SERIES_OVERFLOW, Series, SeriesTable, metric_get, series_get,
 )
 
 
@@ -48,6 +52,18 @@ cdef inline Span span_of(bytes data) noexcept:
     span.p = <const uint8_t *>PyBytes_AS_STRING(data)
     span.n = PyBytes_GET_SIZE(data)
     return span
+
+
+# Of the hooks that engine/store binds, those of the chunks.
+
+cdef void series_created(void *context, SeriesTable *table, Series *series) noexcept nogil:
+    series_data_init(&series.data, metric_get(table, series.metric).kind, series.resource,
+                     DATA_ADD if overflow_adds(table, series) else 0)
+
+
+cdef void series_gone(void *context, SeriesTable *table, Series *series) noexcept nogil:
+    cdef ChunkStore *chunks = <ChunkStore *>context
+    add_relaxed(&chunks.evicted_points, series_data_clear(chunks, &series.data))
 
 
 # The bytes that a series comes with. They belong to Python objects that the caller keeps.
@@ -74,17 +90,21 @@ cdef class SeriesIndex:
     def __cinit__(self, *, uint32_t max_series=100_000, uint64_t memory_limit=0,
                   uint64_t hash_mask=0xFFFFFFFFFFFFFFFF):
         account_init(&self.account, NULL)
-        if epochs_init(&self.epochs, &self.account) != 0:
+        if epochs_init(&self.epochs, &self.account) != OK:
             raise MemoryError("no memory for epochs")
         self.ready = 1
         self.epochs.head = &self.head
-        if chunk_store_init(&self.chunks, &self.account, &self.epochs) != 0:
+        if chunk_store_init(&self.chunks, &self.account, &self.epochs) != OK:
             raise MemoryError("no memory for chunks")
         self.ready = 2
-        if series_table_init(&self.table, &self.account, &self.epochs, &self.chunks, max_series,
-                             memory_limit if memory_limit else 0xFFFFFFFFFFFFFFFF) != 0:
+        if series_table_init(&self.table, &self.account, &self.epochs, max_series,
+                             memory_limit if memory_limit else 0xFFFFFFFFFFFFFFFF) != OK:
             raise MemoryError("no memory for the tables of series")
         self.ready = 3
+        self.table.hooks.context = &self.chunks
+        self.table.hooks.walk_lock = &self.chunks.lock
+        self.table.hooks.on_new = series_created
+        self.table.hooks.on_gone = series_gone
         for_each_table(&self.table, hash_mask)
 
     def __dealloc__(self):
@@ -188,9 +208,9 @@ cdef class SeriesIndex:
             slot = epoch_enter(&self.epochs)
             verdict = overflow_point(&self.table, series, hash, &point, &start, words if count else NULL)
             epoch_leave(&self.epochs, slot)
-        if verdict < 0:
+        if verdict == NO_MEMORY:
             raise MemoryError("no memory to remember a source")
-        if verdict == 0:
+        if verdict == BASELINE:
             return None
         return point.timestamp, point.value, point.flags, start, [words[i] for i in range(count)]
 
@@ -206,7 +226,7 @@ cdef class SeriesIndex:
             pthread_mutex_lock(&self.chunks.lock)
             verdict = chunks_append(&self.chunks, &series_get(&self.table, series).data, &point, 0, NULL)
             pthread_mutex_unlock(&self.chunks.lock)
-        if verdict != 0:
+        if verdict != OK:
             raise MemoryError("no memory for a point")
 
     def touch(self, uint32_t series, uint32_t second):
@@ -244,7 +264,7 @@ cdef class SeriesIndex:
         """The raw bytes that lead to the series by level 2."""
         cdef Series *found = series_get(&self.table, series)
         cdef uint32_t i
-        return [(<const uint8_t *>(found.aliases[i] + 1))[:found.aliases[i].length]
+        return [entry_bytes(found.aliases[i])[:found.aliases[i].length]
                 for i in range(found.alias_count)]
 
     def enter(self):

@@ -12,11 +12,12 @@ from urpo_store.engine.wire.scanner cimport wire_scan
 from urpo_store.engine.wire.types cimport (
     REJECT_MEMORY, REJECT_NONE, Scan, WireMetric, WirePoint, WireScope,
 )
-from urpo_store.engine.identity.overflow cimport overflow_point
+from urpo_store.engine.identity.idle cimport series_touch
+from urpo_store.engine.identity.overflow cimport BASELINE, overflow_point
 from urpo_store.engine.identity.records cimport (
     metric_add, metric_release, resource_add, resource_release, scope_add, scope_release,
 )
-from urpo_store.engine.identity.series cimport series_add, series_find, series_follows, series_touch
+from urpo_store.engine.identity.series cimport series_add, series_find, series_follows
 from urpo_store.engine.identity.types cimport SERIES_OVERFLOW, Series, resource_get, series_get
 from urpo_store.engine.health.services cimport health_lock, health_observe, health_unlock
 from urpo_store.engine.health.types cimport HealthService
@@ -267,9 +268,9 @@ cdef bint collapse_point(Request *request, WirePoint *point, uint64_t source) no
     cdef int64_t before = start
     cdef int verdict = overflow_point(&request.store.table, point.series, source, staged, &start,
                                       <uint64_t *>(staged + 1) if staged.payload else NULL)
-    if verdict < 0:
+    if verdict == NO_MEMORY:
         return False
-    if verdict == 0:
+    if verdict == BASELINE:
         staged.series = 0
         point.series = 0
         return True

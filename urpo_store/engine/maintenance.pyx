@@ -12,7 +12,7 @@ from urpo_store.engine.chunks.append cimport chunks_seal
 from urpo_store.engine.chunks.eviction cimport chunks_evict, chunks_expire
 from urpo_store.engine.chunks.exemplars cimport exemplars_halve
 from urpo_store.engine.chunks.types cimport SeriesData
-from urpo_store.engine.identity.series cimport series_evict_idle
+from urpo_store.engine.identity.idle cimport series_evict_idle
 from urpo_store.engine.identity.types cimport Series, series_get
 from urpo_store.engine.request cimport stagings_give_back
 from urpo_store.engine.store cimport Store

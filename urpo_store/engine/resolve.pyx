@@ -13,12 +13,13 @@ from urpo_store.engine.wire.types cimport (
     REJECT_NONE, REJECT_STRING, REJECT_TOO_OLD, Scan, Span, WireMetric, WirePoint, WireScope,
     reject,
 )
+from urpo_store.engine.identity.idle cimport series_touch
 from urpo_store.engine.identity.intern cimport FIND_TOGETHER, Key
 from urpo_store.engine.identity.records cimport (
-    metric_find, metric_follows, metric_guess, raw_key, resource_find, scope_find,
+    metric_find, metric_follows, metric_guess, resource_find, scope_find,
 )
 from urpo_store.engine.identity.series cimport (
-    series_expect, series_find, series_find_many, series_follows, series_guess, series_touch,
+    raw_key, series_expect, series_find, series_find_many, series_follows, series_guess,
 )
 from urpo_store.engine.identity.types cimport (
     SERIES_EVICTED, Series, SeriesTable, prefetch_record, series_get,

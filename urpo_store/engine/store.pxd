@@ -6,9 +6,9 @@
 #   gather.pyx       ring + chunks -> columns  on the caller's thread
 #
 # Invariants
-# (1) Locks are taken in this order: ChunkStore.lock (the drain lock), SeriesTable.lock, Table.lock,
-#     Epochs.lock. HealthService.lock and ChunkStore.full_lock are leaves: their holder takes no
-#     other.
+# (1) Locks are taken in this order: ChunkStore.lock (the drain lock), SeriesTable.lock,
+#     KeyTable.lock, Epochs.lock. HealthService.lock and ChunkStore.full_lock are leaves: their
+#     holder takes no other.
 # (2) The GIL is never taken while one of them is held.
 # (3) Each stage owns its part of the struct; the comments say who writes what is shared.
 from libc.stdint cimport int64_t, uint32_t, uint64_t

@@ -8,11 +8,15 @@ from urpo_store.engine.memory.atomics cimport (
 )
 from urpo_store.engine.memory.epoch cimport epochs_destroy, epochs_init, epochs_release_all
 from urpo_store.engine.memory.status cimport NO_MEMORY, OK
-from urpo_store.engine.chunks.append cimport chunk_store_destroy, chunk_store_init
-from urpo_store.engine.identity.series cimport series_table_destroy, series_table_init
-from urpo_store.engine.identity.types cimport Resource, Series, SeriesTable
+from urpo_store.engine.chunks.append cimport (
+    chunk_store_destroy, chunk_store_init, series_data_clear, series_data_init,
+)
+from urpo_store.engine.chunks.types cimport DATA_ADD, ChunkStore
+from urpo_store.engine.identity.overflow cimport overflow_adds
+from urpo_store.engine.identity.table cimport series_table_destroy, series_table_init
+from urpo_store.engine.identity.types cimport Resource, Series, SeriesHooks, SeriesTable, metric_get
 from urpo_store.engine.health.services cimport (
-    Health, health_bind, health_destroy, health_init, health_leave, health_unbind,
+    health_bind, health_destroy, health_init, health_leave, health_unbind,
 )
 from urpo_store.engine.ring cimport ring_destroy, ring_init
 
@@ -39,18 +43,36 @@ cdef uint64_t process_generation() noexcept nogil:
     return load_relaxed(&generation)
 
 
-# ---- what identity tells health ------------------------------------------------------------------
+# ---- what series mean to chunks and health: the hooks of identity/types.pxd ----------------------
 
 cdef void series_created(void *context, SeriesTable *table, Series *series) noexcept nogil:
-    health_bind(<Health *>context, series)
+    cdef Store *store = <Store *>context
+    series_data_init(&series.data, metric_get(table, series.metric).kind, series.resource,
+                     DATA_ADD if overflow_adds(table, series) else 0)
+    health_bind(&store.health, series)
 
 
 cdef void series_evicted(void *context, SeriesTable *table, Series *series) noexcept nogil:
-    health_unbind(<Health *>context, series)
+    health_unbind(&(<Store *>context).health, series)
 
 
-cdef void resource_left(void *context, SeriesTable *table, Resource *resource) noexcept nogil:
-    health_leave(<Health *>context, resource)
+cdef void series_gone(void *context, SeriesTable *table, Series *series) noexcept nogil:
+    cdef ChunkStore *chunks = &(<Store *>context).chunks
+    add_relaxed(&chunks.evicted_points, series_data_clear(chunks, &series.data))
+
+
+cdef void resource_gone(void *context, SeriesTable *table, Resource *resource) noexcept nogil:
+    health_leave(&(<Store *>context).health, resource)
+
+
+cdef void bind_hooks(Store *store) noexcept nogil:
+    cdef SeriesHooks *hooks = &store.table.hooks
+    hooks.context = store
+    hooks.walk_lock = &store.chunks.lock
+    hooks.on_new = series_created
+    hooks.on_evict = series_evicted
+    hooks.on_gone = series_gone
+    hooks.on_resource_gone = resource_gone
 
 
 # ---- opening and freeing -------------------------------------------------------------------------
@@ -68,7 +90,7 @@ cdef int make_stages(Store *store) noexcept nogil:
     if chunk_store_init(&store.chunks, &store.account, &store.epochs) != OK:
         return NO_MEMORY
     store.made = MADE_CHUNKS
-    if series_table_init(&store.table, &store.index_account, &store.epochs, &store.chunks,
+    if series_table_init(&store.table, &store.index_account, &store.epochs,
                          store.options.max_series, limit // 2) != OK:
         return NO_MEMORY
     store.made = MADE_TABLE
@@ -76,10 +98,7 @@ cdef int make_stages(Store *store) noexcept nogil:
                    &store.table) != OK:
         return NO_MEMORY
     store.made = MADE_HEALTH
-    store.table.on_new = series_created
-    store.table.on_evict = series_evicted
-    store.table.on_leave = resource_left
-    store.table.context = &store.health
+    bind_hooks(store)
     return OK
 
 

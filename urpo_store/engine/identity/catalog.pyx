@@ -10,7 +10,7 @@ from urpo_store.engine.memory.atomics cimport (
     load32_acquire, load32_relaxed, pthread_mutex_lock, pthread_mutex_unlock,
 )
 from urpo_store.engine.identity.intern cimport (
-    Entry, Key, Table, entry_bytes, key_of, table_find, table_get,
+    Entry, Key, KeyTable, entry_bytes, key_of, table_find, table_get,
 )
 from urpo_store.engine.identity.series cimport series_attribute
 from urpo_store.engine.identity.sets cimport Pair
@@ -21,7 +21,9 @@ from urpo_store.engine.identity.types cimport (
 from urpo_store.engine.identity.values import decode_value, encode_value
 
 
-cdef void attribute_column(SeriesTable *table, const uint32_t *ids, size_t count, uint32_t key, uint32_t *out) noexcept nogil:
+cdef void attribute_column(
+    SeriesTable *table, const uint32_t *ids, size_t count, uint32_t key, uint32_t *out
+) noexcept nogil:
     cdef Series *series
     cdef size_t i
     for i in range(count):
@@ -29,7 +31,9 @@ cdef void attribute_column(SeriesTable *table, const uint32_t *ids, size_t count
         out[i] = series_attribute(table, series, key) if series != NULL else 0
 
 
-cdef void service_column(SeriesTable *table, const uint32_t *ids, size_t count, uint32_t *out) noexcept nogil:
+cdef void service_column(
+    SeriesTable *table, const uint32_t *ids, size_t count, uint32_t *out
+) noexcept nogil:
     cdef Series *series
     cdef size_t i
     for i in range(count):
@@ -37,7 +41,9 @@ cdef void service_column(SeriesTable *table, const uint32_t *ids, size_t count, 
         out[i] = resource_get(table, series.resource).service if series != NULL else 0
 
 
-cdef void resource_column(SeriesTable *table, const uint32_t *ids, size_t count, uint32_t *out) noexcept nogil:
+cdef void resource_column(
+    SeriesTable *table, const uint32_t *ids, size_t count, uint32_t *out
+) noexcept nogil:
     cdef Series *series
     cdef size_t i
     for i in range(count):
@@ -45,7 +51,9 @@ cdef void resource_column(SeriesTable *table, const uint32_t *ids, size_t count,
         out[i] = series.resource if series != NULL else 0
 
 
-cdef void scope_column(SeriesTable *table, const uint32_t *ids, size_t count, uint32_t *out) noexcept nogil:
+cdef void scope_column(
+    SeriesTable *table, const uint32_t *ids, size_t count, uint32_t *out
+) noexcept nogil:
     cdef Series *series
     cdef size_t i
     for i in range(count):
@@ -58,7 +66,7 @@ cdef uint32_t find_string(SeriesTable *table, bytes text):
     return table_find(&table.strings, &key)
 
 
-# Text with half of a surrogate pair has no UTF-8, and so nothing that is stored has it.
+# Text with half of a surrogate pair has no UTF-8, so nothing that is stored has it.
 
 cdef uint32_t find_text(SeriesTable *table, str text) except? 0:
     try:
@@ -81,7 +89,7 @@ cdef bytes string_bytes(SeriesTable *table, uint32_t id):
     return PyBytes_FromStringAndSize(<const char *>entry_bytes(entry), entry.length)
 
 
-cdef uint32_t ids_given(Table *table) noexcept nogil:
+cdef uint32_t ids_given(KeyTable *table) noexcept nogil:
     """One more than the highest id ever given."""
     cdef uint32_t limit
     pthread_mutex_lock(&table.lock)
@@ -102,14 +110,34 @@ cdef list metric_ids(SeriesTable *table, uint32_t name):
     return found
 
 
+cdef object series_ids(SeriesTable *table, const Metric *metric):
+    """The ids of a metric's series, as a numpy array."""
+    cdef uint32_t *copy
+    cdef size_t count
+    cdef uint32_t[::1] view
+    with nogil:
+        # The list moves when it grows, and entries move when series are evicted: copied as a whole.
+        pthread_mutex_lock(&table.lock)
+        count = metric.series_count
+        copy = <uint32_t *>mem_alloc(table.account, count * sizeof(uint32_t))
+        if copy != NULL and count:
+            memcpy(copy, metric.series, count * sizeof(uint32_t))
+        pthread_mutex_unlock(&table.lock)
+    if copy == NULL:
+        raise MemoryError(f"no memory to list {count} series")
+    ids = np.empty(count, np.uint32)
+    if count:
+        view = ids
+        memcpy(&view[0], copy, count * sizeof(uint32_t))
+    mem_free(table.account, copy)
+    return ids
+
+
 cdef list catalog_streams(SeriesTable *table, str name):
     cdef uint32_t name_id = 0
     cdef uint32_t id
-    cdef uint32_t *copy
-    cdef size_t count
     cdef Metric *metric
     cdef list found = []
-    cdef uint32_t[::1] view
     if name is not None:
         name_id = find_text(table, name)
         if name_id == 0:
@@ -118,28 +146,15 @@ cdef list catalog_streams(SeriesTable *table, str name):
         metric = metric_get(table, id)
         if metric == NULL:
             continue
-        with nogil:
-            # The list moves when it grows, and entries move when series are evicted: copied whole.
-            pthread_mutex_lock(&table.lock)
-            count = metric.series_count
-            copy = <uint32_t *>mem_alloc(table.account, count * sizeof(uint32_t))
-            if copy != NULL and count:
-                memcpy(copy, metric.series, count * sizeof(uint32_t))
-            pthread_mutex_unlock(&table.lock)
-        if copy == NULL:
-            raise MemoryError(f"no memory to list {count} series")
-        ids = np.empty(count, np.uint32)
-        if count:
-            view = ids
-            memcpy(&view[0], copy, count * sizeof(uint32_t))
-        mem_free(table.account, copy)
-        if count:
+        ids = series_ids(table, metric)
+        if len(ids):
             found.append((
                 string_bytes(table, metric.name).decode(),
                 metric.kind,
                 metric.temporality,
                 metric.monotonic,
                 string_bytes(table, metric.unit).decode(),
+                # Acquire: the string was complete before its id was stored.
                 string_bytes(table, load32_acquire(&metric.description)).decode(),
                 ids,
             ))
@@ -162,7 +177,8 @@ cdef dict catalog_producers(SeriesTable *table):
 cdef dict attributes_of(SeriesTable *table, const Pair *pairs, uint32_t count):
     cdef uint32_t i
     cdef list items = [
-        (string_bytes(table, pairs[i].key).decode(), decode_value(string_bytes(table, pairs[i].value)))
+        (string_bytes(table, pairs[i].key).decode(),
+         decode_value(string_bytes(table, pairs[i].value)))
         for i in range(count)
     ]
     # By name: the order of ids means nothing to a reader.

@@ -1,28 +1,28 @@
 """Interning; the contract and its invariants are in identity/intern.pxd.
 
-Open addressing with linear probing over words of 8 bytes. Writers hold Table.lock; readers need
-nothing but their epoch, because a word is written only once its entry is complete, an entry is never
-changed, and slot arrays and entries are retired instead of freed.
-
-The hash is a chain of folded 64 x 64 -> 128 bit multiplications (the final step of wyhash), with
-secrets in *both* operands: a block of bytes that makes one operand zero would swallow all that came
-before it, and whoever does not know the secrets cannot choose it.
+Open addressing with linear probing over words of 8 bytes. Writers hold KeyTable.lock. Readers need
+only their epoch: a word is written once its entry is complete, an entry does not change after that,
+and slot arrays and entries are retired, not freed.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
 from urpo_store.engine.memory.alloc cimport Account, mem_alloc, mem_calloc, mem_free, mem_grow
 from urpo_store.engine.memory.atomics cimport (
-    load_acquire, load_ptr_acquire, load_ptr_relaxed, load_relaxed, multiply_fold,
+    __builtin_prefetch, load_acquire, load_ptr_acquire, load_ptr_relaxed, load_relaxed,
     pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
     store32_relaxed, store_ptr_release, store_release,
 )
 from urpo_store.engine.memory.epoch cimport Epochs, epoch_retire, mem_retire
+from urpo_store.engine.memory.status cimport NO_MEMORY, OK
+from urpo_store.engine.identity.hashing cimport hash_bytes, same_bytes, same_long
+from urpo_store.engine.identity.pages cimport (
+    ID_LIMIT, page_get, page_make, page_put, pages_free, pages_new,
+)
 
 cdef enum:
-    PAGE = 4096
-    PAGES = 4096                # INTERN_IDS over PAGE
     FIRST_SLOTS = 64
+    # Words of a slot array that are no entries; every entry's word is greater.
     EMPTY = 0
     REMOVED = 1
 
@@ -30,24 +30,11 @@ cdef extern from *:
     """
     /* User space ends below bit 47 on x86-64 Linux, so that the high bits of a pointer are free. */
     #define URPO_TAG 0xFFFF000000000000u
-
-    typedef uint64_t urpo_pair __attribute__((vector_size(16), aligned(1), may_alias));
-    static inline urpo_pair urpo_differ(const void *a, const void *b) {
-        return *(const urpo_pair *)a ^ *(const urpo_pair *)b;
-    }
-    /* n >= 16; the last 16 bytes may overlap those before. */
-    static inline int urpo_same_long(const uint8_t *a, const uint8_t *b, size_t n) {
-        urpo_pair differ = {0, 0};
-        for (size_t i = 0; i + 16 <= n; i += 16)
-            differ |= urpo_differ(a + i, b + i);
-        differ |= urpo_differ(a + n - 16, b + n - 16);
-        return (differ[0] | differ[1]) == 0;
-    }
     """
     const uint64_t TAG "URPO_TAG"
-    bint same_long "urpo_same_long"(const uint8_t *a, const uint8_t *b, size_t n) noexcept nogil
-    void __builtin_prefetch(const void *address) noexcept nogil
 
+
+# ---- keys and words ---------------------------------------------------------------------------------
 
 cdef Key key_of(const uint8_t *bytes, size_t length) noexcept nogil:
     cdef Key key
@@ -55,6 +42,14 @@ cdef Key key_of(const uint8_t *bytes, size_t length) noexcept nogil:
     key.bytes = bytes
     key.length = <uint32_t>length
     return key
+
+
+cdef inline uint64_t hash_of(const KeyTable *table, const Key *key) noexcept nogil:
+    return hash_bytes(&table.secret[0], key.prefix, key.bytes, key.length) & table.hash_mask
+
+
+cdef uint64_t table_hash(const KeyTable *table, const Key *key) noexcept nogil:
+    return hash_of(table, key)
 
 
 cdef inline uint8_t *bytes_of(const Entry *entry) noexcept nogil:
@@ -65,72 +60,6 @@ cdef const uint8_t *entry_bytes(const Entry *entry) noexcept nogil:
     return bytes_of(entry)
 
 
-# ---- hash -----------------------------------------------------------------------------------------
-
-cdef inline uint64_t read64(const uint8_t *p) noexcept nogil:
-    cdef uint64_t word
-    memcpy(&word, p, 8)
-    return word
-
-
-cdef inline uint64_t read_short(const uint8_t *p, size_t n) noexcept nogil:
-    """The n (< 8) bytes at p in one word; ends that overlap are read twice rather than byte by byte."""
-    cdef uint32_t low, high
-    if n >= 4:
-        memcpy(&low, p, 4)
-        memcpy(&high, p + n - 4, 4)
-        return <uint64_t>low | (<uint64_t>high << 32)
-    if n:
-        return <uint64_t>p[0] | (<uint64_t>p[n >> 1] << 8) | (<uint64_t>p[n - 1] << 16)
-    return 0
-
-
-cdef inline uint64_t hash_of(const Table *table, const uint32_t *prefix, const uint8_t *p, size_t length) noexcept nogil:
-    cdef const uint64_t *secret = &table.secret[0]
-    cdef size_t n = length
-    cdef uint64_t low, high, left, right
-    cdef uint64_t state = multiply_fold(
-        (<uint64_t>prefix[0] | (<uint64_t>prefix[1] << 32)) ^ secret[0],
-        (<uint64_t>prefix[2] | (<uint64_t>prefix[3] << 32)) ^ secret[1])
-    if n >= 32:
-        # Two chains side by side, neither waiting for the prefix: a multiplication's latency is longer
-        # than its turn. Each of the three has secrets of its own, else blocks that are alike would make two
-        # of them alike, and those would cancel each other out.
-        left = multiply_fold(read64(p) ^ secret[2], read64(p + 8) ^ secret[3])
-        right = multiply_fold(read64(p + 16) ^ secret[4], read64(p + 24) ^ secret[5])
-        p += 32
-        n -= 32
-        while n >= 32:
-            left = multiply_fold(read64(p) ^ secret[2] ^ left, read64(p + 8) ^ secret[3])
-            right = multiply_fold(read64(p + 16) ^ secret[4] ^ right, read64(p + 24) ^ secret[5])
-            p += 32
-            n -= 32
-        state ^= left ^ right
-    if n >= 16:
-        state = multiply_fold(read64(p) ^ secret[2] ^ state, read64(p + 8) ^ secret[3])
-        p += 16
-        n -= 16
-    if length >= 16:
-        # The last 16 bytes, some of them again.
-        low = read64(p + n - 16)
-        high = read64(p + n - 8)
-    elif n >= 8:
-        low = read64(p)
-        high = read64(p + n - 8)
-    else:
-        low = read_short(p, n)
-        high = 0
-    state = multiply_fold(low ^ secret[0] ^ state, high ^ secret[1])
-    # The length tells apart what overlapping reads and zeros at the end make alike.
-    return multiply_fold(state ^ secret[2], length ^ secret[3]) & table.hash_mask
-
-
-cdef uint64_t table_hash(const Table *table, const Key *key) noexcept nogil:
-    return hash_of(table, key.prefix, key.bytes, key.length)
-
-
-# ---- look-up --------------------------------------------------------------------------------------
-
 cdef inline uint64_t *words_of(Slots *slots) noexcept nogil:
     return <uint64_t *>(slots + 1)
 
@@ -139,24 +68,19 @@ cdef inline Entry *entry_of(uint64_t word) noexcept nogil:
     return <Entry *><uintptr_t>(word & ~TAG)
 
 
-cdef inline bint same_bytes(const uint8_t *a, const uint8_t *b, size_t n) noexcept nogil:
-    # Calling memcmp takes longer than comparing what names and attributes have; and the fewer instructions a
-    # look-up has, the further the processor looks ahead while an entry comes from beyond the caches.
-    if n >= 16:
-        return same_long(a, b, n)
-    if n >= 8:
-        return read64(a) == read64(b) and read64(a + n - 8) == read64(b + n - 8)
-    return read_short(a, n) == read_short(b, n)
+# ---- look-ups ---------------------------------------------------------------------------------------
 
-
-cdef inline bint same_key(const Table *table, const Entry *entry, const Key *key, uint32_t hash) noexcept nogil:
+cdef inline bint same_key(
+    const KeyTable *table, const Entry *entry, const Key *key, uint32_t hash
+) noexcept nogil:
     return (entry.hash == hash and entry.length == key.length
             and same_bytes(bytes_of(entry), key.bytes, key.length)
             and (table.prefix_size == 0
-                 or same_long(bytes_of(entry) + key.length, <const uint8_t *>key.prefix, table.prefix_size)))
+                 or same_long(bytes_of(entry) + key.length, <const uint8_t *>key.prefix,
+                              table.prefix_size)))
 
 
-cdef inline Entry *find_hashed(Table *table, const Key *key, uint64_t hash) noexcept nogil:
+cdef inline Entry *find_hashed(KeyTable *table, const Key *key, uint64_t hash) noexcept nogil:
     # Acquire, here and below: the array was filled, and each entry was complete, before the release
     # that published it.
     cdef Slots *slots = <Slots *>load_ptr_acquire(&table.slots)
@@ -175,14 +99,17 @@ cdef inline Entry *find_hashed(Table *table, const Key *key, uint64_t hash) noex
         at = (at + 1) & slots.mask
 
 
-cdef uint32_t table_find(Table *table, const Key *key) noexcept nogil:
-    cdef Entry *entry = find_hashed(table, key, hash_of(table, key.prefix, key.bytes, key.length))
+cdef uint32_t table_find(KeyTable *table, const Key *key) noexcept nogil:
+    cdef Entry *entry = find_hashed(table, key, hash_of(table, key))
     return entry.id if entry != NULL else 0
 
 
-cdef void table_find_many(Table *table, const Key *keys, uint32_t count, uint32_t *ids) noexcept nogil:
-    # In a table that is larger than the caches each step of a look-up misses them. Done for all keys
-    # before the next step, the misses overlap. Fetching reads nothing, so an entry may be gone by then.
+cdef void table_find_many(
+    KeyTable *table, const Key *keys, uint32_t count, uint32_t *ids
+) noexcept nogil:
+    # In a table that is larger than the caches each step of a look-up misses them. If one step is
+    # done for all keys before the next, the misses overlap. A prefetch reads nothing, so an entry may
+    # be gone by then.
     cdef Slots *slots = <Slots *>load_ptr_acquire(&table.slots)
     cdef uint64_t[FIND_TOGETHER] hashes
     cdef uint64_t word
@@ -190,7 +117,7 @@ cdef void table_find_many(Table *table, const Key *keys, uint32_t count, uint32_
     cdef Entry *found
     cdef uint32_t i
     for i in range(count):
-        hashes[i] = hash_of(table, keys[i].prefix, keys[i].bytes, keys[i].length)
+        hashes[i] = hash_of(table, &keys[i])
         __builtin_prefetch(words_of(slots) + (hashes[i] & slots.mask))
     for i in range(count):
         word = load_relaxed(words_of(slots) + (hashes[i] & slots.mask))
@@ -204,21 +131,15 @@ cdef void table_find_many(Table *table, const Key *keys, uint32_t count, uint32_
         ids[i] = found.id if found != NULL else 0
 
 
-cdef inline void **page_slot(Table *table, uint32_t id) noexcept nogil:
-    return <void **>table.pages[id // PAGE] + id % PAGE
-
-
-cdef Entry *table_get(Table *table, uint32_t id) noexcept nogil:
-    cdef void **page
-    # Acquire, three times: who sees the pages, a page, or an entry, sees it filled.
+cdef Entry *table_get(KeyTable *table, uint32_t id) noexcept nogil:
+    # Acquire: the first id makes the root.
     cdef void **pages = <void **>load_ptr_acquire(<void **>&table.pages)
-    if id >= INTERN_IDS or pages == NULL:
+    if id >= ID_LIMIT or pages == NULL:
         return NULL
-    page = <void **>load_ptr_acquire(&pages[id // PAGE])
-    return <Entry *>load_ptr_acquire(&page[id % PAGE]) if page != NULL else NULL
+    return <Entry *>page_get(pages, id)
 
 
-# ---- change, under Table.lock -----------------------------------------------------------------------
+# ---- the slot array, under KeyTable.lock ------------------------------------------------------------
 
 cdef Slots *slots_new(Account *account, uint64_t count) noexcept nogil:
     cdef Slots *slots = <Slots *>mem_calloc(account, sizeof(Slots) + count * sizeof(uint64_t))
@@ -227,44 +148,47 @@ cdef Slots *slots_new(Account *account, uint64_t count) noexcept nogil:
     return slots
 
 
-# Puts a word in the first free place of its key. Returns whether that place was empty.
-cdef bint place(Slots *slots, uint64_t word, uint32_t hash) noexcept nogil:
+cdef bint write_word(Slots *slots, uint64_t word, uint32_t hash) noexcept nogil:
+    """Writes a word to the first free place of its key. Whether that place was empty."""
     cdef uint64_t at = hash & slots.mask
     cdef bint empty
     while words_of(slots)[at] > REMOVED:
         at = (at + 1) & slots.mask
     empty = words_of(slots)[at] == EMPTY
-    # Release: who finds the entry finds it complete.
+    # Release: a thread that finds the entry finds it complete.
     store_release(words_of(slots) + at, word)
     return empty
 
 
-# Replaces the slot array if one more entry would fill it beyond a half. 0, or -1: no memory.
-cdef int make_room(Table *table) noexcept nogil:
-    cdef Slots *old = <Slots *>load_ptr_relaxed(&table.slots)     # only this lock's holders write it
+cdef int slots_reserve(KeyTable *table) noexcept nogil:
+    """Replaces the slot array if one more entry would fill it beyond a half. OK, or NO_MEMORY."""
+    # Relaxed: only holders of this lock write it.
+    cdef Slots *old = <Slots *>load_ptr_relaxed(&table.slots)
     cdef Slots *slots
     cdef uint64_t count = old.mask + 1
     cdef uint64_t i, word
     if (<uint64_t>table.used + 1) * 2 <= count:
-        return 0
+        return OK
     # If most of the used words are removed ones, the same size will do.
     slots = slots_new(table.account, count * 2 if <uint64_t>table.count * 2 >= count else count)
     if slots == NULL:
-        return -1
+        return NO_MEMORY
     for i in range(count):
         word = words_of(old)[i]
         if word > REMOVED:
-            place(slots, word, entry_of(word).hash)
+            write_word(slots, word, entry_of(word).hash)
     table.used = table.count
-    # Release: readers see the array filled. Only then is the old one retired: who enters after that must not
-    # find it any more. Without memory to remember it, it is lost to us, and still counted.
+    # Release: readers see the array filled. It is published before the old one is retired: a thread
+    # that enters after the retiring must not find the old one. Without memory to remember it, the old
+    # one is never freed, and stays counted.
     store_ptr_release(&table.slots, slots)
     mem_retire(table.epochs, table.account, old)
-    return 0
+    return OK
 
 
-cdef Entry *entry_new(Table *table, const Key *key, uint64_t hash, uint32_t id) noexcept nogil:
-    cdef Entry *entry = <Entry *>mem_alloc(table.account, sizeof(Entry) + key.length + table.prefix_size)
+cdef Entry *entry_new(KeyTable *table, const Key *key, uint64_t hash, uint32_t id) noexcept nogil:
+    cdef size_t size = sizeof(Entry) + key.length + table.prefix_size
+    cdef Entry *entry = <Entry *>mem_alloc(table.account, size)
     if entry == NULL:
         return NULL
     if <uint64_t><uintptr_t>entry & TAG:
@@ -281,57 +205,59 @@ cdef Entry *entry_new(Table *table, const Key *key, uint64_t hash, uint32_t id) 
     return entry
 
 
-cdef void publish(Table *table, Entry *entry, uint64_t hash) noexcept nogil:
+cdef void publish(KeyTable *table, Entry *entry, uint64_t hash) noexcept nogil:
+    """REQUIRES: slots_reserve returned OK."""
     cdef uint64_t word = <uint64_t><uintptr_t>entry | (hash & TAG)
-    if place(<Slots *>load_ptr_relaxed(&table.slots), word, entry.hash):
+    if write_word(<Slots *>load_ptr_relaxed(&table.slots), word, entry.hash):
         table.used += 1
     store32_relaxed(&table.count, table.count + 1)
 
 
-cdef void withdraw(Table *table, Entry *entry) noexcept nogil:
+cdef void withdraw(KeyTable *table, Entry *entry) noexcept nogil:
     cdef Slots *slots = <Slots *>load_ptr_relaxed(&table.slots)
     cdef uint64_t at = entry.hash & slots.mask
     while words_of(slots)[at] == REMOVED or entry_of(words_of(slots)[at]) != entry:
         at = (at + 1) & slots.mask
-    # No reader needs what was written before this; release keeps the word's writers alike.
+    # No reader needs what was written before this; it is a release as every store to a word is.
     store_release(words_of(slots) + at, REMOVED)
     store32_relaxed(&table.count, table.count - 1)
 
 
-# A free id whose page is there; 0: no memory, or no id left.
-cdef uint32_t take_id(Table *table) noexcept nogil:
+# ---- ids, under KeyTable.lock -----------------------------------------------------------------------
+
+cdef uint32_t id_new(KeyTable *table) noexcept nogil:
+    """A free id whose page is there; 0: no memory, or no id left."""
     cdef uint32_t id
-    cdef void *page
+    cdef void **pages
     if table.free_count:
         table.free_count -= 1
         return table.free_ids[table.free_count]
     id = table.next_id
-    if id >= INTERN_IDS:
+    if id >= ID_LIMIT:
         return 0
     if table.pages == NULL:
-        page = mem_calloc(table.account, PAGES * sizeof(void *))
-        if page == NULL:
+        pages = pages_new(table.account)
+        if pages == NULL:
             return 0
-        store_ptr_release(<void **>&table.pages, page)
-    if table.pages[id // PAGE] == NULL:
-        page = mem_calloc(table.account, PAGE * sizeof(void *))
-        if page == NULL:
-            return 0
-        store_ptr_release(&table.pages[id // PAGE], page)
+        store_ptr_release(<void **>&table.pages, pages)
+    if page_make(table.account, table.pages, id) != OK:
+        return 0
     table.next_id += 1
     return id
 
 
-cdef void give_id_back(Table *table, uint32_t id) noexcept nogil:
+cdef void id_free(KeyTable *table, uint32_t id) noexcept nogil:
     # Without memory to remember it the id is lost: one of sixteen million.
-    if mem_grow(table.account, <void **>&table.free_ids, &table.free_capacity, table.free_count + 1,
-                sizeof(uint32_t)) == 0:
+    if mem_grow(table.account, <void **>&table.free_ids, &table.free_capacity,
+                table.free_count + 1, sizeof(uint32_t)) == OK:
         table.free_ids[table.free_count] = id
         table.free_count += 1
 
 
-cdef uint32_t table_intern(Table *table, const Key *key) noexcept nogil:
-    cdef uint64_t hash = hash_of(table, key.prefix, key.bytes, key.length)
+# ---- changes ----------------------------------------------------------------------------------------
+
+cdef uint32_t table_intern(KeyTable *table, const Key *key) noexcept nogil:
+    cdef uint64_t hash = hash_of(table, key)
     cdef Entry *entry
     cdef uint32_t id
     pthread_mutex_lock(&table.lock)
@@ -340,46 +266,53 @@ cdef uint32_t table_intern(Table *table, const Key *key) noexcept nogil:
         entry.refs += 1
         id = entry.id
     else:
-        id = take_id(table)
-        if id:
-            entry = entry_new(table, key, hash, id) if make_room(table) == 0 else NULL
-            if entry == NULL:
-                give_id_back(table, id)
-                id = 0
-            else:
-                # Release: table_get needs no slot to find the entry complete.
-                store_ptr_release(page_slot(table, id), entry)
-                publish(table, entry, hash)
+        id = add_entry(table, key, hash)
     pthread_mutex_unlock(&table.lock)
     return id
 
 
-cdef void table_retain(Table *table, uint32_t id) noexcept nogil:
+cdef uint32_t add_entry(KeyTable *table, const Key *key, uint64_t hash) noexcept nogil:
+    """Gives a key that is not known an id. Under the lock. 0: no memory, or no id left."""
+    cdef Entry *entry
+    cdef uint32_t id = id_new(table)
+    if id == 0:
+        return 0
+    entry = entry_new(table, key, hash, id) if slots_reserve(table) == OK else NULL
+    if entry == NULL:
+        id_free(table, id)
+        return 0
+    # On its page before it is in a slot: a thread that finds the id can ask table_get for it.
+    page_put(table.pages, id, entry)
+    publish(table, entry, hash)
+    return id
+
+
+cdef void table_retain(KeyTable *table, uint32_t id) noexcept nogil:
     pthread_mutex_lock(&table.lock)
     table_get(table, id).refs += 1
     pthread_mutex_unlock(&table.lock)
 
 
-# Out of limbo: nobody holds the entry or its id.
-cdef void forget_entry(void *context, void *item) noexcept nogil:
-    cdef Table *table = <Table *>context
+cdef void free_entry(void *context, void *item) noexcept nogil:
+    """Out of limbo: nothing holds the entry or its id."""
+    cdef KeyTable *table = <KeyTable *>context
     cdef Entry *entry = <Entry *>item
     pthread_mutex_lock(&table.lock)
-    store_ptr_release(page_slot(table, entry.id), NULL)
-    give_id_back(table, entry.id)
+    page_put(table.pages, entry.id, NULL)
+    id_free(table, entry.id)
     pthread_mutex_unlock(&table.lock)
     mem_free(table.account, entry)
 
 
-cdef void table_release(Table *table, uint32_t id) noexcept nogil:
+cdef void table_release(KeyTable *table, uint32_t id) noexcept nogil:
     release_one(table, id, False)
 
 
-cdef void table_release_behind_drain(Table *table, uint32_t id) noexcept nogil:
+cdef void table_release_behind_drain(KeyTable *table, uint32_t id) noexcept nogil:
     release_one(table, id, True)
 
 
-cdef void release_one(Table *table, uint32_t id, bint behind_drain) noexcept nogil:
+cdef void release_one(KeyTable *table, uint32_t id, bint behind_drain) noexcept nogil:
     cdef Entry *entry
     cdef bint last
     pthread_mutex_lock(&table.lock)
@@ -390,15 +323,15 @@ cdef void release_one(Table *table, uint32_t id, bint behind_drain) noexcept nog
         withdraw(table, entry)
     pthread_mutex_unlock(&table.lock)
     if last:
-        # When there is no memory to remember it, entry and id stay as they are, unreachable.
-        epoch_retire(table.epochs, forget_entry, table, entry, behind_drain)
+        # Without memory to remember it, entry and id stay as they are, and nothing reaches them.
+        epoch_retire(table.epochs, free_entry, table, entry, behind_drain)
 
 
-cdef Entry *table_put(Table *table, const Key *key, uint32_t id) noexcept nogil:
-    cdef uint64_t hash = hash_of(table, key.prefix, key.bytes, key.length)
+cdef Entry *table_put(KeyTable *table, const Key *key, uint32_t id) noexcept nogil:
+    cdef uint64_t hash = hash_of(table, key)
     cdef Entry *entry = NULL
     pthread_mutex_lock(&table.lock)
-    if make_room(table) == 0:
+    if slots_reserve(table) == OK:
         entry = entry_new(table, key, hash, id)
         if entry != NULL:
             publish(table, entry, hash)
@@ -406,17 +339,19 @@ cdef Entry *table_put(Table *table, const Key *key, uint32_t id) noexcept nogil:
     return entry
 
 
-cdef void table_remove(Table *table, Entry *entry) noexcept nogil:
+cdef void table_remove(KeyTable *table, Entry *entry) noexcept nogil:
     pthread_mutex_lock(&table.lock)
     withdraw(table, entry)
     pthread_mutex_unlock(&table.lock)
     mem_retire(table.epochs, table.account, entry)
 
 
-# ---- life -----------------------------------------------------------------------------------------
+# ---- life -------------------------------------------------------------------------------------------
 
-cdef int table_init(Table *table, Account *account, Epochs *epochs, const uint64_t *secret, bint prefixed) noexcept nogil:
-    memset(table, 0, sizeof(Table))
+cdef int table_init(
+    KeyTable *table, Account *account, Epochs *epochs, const uint64_t *secret, bint prefixed
+) noexcept nogil:
+    memset(table, 0, sizeof(KeyTable))
     table.account = account
     table.epochs = epochs
     memcpy(table.secret, secret, sizeof(table.secret))
@@ -425,15 +360,15 @@ cdef int table_init(Table *table, Account *account, Epochs *epochs, const uint64
     table.next_id = 1
     table.slots = slots_new(account, FIRST_SLOTS)
     if table.slots == NULL:
-        return -1
+        return NO_MEMORY
     if pthread_mutex_init(&table.lock, NULL) != 0:
         mem_free(account, table.slots)
         table.slots = NULL
-        return -1
-    return 0
+        return NO_MEMORY
+    return OK
 
 
-cdef void table_destroy(Table *table) noexcept nogil:
+cdef void table_destroy(KeyTable *table) noexcept nogil:
     cdef Slots *slots = <Slots *>table.slots
     cdef uint64_t i
     cdef uint32_t id
@@ -444,13 +379,11 @@ cdef void table_destroy(Table *table) noexcept nogil:
             if words_of(slots)[i] > REMOVED:
                 mem_free(table.account, entry_of(words_of(slots)[i]))
     else:
-        # By id, not by slot: so are entries found that could not be retired.
+        # By id, not by slot: that finds entries too that could not be retired.
         for id in range(table.next_id):
             mem_free(table.account, table_get(table, id))
-        for i in range(PAGES):
-            mem_free(table.account, table.pages[i])
+        pages_free(table.account, table.pages)
     mem_free(table.account, slots)
-    mem_free(table.account, table.pages)
     mem_free(table.account, table.free_ids)
     pthread_mutex_destroy(&table.lock)
     table.slots = NULL

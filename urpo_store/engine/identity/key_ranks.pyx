@@ -3,18 +3,29 @@ from libc.stdint cimport uint32_t
 from libc.stdlib cimport qsort
 from libc.string cimport memcpy
 
-from urpo_store.engine.memory.alloc cimport mem_alloc, mem_free, mem_grow
+from urpo_store.engine.memory.alloc cimport Account, mem_alloc, mem_free, mem_grow
+from urpo_store.engine.memory.status cimport NO_MEMORY, OK
 from urpo_store.engine.wire.types cimport Span
-from urpo_store.engine.identity.records cimport find_span
-from urpo_store.engine.identity.sets cimport Pair
+from urpo_store.engine.identity.sets cimport Pair, find_span
 from urpo_store.engine.identity.types cimport Metric, Series, SeriesTable, series_get
 
 cdef enum:
-    SAMPLE = 4096               # series of a metric that are looked at to count its keys' values
+    # Series of a metric that are looked at, evenly spread over all of them: enough to tell a key with
+    # thousands of values from one with ten.
+    SAMPLE = 4096
 
+# How many distinct values a key has.
+cdef struct KeyCount:
+    uint32_t key
+    uint32_t values
 
-cdef int by_pair(const void *a, const void *b) noexcept nogil:
-    return compare_pairs(<const Pair *>a, <const Pair *>b)
+# A growing array of pairs, and one of what they come to.
+cdef struct Sample:
+    Account *account
+    Pair *pairs
+    size_t pair_count, pair_capacity
+    KeyCount *keys
+    size_t key_count, key_capacity
 
 
 cdef inline int compare_pairs(const Pair *a, const Pair *b) noexcept nogil:
@@ -23,10 +34,8 @@ cdef inline int compare_pairs(const Pair *a, const Pair *b) noexcept nogil:
     return (a.value > b.value) - (a.value < b.value)
 
 
-# How many distinct values a key has.
-cdef struct KeyCount:
-    uint32_t key
-    uint32_t values
+cdef int by_pair(const void *a, const void *b) noexcept nogil:
+    return compare_pairs(<const Pair *>a, <const Pair *>b)
 
 
 cdef int by_values(const void *a, const void *b) noexcept nogil:
@@ -37,60 +46,68 @@ cdef int by_values(const void *a, const void *b) noexcept nogil:
     return (x.key > y.key) - (x.key < y.key)
 
 
-cdef void count_values(SeriesTable *table, Metric *metric) noexcept nogil:
-    """Orders the metric's keys by falling number of distinct values among its series.
-
-    Counted when sets first collapse, and again when the series have doubled or RECOUNT sets collapsed, not
-    as they come: a store that has room pays nothing for it. Of many series SAMPLE are looked at, evenly spread: enough to tell
-    a key with thousands of values from one with ten. Without memory the old order stays.
-    """
-    cdef Pair *pairs = NULL
-    cdef KeyCount *counts = NULL
-    cdef uint32_t *order
-    cdef size_t capacity = 0, total = 0, keys = 0, key_capacity = 0, i
+cdef int collect_pairs(SeriesTable *table, const Metric *metric, Sample *sample) noexcept nogil:
+    """The pairs of a sample of the metric's series, sorted. OK, or NO_MEMORY."""
+    cdef size_t step = metric.series_count // SAMPLE + 1, i = 0
     cdef Series *series
-    cdef bint failed = False
-    cdef size_t step = metric.series_count // SAMPLE + 1
-    i = 0
     while i < metric.series_count:
         series = series_get(table, metric.series[i])
         i += step
         if series.pair_count == 0:
             continue
-        if mem_grow(table.account, <void **>&pairs, &capacity, total + series.pair_count, sizeof(Pair)) != 0:
-            failed = True
-            break
-        memcpy(pairs + total, series.pairs, series.pair_count * sizeof(Pair))
-        total += series.pair_count
-    if not failed and total:
-        qsort(pairs, total, sizeof(Pair), by_pair)
-        for i in range(total):
-            if i and compare_pairs(&pairs[i - 1], &pairs[i]) == 0:
-                continue
-            if keys == 0 or counts[keys - 1].key != pairs[i].key:
-                if mem_grow(table.account, <void **>&counts, &key_capacity, keys + 1, sizeof(KeyCount)) != 0:
-                    failed = True
-                    break
-                counts[keys].key = pairs[i].key
-                counts[keys].values = 0
-                keys += 1
-            counts[keys - 1].values += 1
-    order = <uint32_t *>mem_alloc(table.account, keys * sizeof(uint32_t)) if not failed and keys else NULL
+        if mem_grow(sample.account, <void **>&sample.pairs, &sample.pair_capacity,
+                    sample.pair_count + series.pair_count, sizeof(Pair)) != OK:
+            return NO_MEMORY
+        memcpy(sample.pairs + sample.pair_count, series.pairs, series.pair_count * sizeof(Pair))
+        sample.pair_count += series.pair_count
+    if sample.pair_count:
+        qsort(sample.pairs, sample.pair_count, sizeof(Pair), by_pair)
+    return OK
+
+
+cdef int count_keys(Sample *sample) noexcept nogil:
+    """The keys of sorted pairs, with their numbers of distinct values. OK, or NO_MEMORY."""
+    cdef const Pair *pair
+    cdef size_t i
+    for i in range(sample.pair_count):
+        pair = &sample.pairs[i]
+        if i and compare_pairs(&sample.pairs[i - 1], pair) == 0:
+            continue
+        if sample.key_count == 0 or sample.keys[sample.key_count - 1].key != pair.key:
+            if mem_grow(sample.account, <void **>&sample.keys, &sample.key_capacity,
+                        sample.key_count + 1, sizeof(KeyCount)) != OK:
+                return NO_MEMORY
+            sample.keys[sample.key_count].key = pair.key
+            sample.keys[sample.key_count].values = 0
+            sample.key_count += 1
+        sample.keys[sample.key_count - 1].values += 1
+    return OK
+
+
+cdef void count_values(SeriesTable *table, Metric *metric) noexcept nogil:
+    cdef Sample sample
+    cdef uint32_t *order = NULL
+    cdef size_t i
+    sample.account = table.account
+    sample.pairs = NULL
+    sample.keys = NULL
+    sample.pair_count = sample.pair_capacity = sample.key_count = sample.key_capacity = 0
+    if collect_pairs(table, metric, &sample) == OK and count_keys(&sample) == OK:
+        if sample.key_count:
+            order = <uint32_t *>mem_alloc(table.account, sample.key_count * sizeof(uint32_t))
     if order != NULL:
-        qsort(counts, keys, sizeof(KeyCount), by_values)
-        for i in range(keys):
-            order[i] = counts[i].key
+        qsort(sample.keys, sample.key_count, sizeof(KeyCount), by_values)
+        for i in range(sample.key_count):
+            order[i] = sample.keys[i].key
         mem_free(table.account, metric.fattest)
         metric.fattest = order
-        metric.fattest_count = <uint32_t>keys
-    mem_free(table.account, pairs)
-    mem_free(table.account, counts)
+        metric.fattest_count = <uint32_t>sample.key_count
+    mem_free(table.account, sample.pairs)
+    mem_free(table.account, sample.keys)
 
 
 cdef uint32_t rank_of(SeriesTable *table, const Metric *metric, Span key) noexcept nogil:
-    """The key's place among the metric's keys by distinct values; a key that is new comes first, for
-    nothing that is stored needs it."""
-    cdef uint32_t id = find_span(table, key)
+    cdef uint32_t id = find_span(&table.strings, key)
     cdef uint32_t i
     for i in range(metric.fattest_count):
         if metric.fattest[i] == id:

@@ -52,7 +52,8 @@ def decode_value(bytes data not None):
         return [decode_value(item) for item in items]
     if tag == b"m":
         return {key.decode(): decode_value(item) for key, item in zip(items[::2], items[1::2])}
-    raise ValueError(f"{data!r} is no canonical value: it begins with none of the tags s i d b y n a m")
+    raise ValueError(
+        f"{data!r} is no canonical value: it begins with none of the tags s i d b y n a m")
 
 
 def pieces(data):

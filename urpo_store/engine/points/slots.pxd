@@ -49,7 +49,7 @@ cdef enum:
     FLAG_MIN = 1 << 26
     FLAG_MAX = 1 << 27
 
-    # Point.series of slots that are no points; ids of series are smaller (INTERN_IDS).
+    # Point.series of slots that are no points; ids of series are smaller (ID_LIMIT).
     SERIES_START = 0xFFFFFFFE
     SERIES_EXT = 0xFFFFFFFF
 
