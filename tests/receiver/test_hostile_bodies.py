@@ -279,7 +279,7 @@ def test_a_point_of_the_next_century_is_stored(served):
         assert served.storage.stats().accepted_points == before + 1
 
 
-def test_far_more_attribute_sets_than_series_are_folded_and_told():
+def test_far_more_attribute_sets_than_series_are_collapsed_and_told():
     """By both receivers; deltas stay exact in total, and the doctor says what to raise."""
     batch, batches, most = 10_000, 20, 1_000
     with serving("--max-series", str(most)) as (process, url, grpc_port):
@@ -300,13 +300,13 @@ def test_far_more_attribute_sets_than_series_are_folded_and_told():
             (total,) = served.storage.query_metrics(sums)
             assert total.values.sum() == batch * batches
             told = run("doctor", "--url", url)
-            folded = f"{stats.overflowed_points} points were folded into urpo.overflow"
-            assert (told.returncode, folded in told.stdout) == (0, True), told.stdout
+            collapsed = f"{stats.overflowed_points} points were collapsed into urpo.overflow"
+            assert (told.returncode, collapsed in told.stdout) == (0, True), told.stdout
             assert "raise --max-series" in told.stdout
 
 
 def test_far_more_services_than_series_are_refused_and_told():
-    """Two services have nothing to fold into each other: the points are rejected, by name."""
+    """Two services have nothing to collapse into: the points are rejected, by name."""
     point = field(2, field(2, field(1, b"flood") + field(5, field(1, TIME + VALUE))))
 
     def flood(first: int) -> bytes:

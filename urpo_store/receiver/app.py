@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -75,6 +76,16 @@ def asgi_app(
     if token is not None:
         middleware.append(Middleware(TokenGuard, token=token, arrivals=arrivals))
 
+    return Starlette(
+        routes=routes,
+        middleware=middleware,
+        exception_handlers=_error_answers(arrivals),
+    )
+
+
+def _error_answers(arrivals: Arrivals) -> dict[Any, Any]:
+    """Every error in the same form, by the exception that brought it."""
+
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)
         # A body that the failed handler has must not stay until the client takes the answer.
@@ -100,12 +111,4 @@ def asgi_app(
     def disconnected(request: Request, error: Exception) -> Response:
         return Response(status_code=400)  # nobody reads it
 
-    return Starlette(
-        routes=routes,
-        middleware=middleware,
-        exception_handlers={
-            Refused: refused,
-            HTTPException: unrouted,
-            ClientDisconnect: disconnected,
-        },
-    )
+    return {Refused: refused, HTTPException: unrouted, ClientDisconnect: disconnected}

@@ -11,11 +11,11 @@ back, which uvicorn's own limit does not say. What is not HTTP is refused like e
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, ClassVar
 
 import h11
 from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..otlp.responses import Code, Status
@@ -32,87 +32,94 @@ _WRONG_PORT = (
 )
 
 
-def limited_protocol(limits: Limits, arrivals: Arrivals) -> type[H11Protocol]:
+class LimitedProtocol(H11Protocol):
+    """One connection. All state belongs to the event loop's thread."""
+
+    limits: ClassVar[Limits]
+    arrivals: ClassVar[Arrivals]
+    _read_timer: asyncio.TimerHandle | None = None
+    _write_timer: asyncio.TimerHandle | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # uvicorn's own option would silence every other uvicorn server in the process too.
+        self.access_log = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self.limits.connections:
+            self.app = _overloaded(self.arrivals)
+        if len(self.connections) > 2 * self.limits.connections:
+            transport.abort()
+        self._watch_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._read_timer = _cancel(self._read_timer)
+        self._write_timer = _cancel(self._write_timer)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.cycle is None and data.startswith(_HTTP2_PREFACE):
+            self.arrivals.refused("http", "HTTP/2", _WRONG_PORT)
+            self.transport.abort()
+            return
+        super().data_received(data)
+        self._watch_reading()
+
+    def send_400_response(self, msg: str) -> None:
+        status = Status(Code.INVALID_ARGUMENT, msg)
+        self.arrivals.refused("http", "400", status.message)
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.abort()  # The answer has begun, or is even complete.
+            return
+        body = status.to_json()
+        headers = {
+            "Content-Type": JSON,
+            "Content-Length": str(len(body)),
+            "Connection": "close",
+        }
+        answer = h11.Response(status_code=400, reason="Bad Request", headers=[*headers.items()])
+        for event in (answer, h11.Data(data=body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
+    def _watch_reading(self) -> None:
+        """A timer runs while a request is owed: its first byte, its head, or an unread rest."""
+        in_handler = self.cycle is not None and not self.cycle.response_complete
+        kept_alive = self.timeout_keep_alive_task is not None
+        if in_handler or kept_alive:
+            self._read_timer = _cancel(self._read_timer)
+        elif self._read_timer is None and not self.transport.is_closing():
+            self._read_timer = self.loop.call_later(self.limits.header_seconds, self._too_slow)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._write_timer is None:
+            self._write_timer = self.loop.call_later(self.limits.answer_seconds, self._too_slow)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._write_timer = _cancel(self._write_timer)
+
+    def _too_slow(self) -> None:
+        self.transport.abort()
+
+
+def limited_protocol(limits: Limits, arrivals: Arrivals) -> type[LimitedProtocol]:
     """A protocol class with these limits, for uvicorn's option `http`."""
+    return type("LimitedProtocol", (LimitedProtocol,), {"limits": limits, "arrivals": arrivals})
+
+
+def _overloaded(arrivals: Arrivals) -> ASGIApp:
+    """The app of connections beyond the limit."""
 
     async def overloaded(scope: Scope, receive: Receive, send: Send) -> None:
-        """The app of connections beyond the limit."""
         status = Status(Code.UNAVAILABLE, "Too many connections at a time.", RETRY_AFTER)
         arrivals.refused("http", "503", status.message)
         answer = error_response(Request(scope), Refused(status, headers={"Connection": "close"}))
         await answer(scope, receive, send)
 
-    class LimitedProtocol(H11Protocol):
-        """All state belongs to the event loop's thread."""
-
-        _read_timer: asyncio.TimerHandle | None = None
-        _write_timer: asyncio.TimerHandle | None = None
-
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            # uvicorn's own option would silence every other uvicorn server in the process too.
-            self.access_log = False
-
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            if len(self.connections) > limits.connections:
-                self.app = overloaded
-            if len(self.connections) > 2 * limits.connections:
-                transport.abort()
-            self._watch_reading()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._read_timer = _cancel(self._read_timer)
-            self._write_timer = _cancel(self._write_timer)
-            super().connection_lost(exc)
-
-        def data_received(self, data: bytes) -> None:
-            if self.cycle is None and data.startswith(_HTTP2_PREFACE):
-                arrivals.refused("http", "HTTP/2", _WRONG_PORT)
-                self.transport.abort()
-                return
-            super().data_received(data)
-            self._watch_reading()
-
-        def send_400_response(self, msg: str) -> None:
-            status = Status(Code.INVALID_ARGUMENT, msg)
-            arrivals.refused("http", "400", status.message)
-            if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
-                self.transport.abort()  # The answer has begun, or is even complete.
-                return
-            body = status.to_json()
-            headers = {
-                "Content-Type": JSON,
-                "Content-Length": str(len(body)),
-                "Connection": "close",
-            }
-            answer = h11.Response(status_code=400, reason="Bad Request", headers=[*headers.items()])
-            for event in (answer, h11.Data(data=body), h11.EndOfMessage()):
-                self.transport.write(self.conn.send(event) or b"")
-            self.transport.close()
-
-        def _watch_reading(self) -> None:
-            """A timer runs while a request is owed: its first byte, its head, or an unread rest."""
-            in_handler = self.cycle is not None and not self.cycle.response_complete
-            kept_alive = self.timeout_keep_alive_task is not None
-            if in_handler or kept_alive:
-                self._read_timer = _cancel(self._read_timer)
-            elif self._read_timer is None and not self.transport.is_closing():
-                self._read_timer = self.loop.call_later(limits.header_seconds, self._too_slow)
-
-        def pause_writing(self) -> None:
-            super().pause_writing()
-            if self._write_timer is None:
-                self._write_timer = self.loop.call_later(limits.answer_seconds, self._too_slow)
-
-        def resume_writing(self) -> None:
-            super().resume_writing()
-            self._write_timer = _cancel(self._write_timer)
-
-        def _too_slow(self) -> None:
-            self.transport.abort()
-
-    return LimitedProtocol
+    return overloaded
 
 
 def _cancel(timer: asyncio.TimerHandle | None) -> Any:

@@ -69,20 +69,10 @@ class Server:
         cors_origins: Sequence[str] = (),
         limits: Limits | None = None,
     ) -> None:
-        if token is not None and not token.strip():
-            raise ConfigError("the token is empty; give one, or none at all.")
-        if token is None and not insecure and not resolves_to_loopback(host):
-            raise ConfigError(
-                f"{host or 'every address'} can be reached from other machines. Guard it with "
-                "--auth-token, or say --insecure to let everyone in."
-            )
+        _check_access(host, token, insecure)
         if (tls_cert is None) != (tls_key is None):
             raise ConfigError("TLS needs both --tls-cert and --tls-key.")
-        if grpc_port is None and http_port is None:
-            raise ConfigError("neither a gRPC nor an HTTP port is given; there is nothing to run.")
-        for flag, port in (("--grpc-port", grpc_port), ("--http-port", http_port)):
-            if port is not None and not 0 <= port <= 65535:
-                raise ConfigError(f"{flag} is {port}; a port is a number from 0 to 65535.")
+        _check_ports(grpc_port, http_port)
         self.arrivals = Arrivals()
         self._storage = storage
         self._hosts = hosts_for(host)
@@ -348,6 +338,25 @@ def _address(host: str, port: int | None) -> str:
     if port is None:
         return ""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _check_access(host: str, token: str | None, insecure: bool) -> None:
+    """Nothing listens where strangers reach it, unless it is guarded or said to be open."""
+    if token is not None and not token.strip():
+        raise ConfigError("the token is empty; give one, or none at all.")
+    if token is None and not insecure and not resolves_to_loopback(host):
+        raise ConfigError(
+            f"{host or 'every address'} can be reached from other machines. Guard it with "
+            "--auth-token, or say --insecure to let everyone in."
+        )
+
+
+def _check_ports(grpc_port: int | None, http_port: int | None) -> None:
+    if grpc_port is None and http_port is None:
+        raise ConfigError("neither a gRPC nor an HTTP port is given; there is nothing to run.")
+    for flag, port in (("--grpc-port", grpc_port), ("--http-port", http_port)):
+        if port is not None and not 0 <= port <= 65535:
+            raise ConfigError(f"{flag} is {port}; a port is a number from 0 to 65535.")
 
 
 def _check_certificate(cert: Path, key: Path) -> None:
