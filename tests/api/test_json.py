@@ -1,60 +1,12 @@
-"""The JSON of the HTTP API: what is written, and what is refused when read."""
+"""Dataclasses in JSON: what is written, and what is refused when read."""
 
-import json
-import math
-import re
-
-import numpy as np
 import pytest
 from helpers import fake_storage
-from hypothesis import given
-from hypothesis import strategies as st
 
 from urpo_store import model
 from urpo_store.api.json import decode, encode, encode_parts
-from urpo_store.api.query import decode_query, encode_time
-from urpo_store.api.scalars import JsonError, dumps
-from urpo_store.api.values import decode_value, encode_value
+from urpo_store.api.scalars import JsonError
 from urpo_store.errors import QueryError
-
-values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**63 - 1)
-    | st.floats(allow_nan=False)
-    | st.text()
-    | st.binary(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-def typed(value: object) -> object:
-    """Tells 1, True, 1.0 and -0.0 apart, all the way down."""
-    if isinstance(value, list):
-        return [typed(item) for item in value]
-    if isinstance(value, dict):
-        return {key: typed(item) for key, item in value.items()}
-    return type(value), repr(value)
-
-
-@given(values)
-def test_attribute_values_keep_their_types(value: model.AttributeValue) -> None:
-    tree = json.loads(dumps(encode_value(value)))
-    assert typed(decode_value(tree)) == typed(value)
-
-
-def test_nan_stays_nan_in_attributes() -> None:
-    tree = encode_value(math.nan)
-    assert tree == {"doubleValue": "NaN"}
-    assert math.isnan(decode_value(tree))
-
-
-def test_numpy_values_are_attribute_values() -> None:
-    assert encode_value(np.int64(1)) == {"intValue": "1"}
-    assert encode_value(np.bool_(True)) == {"boolValue": True}
-    with pytest.raises(JsonError, match="no attribute value"):
-        encode_value(object())
 
 
 def test_numbers_as_semantics_says() -> None:
@@ -109,77 +61,6 @@ def test_wrong_series(change: dict[str, object], words: str) -> None:
     tree = encode(fake_storage.NUMBERS)
     with pytest.raises(JsonError, match=words):
         decode(model.MetricSeries, {**tree, **change})
-
-
-def test_queries_written_by_hand() -> None:
-    tree = {
-        "metric": "m",
-        "where": {"text": "x", "flag": True, "int": 1, "double": 1.0, "absent": None},
-        "start": "1700000000000000001",
-        "end": 1_700_000_000_000_000_002,
-        "step": "10s",
-        "aggregation": "rate",
-        "by": [],
-    }
-    query = decode_query(tree)
-    assert typed(dict(query.where)) == typed(tree["where"])
-    assert (query.start, query.end, query.step) == (
-        1_700_000_000_000_000_001,
-        1_700_000_000_000_000_002,
-        "10s",
-    )
-    assert query.aggregation is model.Aggregation.RATE and query.by == []
-    pattern = decode_query({"metric": "m", "where": {"k": {"regex": "5.."}}}).where["k"]
-    assert pattern == re.compile("5..")
-
-
-@pytest.mark.parametrize(
-    ("tree", "words"),
-    [
-        ([], "JSON object"),
-        ({}, "names a metric"),
-        ({"metric": 5}, "metric: 5"),
-        ({"metric": "m", "wehre": {}}, "no 'wehre'"),
-        ({"metric": "m", "where": []}, "where: "),
-        ({"metric": "m", "where": {"k": {"regex": "("}}}, "where: '\\(' is no regular expression"),
-        ({"metric": "m", "where": {"k": {"regex": "x" * 2000}}}, "at most 1000"),
-        ({"metric": "m", "where": {"k": {"regex": "x", "flags": re.DEBUG}}}, "no flags"),
-        ({"metric": "m", "where": {"k": {"regex": "x", "flags": "i"}}}, "no flags"),
-        ({"metric": "m", "where": {"k": {"intValue": "x"}}}, "where: 'x'"),
-        ({"metric": "m", "where": {"k": {"doubleValue": 10**400}}}, "does not fit a double"),
-        ({"metric": "m", "where": {"k": {"bytesValue": "\u00e9"}}}, "is not base64"),
-        ({"metric": "m", "where": {"k": {"arrayValue": {"values": 5}}}}, "where: .*values"),
-        ({"metric": "m", "where": {"k": {"arrayValue": [1]}}}, "where: .*values"),
-        ({"metric": "m", "where": {"k": {"arrayValue": {"values": [5]}}}}, "5 is no typed value"),
-        ({"metric": "m", "where": {"k": {"kvlistValue": {"values": [1]}}}}, "1 is not .*key"),
-        (
-            {"metric": "m", "where": {"k": {"kvlistValue": {"values": [{"key": []}]}}}},
-            "is not .*key",
-        ),
-        ({"metric": "m", "aggregation": "p96"}, "aggregation: 'p96' is none of raw"),
-        ({"metric": "m", "by": "route"}, "by: 'route' is not a list"),
-        ({"metric": "m", "by": [1]}, "by: "),
-        ({"metric": "m", "limit": 1.5}, "limit: 1.5"),
-        ({"metric": "m", "start": None}, "start: None"),
-        ({"metric": "m", "quantile": "half"}, "quantile: 'half'"),
-    ],
-)
-def test_wrong_queries_name_the_field(tree: object, words: str) -> None:
-    with pytest.raises(QueryError, match=words):
-        decode_query(tree)
-
-
-def test_a_naive_datetime_is_refused() -> None:
-    from datetime import datetime
-
-    with pytest.raises(QueryError, match="no time zone"):
-        encode_time(datetime(2024, 1, 1))
-
-
-def test_errors_do_not_repeat_what_is_long() -> None:
-    with pytest.raises(QueryError) as caught:
-        decode_query({"metric": ["x" * 1000] * 1000})
-    assert len(str(caught.value)) < 500
 
 
 def test_an_answer_is_cut_off_before_it_is_built() -> None:

@@ -30,3 +30,12 @@ def assert_same(found: Any, expected: Any) -> None:
             assert_same(one, other)
     else:
         assert type(found) is type(expected) and found == expected
+
+
+def typed(value: object) -> object:
+    """Tells 1, True, 1.0 and -0.0 apart, all the way down."""
+    if isinstance(value, list):
+        return [typed(item) for item in value]
+    if isinstance(value, dict):
+        return {key: typed(item) for key, item in value.items()}
+    return type(value), repr(value)

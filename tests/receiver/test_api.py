@@ -1,4 +1,4 @@
-"""The HTTP API as someone with curl meets it; test_client.py covers the round trip."""
+"""The HTTP API as someone with curl meets it; tests/api/test_client.py covers the round trip."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""What the command line prints, and how its flags are read."""
+"""Answers as the command line prints them, and the flags that ask for them."""
 
 import csv
 import json

@@ -2,13 +2,11 @@
 
 import http.client
 import json
-import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,77 +16,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 
-from urpo_store import UrpoStoreError, __version__
+from urpo_store import UrpoStoreError
 from urpo_store.api.client import HttpStorage
-from urpo_store.cli import main
-
-
-@pytest.fixture(scope="module")
-def served():
-    """A `serve` that has the captured requests of an SDK."""
-    with serving() as (_, url, _):
-        storage = HttpStorage(url)
-        for request in captured(rounds=3):
-            assert storage.ingest(request).rejected == 0
-        yield url
-
-
-def test_version():
-    assert run("--version").stdout == f"urpo-store {__version__}\n"
-
-
-def test_help_has_examples():
-    shown = run("--help").stdout
-    assert "examples:" in shown
-    for command in ("serve", "health", "query", "metrics", "stats", "demo", "doctor"):
-        assert command in shown
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        (),
-        ("nonsense",),
-        ("query",),
-        ("query", "m", "--agg", "middle"),
-        ("query", "m", "--agg", "rate"),
-        ("query", "m", "--start", "whenever"),
-        ("query", "m", "--where", "nothing"),
-        ("query", "m", "--limit", "0"),
-        ("serve", "--http-port", "many"),
-        ("serve", "--http-port", "70000"),
-        ("serve", "--retention", "soon"),
-        ("serve", "--host", "0.0.0.0"),
-        ("serve", "--query-timeout", "soon"),
-        ("serve", "--answer-limit", "0"),
-        ("serve", "--tls-cert", "cert.pem"),
-        ("health", "--watch", "0"),
-    ],
-)
-def test_wrong_usage_is_2(arguments, monkeypatch, capsys):
-    monkeypatch.setenv("URPO_STORE_URL", "http://127.0.0.1:1")
-    try:
-        code = main(arguments)
-    except SystemExit as end:  # argparse
-        code = end.code
-    assert code == 2
-    shown = capsys.readouterr()
-    assert "urpo-store" in shown.err if arguments else "COMMAND" in shown.out
-
-
-def test_wrong_usage_is_the_exit_code_of_the_process():
-    done = run("query", "m", "--agg", "middle")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("urpo-store: --agg 'middle' is none of: raw last sum ")
-
-
-def test_nobody_there_is_1_and_says_what_to_do():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        done = run("health", "--url", f"http://127.0.0.1:{taken.getsockname()[1]}")
-    assert done.returncode == 1
-    assert "urpo-store: " in done.stderr
-    assert "serve" in done.stderr
 
 
 def test_taken_port_is_1_and_names_the_flag():
@@ -116,20 +45,6 @@ def test_serve_drains_on_sigterm_and_exits_0():
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
         assert f"{points} points had arrived" in process.stdout.read()
-
-
-def test_flags_come_from_the_environment():
-    done = run("health", URPO_STORE_URL="http://127.0.0.1:1")
-    assert done.returncode == 1
-    assert "127.0.0.1:1" in done.stderr
-
-
-def test_list_flags_come_from_the_environment(served):
-    done = run(
-        *("query", "captured.counter", "--url", served, "--start", "0", "--json"),
-        URPO_STORE_WHERE="k:int=1,service.name=captured",
-    )
-    assert len(json.loads(done.stdout)) == 1, done.stderr
 
 
 def test_health_table(served):
@@ -244,20 +159,6 @@ def test_unknown_metric_names_the_known(served):
     assert "captured.counter" in done.stderr
 
 
-def test_doctor_says_what_to_set_until_something_comes():
-    with serving() as (_, url, _):
-        done = run("doctor", "--url", url)
-        assert done.returncode == 1
-        assert "Nothing has arrived." in done.stdout
-        assert f"export OTEL_EXPORTER_OTLP_ENDPOINT={url}" in done.stdout
-        bad = captured(rounds=1)[0].replace(b"captured.gauge", b"captured.gauze")
-        HttpStorage(url).ingest(bad)
-        done = run("doctor", "--url", url)
-        assert done.returncode == 0
-        assert "points of 5 metrics have arrived from 1 services" in done.stdout
-        assert "its health is not known" in done.stdout
-
-
 def test_the_number_of_senders_is_a_flag():
     with serving("--connections", "2") as (_, url, _):
         address = urlsplit(url)
@@ -292,26 +193,3 @@ def test_token_guards_everything():
     with serving("--auth-token", "secret") as (_, url, _):
         assert run("stats", "--url", url).returncode == 1
         assert run("stats", "--url", url, "--auth-token", "secret").returncode == 0
-
-
-def test_demo_ends_by_itself():
-    """A short demo: three services, real exporters, a summary, exit code 0."""
-    begin = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", "urpo_store.cli", "demo", "--grpc-port", "0", "--http-port", "0"],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        env=os.environ | {"DEMO_SECONDS": "6"},
-    )
-    assert done.returncode == 0, done.stderr
-    assert time.monotonic() - begin < 60
-    for service in ("storefront", "checkout", "mailer"):
-        assert service in done.stdout
-    assert "http.server.request.duration" in done.stdout
-    assert "came from 3 services; 0 were refused" in done.stdout
-
-
-def test_main_returns_codes(capsys):
-    assert main([]) == 2
-    assert "COMMAND" in capsys.readouterr().out
