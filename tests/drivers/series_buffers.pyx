@@ -10,14 +10,15 @@ from urpo_store.engine.memory.epoch cimport (
     Epochs, epoch_enter, epoch_leave, epoch_reclaim, epochs_destroy, epochs_init,
 )
 from urpo_store.engine.points.slots cimport Point
-from urpo_store.engine.chunks.append cimport (
-    chunk_store_destroy, chunk_store_init, chunks_append, chunks_seal, series_data_clear,
-    series_data_init,
-)
+from urpo_store.engine.chunks.append cimport chunks_append
 from urpo_store.engine.chunks.chunk cimport chunk_size
 from urpo_store.engine.chunks.eviction cimport chunks_evict, chunks_expire
 from urpo_store.engine.chunks.exemplars cimport read_exemplars
+from urpo_store.engine.chunks.folding cimport chunks_seal
 from urpo_store.engine.chunks.full_tails cimport full_seal_some
+from urpo_store.engine.chunks.life cimport (
+    chunk_store_destroy, chunk_store_init, series_data_clear, series_data_init,
+)
 from urpo_store.engine.chunks.rows cimport (
     PointView, Rows, rows_clear, rows_free, rows_init, rows_view,
 )
@@ -26,6 +27,7 @@ from urpo_store.engine.chunks.tail cimport Tail
 from urpo_store.engine.chunks.types cimport (
     ChunkStore, SeriesData, prefetch_series, prefetch_stream, prefetch_tail,
 )
+from urpo_store.engine.exemplars cimport keep_exemplars
 
 
 @cython.final
@@ -170,6 +172,8 @@ cdef class SeriesBuffers:
         point.flags = flags
         with nogil:
             pthread_mutex_lock(&self.store.lock)
+            if payload != NULL:
+                keep_exemplars(&self.store, data, &point, payload)
             failed = chunks_append(&self.store, data, &point, start, payload)
             epoch_reclaim(&self.epochs)
             pthread_mutex_unlock(&self.store.lock)
@@ -278,7 +282,7 @@ cdef class SeriesBuffers:
         cdef Tail *tail = self.series(series).tail
         if tail == NULL:
             return 0, 0, 0
-        return tail.count, tail.length, tail.capacity
+        return tail.cursor.count, tail.cursor.length, tail.capacity
 
     def late_count(self, int series):
         cdef Tail *tail = self.series(series).tail

@@ -23,8 +23,9 @@ from urpo_store.engine.memory.status cimport NO_MEMORY, OK
 from urpo_store.engine.points.slots cimport Point
 from urpo_store.engine.wire.arena cimport scan_destroy, scan_init
 from urpo_store.engine.wire.types cimport Scan, Span
-from urpo_store.engine.chunks.append cimport (
-    chunk_store_destroy, chunk_store_init, chunks_append, series_data_clear, series_data_init,
+from urpo_store.engine.chunks.append cimport chunks_append
+from urpo_store.engine.chunks.life cimport (
+    chunk_store_destroy, chunk_store_init, series_data_clear, series_data_init,
 )
 from urpo_store.engine.chunks.types cimport DATA_ADD, ChunkStore
 from urpo_store.engine.identity.catalog cimport (

@@ -11,13 +11,15 @@ from urpo_store.engine.memory.atomics cimport (
 from urpo_store.engine.memory.epoch cimport epoch_enter, epoch_leave
 from urpo_store.engine.memory.mutants cimport MUTANT_RELEASE_EARLY
 from urpo_store.engine.memory.status cimport OK
-from urpo_store.engine.points.slots cimport SERIES_START, Point, ext_slots
-from urpo_store.engine.chunks.append cimport chunks_append, chunks_seal
+from urpo_store.engine.points.slots cimport SERIES_START, Point, ext_slots, payload_exemplar_bytes
+from urpo_store.engine.chunks.append cimport chunks_append
+from urpo_store.engine.chunks.folding cimport chunks_seal
 from urpo_store.engine.chunks.full_tails cimport full_seal_some
 from urpo_store.engine.chunks.types cimport (
     FULL_TAILS, SeriesData, prefetch_series, prefetch_stream, prefetch_tail,
 )
 from urpo_store.engine.identity.types cimport Series, series_get
+from urpo_store.engine.exemplars cimport keep_exemplars
 from urpo_store.engine.maintenance cimport maintain
 from urpo_store.engine.ring cimport ring_committed, ring_payload, ring_release, ring_slot, ring_used
 from urpo_store.engine.store cimport Store
@@ -177,6 +179,8 @@ cdef void append_run(Store *store, Noted *run, size_t count) noexcept nogil:
             if payload == NULL:
                 add_relaxed(&store.chunks.evicted_points, 1)
                 continue
+            if payload_exemplar_bytes(payload[0]):
+                keep_exemplars(&store.chunks, item.data, item.point, payload)
         # It counts its own failures, as evicted points.
         chunks_append(&store.chunks, item.data, item.point, item.start, payload)
 

@@ -8,9 +8,9 @@ from urpo_store.engine.memory.atomics cimport (
     store_relaxed, wall_ns,
 )
 from urpo_store.engine.memory.epoch cimport epoch_reclaim, epoch_waits
-from urpo_store.engine.chunks.append cimport chunks_seal
 from urpo_store.engine.chunks.eviction cimport chunks_evict, chunks_expire
 from urpo_store.engine.chunks.exemplars cimport exemplars_halve
+from urpo_store.engine.chunks.folding cimport chunks_seal
 from urpo_store.engine.chunks.types cimport SeriesData
 from urpo_store.engine.identity.idle cimport series_evict_idle
 from urpo_store.engine.identity.types cimport Series, series_get

@@ -8,7 +8,7 @@ from urpo_store.engine.memory.atomics cimport (
 )
 from urpo_store.engine.memory.epoch cimport epochs_destroy, epochs_init, epochs_release_all
 from urpo_store.engine.memory.status cimport NO_MEMORY, OK
-from urpo_store.engine.chunks.append cimport (
+from urpo_store.engine.chunks.life cimport (
     chunk_store_destroy, chunk_store_init, series_data_clear, series_data_init,
 )
 from urpo_store.engine.chunks.types cimport DATA_ADD, ChunkStore

@@ -44,7 +44,7 @@ cdef uint64_t drop_oldest(ChunkStore *store, SeriesData *data, uint32_t count) n
     # memory to decode the last time: one not before it serves, at the worst with some points more.)
     if chunk_last(&store.clocks, store.bench.work, data.chunks[count - 1], &last) != 0:
         last = chunk_about(&store.clocks, data.chunks[count - 1])
-        if count < data.chunk_count or (data.tail != NULL and data.tail.count):
+        if count < data.chunk_count or (data.tail != NULL and data.tail.cursor.count):
             return 0
     points = drop_chunks(store, data, count)
     points += drop_late(data, last)

@@ -1,17 +1,17 @@
 """Exemplars beside the points; the contract is in chunks/exemplars.pxd."""
 from operator import itemgetter
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcmp, memcpy, memmove
 
 from urpo_store.engine.memory.alloc cimport mem_alloc, mem_free, mem_realloc
 from urpo_store.engine.memory.atomics cimport add_relaxed, pthread_mutex_lock, pthread_mutex_unlock
-from urpo_store.engine.wire.protobuf cimport read_fixed64, read_tag, skip_value
+from urpo_store.engine.memory.status cimport NO_MEMORY, OK
 from urpo_store.engine.chunks.types cimport ChunkStore, SeriesData
 
 cdef enum:
     HEADER = 12                 # of a record: i64 time, u32 length
-    TIME_TAG = 2 << 3 | 1       # Exemplar.time_unix_nano, fixed64 (opentelemetry/proto/metrics/v1)
+    FIRST_ROOM = 128            # bytes for the first records of a series
 
 
 cdef inline int64_t record_time(const uint8_t *record) noexcept nogil:
@@ -24,20 +24,6 @@ cdef inline uint32_t record_length(const uint8_t *record) noexcept nogil:
     cdef uint32_t length
     memcpy(&length, record + 8, 4)
     return length
-
-
-cdef int64_t exemplar_time(const uint8_t *at, uint32_t length) noexcept nogil:
-    """time_unix_nano of an Exemplar message, which the scanner has checked; 0 if it has none."""
-    cdef const uint8_t *end = at + length
-    cdef uint64_t time = 0
-    cdef uint32_t tag
-    while at != NULL and at < end:
-        at = read_tag(at, end, &tag)
-        if at != NULL and tag == TIME_TAG:
-            at = read_fixed64(at, end, &time)
-        elif at != NULL:
-            at = skip_value(at, end, tag, 1)
-    return <int64_t>time
 
 
 cdef bint known(const SeriesData *data, const uint8_t *message, uint32_t length) noexcept nogil:
@@ -55,53 +41,43 @@ cdef void drop_front(SeriesData *data, uint32_t bytes) noexcept nogil:
     memmove(data.exemplars, data.exemplars + bytes, data.exemplar_bytes)
 
 
-cdef int add(
-    ChunkStore *store, SeriesData *data, int64_t time, const uint8_t *message, uint32_t length
-) noexcept nogil:
-    cdef uint32_t needed = HEADER + length, capacity, dropped = 0
+cdef int make_room(ChunkStore *store, SeriesData *data, uint32_t needed) noexcept nogil:
+    """Room for so many bytes more; the oldest go if there would be more than EXEMPLAR_BYTES."""
+    cdef uint32_t dropped = 0, capacity
     cdef uint8_t *moved
-    cdef int64_t own = exemplar_time(message, length)
-    if length > EXEMPLAR_BYTES - HEADER:
-        return -1
     while data.exemplar_bytes - dropped + needed > EXEMPLAR_BYTES:
         dropped += HEADER + record_length(data.exemplars + dropped)
         add_relaxed(&store.dropped_exemplars, 1)
     if dropped:
         drop_front(data, dropped)
-    if data.exemplar_bytes + needed > data.exemplar_capacity:
-        capacity = data.exemplar_capacity * 2 if data.exemplar_capacity else 128
-        while capacity < data.exemplar_bytes + needed:
-            capacity *= 2
-        moved = <uint8_t *>mem_realloc(store.account, data.exemplars, capacity)
-        if moved == NULL:
-            return -1
-        data.exemplars = moved
-        store.exemplar_room += capacity - data.exemplar_capacity
-        data.exemplar_capacity = capacity
-    moved = data.exemplars + data.exemplar_bytes
-    if own != 0:
-        time = own
-    memcpy(moved, &time, 8)
-    memcpy(moved + 8, &length, 4)
-    memcpy(moved + HEADER, message, length)
-    data.exemplar_bytes += needed
-    return 0
+    if data.exemplar_bytes + needed <= data.exemplar_capacity:
+        return OK
+    capacity = data.exemplar_capacity * 2 if data.exemplar_capacity else FIRST_ROOM
+    while capacity < data.exemplar_bytes + needed:
+        capacity *= 2
+    moved = <uint8_t *>mem_realloc(store.account, data.exemplars, capacity)
+    if moved == NULL:
+        return NO_MEMORY
+    data.exemplars = moved
+    store.exemplar_room += capacity - data.exemplar_capacity
+    data.exemplar_capacity = capacity
+    return OK
 
 
-cdef void exemplars_add(
-    ChunkStore *store, SeriesData *data, int64_t time, const uint8_t *bytes, uint32_t length
+cdef void exemplar_add(
+    ChunkStore *store, SeriesData *data, int64_t time, const uint8_t *message, uint32_t length
 ) noexcept nogil:
-    cdef const uint8_t *end = bytes + length
-    cdef uint32_t size
-    while end - bytes > 4:
-        memcpy(&size, bytes, 4)
-        bytes += 4
-        # Behind the last message there may be zeros up to a multiple of 8.
-        if size == 0 or size > <uint64_t>(end - bytes):
-            return
-        if not known(data, bytes, size) and add(store, data, time, bytes, size) != 0:
-            add_relaxed(&store.dropped_exemplars, 1)
-        bytes += size
+    cdef uint8_t *record
+    if known(data, message, length):
+        return
+    if length > EXEMPLAR_BYTES - HEADER or make_room(store, data, HEADER + length) != OK:
+        add_relaxed(&store.dropped_exemplars, 1)
+        return
+    record = data.exemplars + data.exemplar_bytes
+    memcpy(record, &time, 8)
+    memcpy(record + 8, &length, 4)
+    memcpy(record + HEADER, message, length)
+    data.exemplar_bytes += HEADER + length
 
 
 cdef void exemplars_expire(SeriesData *data, int64_t before) noexcept nogil:

@@ -17,7 +17,8 @@ from urpo_store.engine.chunks.layout cimport layout_data, layout_intern, layout_
 from urpo_store.engine.chunks.rows cimport Rows, rows_clear, rows_free, rows_init
 from urpo_store.engine.chunks.sealing cimport chunk_limit
 from urpo_store.engine.chunks.series_chunks cimport room_for_chunks, tail_reset
-from urpo_store.engine.chunks.tail cimport Tail, tail_decode, tail_view
+from urpo_store.engine.chunks.tail_stream cimport tail_decode
+from urpo_store.engine.chunks.tail cimport Tail, tail_view
 from urpo_store.engine.chunks.types cimport (
     FULL_ROW, FULL_TAILS, FULL_TICKS, SEALERS, Bench, ChunkStore, FullTail, Sealer, SeriesData,
 )
@@ -46,7 +47,8 @@ cdef void full_destroy(ChunkStore *store) noexcept nogil:
     pthread_mutex_destroy(&store.full_lock)
 
 
-# ---- taking aside -----------------------------------------------------------------------------------
+# ---- taking aside
+# -----------------------------------------------------------------------------------
 
 cdef bint becomes_one_chunk(ChunkStore *store, const SeriesData *data) noexcept nogil:
     """Whether `fold` would make one chunk of the tail alone, without a thought about its clock."""
@@ -59,13 +61,13 @@ cdef bint becomes_one_chunk(ChunkStore *store, const SeriesData *data) noexcept 
         return False
     # Many ticks missed: it might be sparse, or better off with another clock.
     if tail.clock != NULL and (
-            tail.tick - tail.first_tick >= FULL_TICKS
-            or (tail.tick - tail.first_tick) * <uint64_t>10 > tail.count * <uint64_t>11):
+            tail.newest.tick - tail.first_tick >= FULL_TICKS
+            or (tail.newest.tick - tail.first_tick) * <uint64_t>10 > tail.cursor.count * <uint64_t>11):
         return False
     if data.chunk_count == 0:
         return True
     last = data.chunks[data.chunk_count - 1]
-    return last.clock != id or last.count + tail.count > chunk_limit(
+    return last.clock != id or last.count + tail.cursor.count > chunk_limit(
         tail.rows.row_words if tail.rows != NULL else 0)
 
 
@@ -109,8 +111,8 @@ cdef int full_fill(ChunkStore *store, FullTail *full, SeriesData *data) noexcept
     full.clock_id = tail.clock.id if tail.clock != NULL else 0
     # Copied, for the clock's newest block is replaced when it outgrows its room.
     if tail.clock != NULL and clock_gather(
-        bench.work, tail.clock, tail.first_tick, <size_t>(tail.tick - tail.first_tick) + 1,
-        full.times,
+        bench.work, tail.clock, tail.first_tick,
+        <size_t>(tail.newest.tick - tail.first_tick) + 1, full.times,
     ) != OK:
         return -1
     if tail.rows != NULL:
@@ -118,7 +120,8 @@ cdef int full_fill(ChunkStore *store, FullTail *full, SeriesData *data) noexcept
                                     layout_data(tail.rows.layout))
         if full.layout == NULL:
             return -1
-    # No ranges: the room for a layout of theirs is not used, the layout is the one just referred to.
+    # No ranges: the room for a layout of theirs is not used, the layout is the one just referred
+    # to.
     tail_view(tail, data.kind, NULL, &full.view)
     if full.layout != NULL:
         memcpy(full.row, full.view.newest.row, 8 * tail.rows.row_words)
@@ -150,7 +153,8 @@ cdef bint full_take_aside(ChunkStore *store, SeriesData *data) noexcept nogil:
     return True
 
 
-# ---- sealing ----------------------------------------------------------------------------------------
+# ---- sealing
+# ----------------------------------------------------------------------------------------
 
 cdef Chunk *encode(Work *work, Rows *rows, FullTail *full) noexcept nogil:
     """The chunk of a full tail; NULL: no memory. No lock."""
@@ -231,7 +235,8 @@ cdef void full_drop(ChunkStore *store, SeriesData *data) noexcept nogil:
     let_go(store, full)
 
 
-# ---- workers ----------------------------------------------------------------------------------------
+# ---- workers
+# ----------------------------------------------------------------------------------------
 
 cdef Sealer *new_sealer(ChunkStore *store) noexcept nogil:
     cdef Sealer *sealer = <Sealer *>mem_alloc(store.account, sizeof(Sealer))

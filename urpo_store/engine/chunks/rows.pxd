@@ -8,6 +8,8 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport Account
+from urpo_store.engine.points.ranges cimport Ranges, ranges_read
+from urpo_store.engine.points.slots cimport KIND_EXPONENTIAL
 from urpo_store.engine.chunks.work cimport Work
 
 cdef enum:
@@ -63,3 +65,8 @@ cdef size_t rows_behind(const Rows *rows, size_t first, size_t end, int64_t time
 
 # Appends one point to rows (its payload as points/slots.pxd, NULL if none). 0 or -1.
 cdef int rows_append(Rows *rows, int64_t time, int64_t start, uint64_t value, uint32_t flags, const uint64_t *payload) noexcept nogil
+
+# The ranges of an exponential histogram's point. False: it is of another kind, or has no ranges (a stale mark).
+cdef inline bint view_ranges(uint32_t kind, const PointView *view, Ranges *ranges) noexcept nogil:
+    return kind == KIND_EXPONENTIAL and ranges_read(
+        ranges, view.layout, view.layout_words, view.row_words)

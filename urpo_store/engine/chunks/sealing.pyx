@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport mem_grow
 from urpo_store.engine.memory.atomics cimport add_relaxed
+from urpo_store.engine.memory.status cimport NO_MEMORY, OK
 from urpo_store.engine.points.ranges cimport (
     Ranges, ranges_join, ranges_pad, ranges_read, ranges_row, ranges_write,
 )
@@ -35,6 +36,24 @@ cdef uint32_t chunk_limit(uint32_t row_words) noexcept nogil:
     return limit if limit > NARROWEST else NARROWEST
 
 
+cdef inline int room_for_made(ChunkStore *store) noexcept nogil:
+    cdef Bench *bench = &store.bench
+    return mem_grow(
+        store.account, <void **>&bench.made, &bench.made_capacity, bench.made_count + 1,
+        sizeof(bench.made[0])
+    )
+
+
+cdef int add_made(ChunkStore *store, Chunk *chunk, bint fresh) noexcept nogil:
+    cdef Bench *bench = &store.bench
+    if room_for_made(store) != OK:
+        return NO_MEMORY
+    bench.made[bench.made_count].chunk = chunk
+    bench.made[bench.made_count].fresh = fresh
+    bench.made_count += 1
+    return OK
+
+
 cdef int make_chunk(
     ChunkStore *store, uint32_t kind, const Rows *rows, size_t first, size_t count,
     Clock *clock, const uint32_t *ticks
@@ -46,10 +65,8 @@ cdef int make_chunk(
     cdef Chunk *chunk
     if ticks != NULL and <uint64_t>(ticks[count - 1] - ticks[0]) >= SPARSE * <uint64_t>count:
         ticks = NULL
-    if mem_grow(
-        store.account, <void **>&bench.made, &bench.made_capacity, bench.made_count + 1, sizeof(bench.made[0])
-    ) != 0:
-        return -1
+    if room_for_made(store) != OK:
+        return NO_MEMORY
     if kind >= KIND_HISTOGRAM:
         rows_view(rows, first, &view)
         layout = layout_intern(&store.layouts, view.layout_words, view.row_words, view.layout)
@@ -65,10 +82,7 @@ cdef int make_chunk(
         clock_hold(clock, ticks[0], ticks[count - 1])
     add_relaxed(&store.chunk_count, 1)
     add_relaxed(&store.chunk_bytes, chunk_size(chunk))
-    bench.made[bench.made_count].chunk = chunk
-    bench.made[bench.made_count].fresh = 1
-    bench.made_count += 1
-    return 0
+    return add_made(store, chunk, True)
 
 
 cdef bint skips_regularly(const uint32_t *ticks, size_t count) noexcept nogil:

@@ -2,11 +2,10 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memmove
 
-from urpo_store.engine.memory.alloc cimport mem_realloc
+from urpo_store.engine.memory.alloc cimport mem_free, mem_realloc
 from urpo_store.engine.memory.atomics cimport add_relaxed
 from urpo_store.engine.memory.epoch cimport mem_retire
 from urpo_store.engine.memory.status cimport NO_MEMORY, OK
-from urpo_store.engine.codec.columns cimport CHUNK_POINTS
 from urpo_store.engine.chunks.chunk cimport (
     CHUNK_SPANS, Chunk, chunk_begins_by, chunk_ends_before, chunk_last_tick, chunk_layout,
     chunk_size,
@@ -14,10 +13,11 @@ from urpo_store.engine.chunks.chunk cimport (
 from urpo_store.engine.chunks.clock cimport clock_gather, clock_get, clock_release, clock_spans
 from urpo_store.engine.chunks.decode cimport chunk_decode
 from urpo_store.engine.chunks.layout cimport layout_get, layout_release
-from urpo_store.engine.chunks.rows cimport PointView, Rows, rows_clear, rows_find, rows_view
-from urpo_store.engine.chunks.tail cimport (
-    Tail, TailView, tail_decode, tail_free_stream, tail_last_row, tail_view,
+from urpo_store.engine.chunks.rows cimport (
+    PointView, Rows, rows_clear, rows_find, rows_free, rows_view,
 )
+from urpo_store.engine.chunks.tail cimport Tail, tail_clear, tail_view
+from urpo_store.engine.chunks.tail_stream cimport TailView, tail_decode
 from urpo_store.engine.chunks.ticks cimport TickSpan
 from urpo_store.engine.chunks.types cimport Bench, ChunkStore, SeriesData
 from urpo_store.engine.chunks.work cimport work_span
@@ -48,67 +48,76 @@ cdef uint32_t drop_chunks(ChunkStore *store, SeriesData *data, uint32_t count) n
     return points
 
 
-cdef int64_t first_chunk_from(ChunkStore *store, const SeriesData *data, int64_t time) noexcept nogil:
-    cdef uint32_t first = 0, end = data.chunk_count, middle
+cdef int first_chunk_from(
+    ChunkStore *store, const SeriesData *data, int64_t time, uint32_t *first
+) noexcept nogil:
+    cdef uint32_t begin = 0, end = data.chunk_count, middle
     cdef int earlier
-    while first < end:
-        middle = (first + end) // 2
+    while begin < end:
+        middle = (begin + end) // 2
         earlier = chunk_ends_before(&store.clocks, store.bench.work, data.chunks[middle], time)
         if earlier < 0:
             return earlier
         if earlier:
-            first = middle + 1
+            begin = middle + 1
         else:
             end = middle
-    return first
+    first[0] = begin
+    return OK
 
 
 cdef int room_for_chunks(ChunkStore *store, SeriesData *data, size_t needed) noexcept nogil:
     cdef size_t capacity = data.chunk_capacity
     cdef void *moved
     if needed <= capacity:
-        return 0
+        return OK
     # Exact for the first: most series of a store with many have one chunk.
     capacity = 1 if needed == 1 else needed + needed // 2
     moved = mem_realloc(store.account, data.chunks, capacity * sizeof(Chunk *))
     if moved == NULL:
-        return -1
+        return NO_MEMORY
     data.chunks = <Chunk **>moved
     data.chunk_capacity = <uint32_t>capacity
-    return 0
+    return OK
 
 
 cdef void tail_reset(ChunkStore *store, SeriesData *data) noexcept nogil:
-    cdef Bench *bench = &store.bench
     cdef Tail *tail = data.tail
-    cdef uint32_t j
-    if bench.found_in == tail:
-        bench.found_in = NULL
-    if tail.count == 0:
+    if store.bench.found_in == tail:
+        store.bench.found_in = NULL
+    if tail.cursor.count == 0:
         return
     if tail.clock != NULL:
-        clock_release(&store.clocks, tail.clock, tail.first_tick, tail.tick)
+        clock_release(&store.clocks, tail.clock, tail.first_tick, tail.newest.tick)
         tail.clock = NULL
-    tail_free_stream(store.account, store.epochs, tail)
-    # The next stream begins with half of what this one took: then one more step is mostly enough.
-    tail.reserve = tail.length // 2 + 16
-    tail.length = tail.capacity = 0
-    tail.count = 0
-    tail.limit = CHUNK_POINTS
-    tail.flipped = 0
-    tail.last_tick = tail.last_flags = 0
-    tail.last_time = tail.last_delta = tail.last_start = 0
-    tail.last_value = 0
+    tail_clear(store.account, store.epochs, tail)
+
+
+cdef void tail_free_rows(ChunkStore *store, Tail *tail) noexcept nogil:
     if tail.rows != NULL:
-        for j in range(tail.rows.row_words):
-            tail_last_row(tail.rows)[j] = 0
-        tail.rows.written.positive = tail.rows.written.negative = 0
-        tail.rows.written.positive_count = tail.rows.written.negative_count = 0
+        layout_release(&store.layouts, tail.rows.layout)
+        mem_free(store.account, tail.rows)
+        tail.rows = NULL
 
 
-# ---- reading under the lock ---------------------------------------------------------------------------
+cdef void tail_free(ChunkStore *store, SeriesData *data) noexcept nogil:
+    cdef Tail *tail = data.tail
+    if tail == NULL:
+        return
+    tail_reset(store, data)
+    tail_free_rows(store, tail)
+    if tail.late != NULL:
+        rows_free(tail.late)
+        mem_free(store.account, tail.late)
+    mem_free(store.account, tail)
+    data.tail = NULL
 
-cdef int decode_chunk(ChunkStore *store, uint32_t kind, const Chunk *chunk, Rows *rows) noexcept nogil:
+
+# Reading under the lock
+
+cdef int decode_chunk(
+    ChunkStore *store, uint32_t kind, const Chunk *chunk, Rows *rows
+) noexcept nogil:
     cdef TickSpan[CHUNK_SPANS] spans
     cdef uint32_t span_count = 0
     if chunk.clock:
@@ -128,8 +137,8 @@ cdef int decode_tail(ChunkStore *store, const SeriesData *data, Rows *rows) noex
     cdef size_t span
     cdef int status
     tail_view(tail, data.kind, layout, &view)
-    if tail.clock != NULL and tail.count:
-        span = <size_t>(tail.tick - tail.first_tick) + 1
+    if tail.clock != NULL and tail.cursor.count:
+        span = <size_t>(tail.newest.tick - tail.first_tick) + 1
         if work_span(bench.work, span) != OK:
             return NO_MEMORY
         status = clock_gather(bench.work, tail.clock, tail.first_tick, span, bench.work.span)
@@ -139,48 +148,66 @@ cdef int decode_tail(ChunkStore *store, const SeriesData *data, Rows *rows) noex
     return tail_decode(&view, times, rows)
 
 
-cdef int find_point(ChunkStore *store, SeriesData *data, int64_t time, PointView *view) noexcept nogil:
+cdef int decode_for_search(
+    ChunkStore *store, const SeriesData *data, const Chunk *chunk, const Rows **found
+) noexcept nogil:
+    """The points of a chunk or, for NULL, of the tail. Points that come again mostly come many together:
+    what was decoded for the last one is kept."""
     cdef Bench *bench = &store.bench
-    cdef Tail *tail = data.tail
-    cdef TailView newest
-    cdef const void *place
+    cdef const void *place = data.tail
     cdef uint32_t length = 0
-    cdef int64_t i = 0
-    cdef int inside
-    cdef size_t at
-    if tail != NULL and tail.count and time >= tail.first_time:
-        if time == tail.time:
-            tail_view(tail, data.kind, bench.newest_layout, &newest)
-            view[0] = newest.newest
-            return 1
-        if tail.count == 1 or time > tail.last_time:
-            return 0
-        place = tail
-        length = tail.length
+    cdef int status
+    if chunk != NULL:
+        place = chunk
     else:
-        i = first_chunk_from(store, data, time)
-        if i < 0:
-            return <int>i
-        if i == data.chunk_count:
-            return 0
-        inside = chunk_begins_by(&store.clocks, bench.work, data.chunks[i], time)
-        if inside <= 0:
-            return inside
-        place = data.chunks[i]
-    # Points that come again mostly come many together: what was decoded for the last one is kept.
-    if bench.found_in != place or bench.found_length != length:
-        bench.found_in = NULL
-        rows_clear(&bench.found)
-        if place == <const void *>tail:
-            inside = decode_tail(store, data, &bench.found)
-        else:
-            inside = decode_chunk(store, data.kind, data.chunks[i], &bench.found)
-        if inside != OK:
-            return inside
+        length = data.tail.cursor.length
+    found[0] = &bench.found
+    if bench.found_in == place and bench.found_length == length:
+        return OK
+    bench.found_in = NULL
+    rows_clear(&bench.found)
+    if chunk != NULL:
+        status = decode_chunk(store, data.kind, chunk, &bench.found)
+    else:
+        status = decode_tail(store, data, &bench.found)
+    if status == OK:
         bench.found_in = place
         bench.found_length = length
-    at = rows_find(&bench.found, 0, bench.found.count, time)
-    if at == bench.found.count or bench.found.times[at] != time:
-        return 0
-    rows_view(&bench.found, at, view)
-    return 1
+    return status
+
+
+cdef int find_point(
+    ChunkStore *store, SeriesData *data, int64_t time, PointView *view, bint *there
+) noexcept nogil:
+    cdef Tail *tail = data.tail
+    cdef Chunk *chunk = NULL
+    cdef const Rows *found
+    cdef TailView newest
+    cdef uint32_t first
+    cdef int inside, status
+    cdef size_t at
+    there[0] = False
+    if tail != NULL and tail.cursor.count and time >= tail.first_time:
+        if time == tail.newest.time:
+            tail_view(tail, data.kind, store.bench.newest_layout, &newest)
+            view[0] = newest.newest
+            there[0] = True
+            return OK
+        if tail.cursor.count == 1 or time > tail.cursor.last.time:
+            return OK
+    else:
+        status = first_chunk_from(store, data, time, &first)
+        if status != OK or first == data.chunk_count:
+            return status
+        chunk = data.chunks[first]
+        inside = chunk_begins_by(&store.clocks, store.bench.work, chunk, time)
+        if inside <= 0:
+            return inside if inside < 0 else OK
+    status = decode_for_search(store, data, chunk, &found)
+    if status != OK:
+        return status
+    at = rows_find(found, 0, found.count, time)
+    if at < found.count and found.times[at] == time:
+        rows_view(found, at, view)
+        there[0] = True
+    return OK

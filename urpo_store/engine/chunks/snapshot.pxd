@@ -8,7 +8,7 @@ from urpo_store.engine.memory.alloc cimport Account
 from urpo_store.engine.chunks.chunk cimport Chunk
 from urpo_store.engine.chunks.layout cimport Layout
 from urpo_store.engine.chunks.rows cimport Rows
-from urpo_store.engine.chunks.tail cimport TailView
+from urpo_store.engine.chunks.tail_stream cimport TailView
 from urpo_store.engine.chunks.ticks cimport TickSpan
 from urpo_store.engine.chunks.types cimport ChunkStore, SeriesData
 

@@ -24,7 +24,8 @@ from urpo_store.engine.chunks.rows cimport (
     PointView, Rows, rows_behind, rows_drop, rows_find, rows_free, rows_init, rows_push, rows_view,
 )
 from urpo_store.engine.chunks.series_chunks cimport first_chunk_from
-from urpo_store.engine.chunks.tail cimport Tail, TailView, tail_decode, tail_view
+from urpo_store.engine.chunks.tail cimport Tail, tail_view
+from urpo_store.engine.chunks.tail_stream cimport TailView, tail_decode
 from urpo_store.engine.chunks.ticks cimport TickSpan, gather_times
 from urpo_store.engine.chunks.types cimport LATE_OVERRIDE, ChunkStore, SeriesData
 from urpo_store.engine.chunks.work cimport work_new, work_span
@@ -37,13 +38,12 @@ cdef int choose_chunks(
 
     OK, NO_MEMORY or BAD_BYTES.
     """
-    cdef int64_t at = first_chunk_from(store, data, start)
     cdef uint32_t i
     cdef int begun
-    if at < 0:
-        return <int>at
-    i = <uint32_t>at
-    first[0] = i
+    cdef int status = first_chunk_from(store, data, start, first)
+    if status != OK:
+        return status
+    i = first[0]
     while i < data.chunk_count:
         begun = chunk_begins_by(&store.clocks, store.bench.work, data.chunks[i], end)
         if begun < 0:
@@ -59,7 +59,7 @@ cdef int choose_chunks(
         if begun < 0:
             return begun
     else:
-        begun = data.tail != NULL and data.tail.count and data.tail.first_time < start
+        begun = data.tail != NULL and data.tail.cursor.count and data.tail.first_time < start
     if not begun:
         first[0] -= 1
     elif last[0] == first[0] and first[0] < data.chunk_count:
@@ -89,8 +89,8 @@ cdef void snapshot_free(Snapshot *snapshot) noexcept nogil:
 
 cdef bint tail_needed(const Tail *tail, int64_t start, int64_t end, bint predecessor) noexcept nogil:
     return (
-        tail != NULL and tail.count != 0 and tail.first_time <= end
-        and (tail.time >= start or predecessor)
+        tail != NULL and tail.cursor.count != 0 and tail.first_time <= end
+        and (tail.newest.time >= start or predecessor)
     )
 
 
@@ -108,7 +108,7 @@ cdef Snapshot *snapshot_new(
             spans += span_count(chunk.tick, chunk_last_tick(chunk))
     if tail != NULL:
         if tail.clock != NULL:
-            spans += span_count(tail.first_tick, tail.tick)
+            spans += span_count(tail.first_tick, tail.newest.tick)
         if tail.rows != NULL:
             words = tail.rows.row_words
     snapshot = <Snapshot *>mem_alloc(
@@ -142,7 +142,8 @@ cdef TickSpan *note_chunk(
 cdef void note_tail(Snapshot *snapshot, Tail *tail, TickSpan *spans) noexcept nogil:
     cdef uint64_t *row
     if tail.clock != NULL:
-        snapshot.tail_span_count = clock_spans(tail.clock, tail.first_tick, tail.tick, spans)
+        snapshot.tail_span_count = clock_spans(
+            tail.clock, tail.first_tick, tail.newest.tick, spans)
     tail_view(tail, snapshot.kind, snapshot.layout, &snapshot.tail)
     tail.shared = 1
     if tail.rows != NULL and tail.rows.row_words:

@@ -1,7 +1,8 @@
 # The structs of chunks/append.pxd, which says what they mean, and the drain's working memory.
 #
-# They stand apart so that the modules that share them (series_chunks, chunk_making, folding, full_tails,
-# snapshot, eviction, exemplars, chunks) need not know one another. "The lock" here is the drain lock, ChunkStore.lock.
+# They stand apart so that the modules that share them (series_chunks, chunk_making, folding,
+# full_tails, snapshot, eviction, exemplars, chunks) need not know one another. "The lock" here is
+# the drain lock, ChunkStore.lock.
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport Account
@@ -11,7 +12,8 @@ from urpo_store.engine.chunks.chunk cimport Chunk
 from urpo_store.engine.chunks.clock cimport Clock, ClockTable
 from urpo_store.engine.chunks.layout cimport Layout, LayoutTable
 from urpo_store.engine.chunks.rows cimport Rows
-from urpo_store.engine.chunks.tail cimport Tail, TailView
+from urpo_store.engine.chunks.tail_stream cimport TailView
+from urpo_store.engine.chunks.tail cimport Tail
 from urpo_store.engine.chunks.work cimport Work
 
 cdef enum:
@@ -25,8 +27,8 @@ cdef enum:
 
 cdef struct SeriesData
 
-# A full tail that was taken aside; chunks/full_tails.pxd says what becomes of it. Immutable once queued, but for
-# `held` and `gone`.
+# A full tail that was taken aside; chunks/full_tails.pxd says what becomes of it. Immutable once
+# queued, but for `held` and `gone`.
 cdef struct FullTail:
     SeriesData *data            # whose
     TailView view
@@ -64,7 +66,8 @@ cdef struct Made:
     Chunk *chunk
     bint fresh
 
-# Where who holds the drain lock works on points. Nothing here outlives a call but `tails` and what find_point keeps.
+# Where who holds the drain lock works on points. Nothing here outlives a call but `tails` and what
+# find_point keeps.
 cdef struct Bench:
     Work *work
     Rows rows                   # points being folded or added
@@ -109,14 +112,15 @@ cdef struct ChunkStore:
     uint64_t exemplar_room      # bytes allocated for exemplars; under the lock
 
 cdef enum:
-    # Rows.flags in SeriesData.tail.late only: the point stands for one that is in a chunk or the tail.
+    # Rows.flags in SeriesData.tail.late only: the point stands for one that is in a chunk or the
+    # tail.
     LATE_OVERRIDE = 0x80000000
 
 cdef extern from * nogil:
     void __builtin_prefetch(const void *address)
 
-# Ask for what chunks_append is going to touch, for drains over more series than the caches hold: some
-# twelve points ahead the series, eight ahead its tail, four ahead the end of its stream.
+# Ask for what chunks_append is going to touch, for drains over more series than the caches hold:
+# some twelve points ahead the series, eight ahead its tail, four ahead the end of its stream.
 cdef inline void prefetch_series(const SeriesData *data) noexcept nogil:
     __builtin_prefetch(data)
     __builtin_prefetch(<const char *>data + 64)
@@ -129,4 +133,4 @@ cdef inline void prefetch_tail(const SeriesData *data) noexcept nogil:
 
 cdef inline void prefetch_stream(const SeriesData *data) noexcept nogil:
     if data.tail != NULL and data.tail.bytes != NULL:
-        __builtin_prefetch(data.tail.bytes + data.tail.length)
+        __builtin_prefetch(data.tail.bytes + data.tail.cursor.length)

@@ -1,1 +1,0 @@
-"""Nothing here is for Python; the contract is in chunks/full_tails.pxd."""
