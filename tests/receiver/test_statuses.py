@@ -10,7 +10,7 @@ from urpo_store import errors
 from urpo_store.api.json import AnswerTooLongError
 from urpo_store.api.scalars import JsonError
 from urpo_store.otlp.responses import Code, Status
-from urpo_store.receiver.room import NoRoomError
+from urpo_store.receiver.budget import OverBudgetError
 from urpo_store.receiver.statuses import answer_status, export_status, public_name
 
 BUSY, WRONG, BROKEN = Code.UNAVAILABLE, Code.INVALID_ARGUMENT, Code.INTERNAL
@@ -22,7 +22,7 @@ SERVER_LOG = "Internal error; the log of the server says more."
 @pytest.mark.parametrize(
     ("error", "exporter", "asker", "name"),
     [
-        (NoRoomError(), (BUSY, FULL), (BUSY, FULL), "UrpoStoreError"),
+        (OverBudgetError(), (BUSY, FULL), (BUSY, FULL), "UrpoStoreError"),
         (
             errors.StoreClosedError("open another"),
             (BUSY, "The store is closed."),

@@ -1,7 +1,7 @@
 """The HTTP API under /api/urpo/v1/: the methods of a `MetricStorage` as JSON.
 
-`urpo_store.api.json` says how everything is written. Questions go by GET with parameters or, where a query
-is needed, also by POST with a JSON object; docs/receivers.md has examples.
+`urpo_store.api.json` defines the format. A GET carries its question in parameters; where the question
+is a query, a POST may carry it as a JSON object. docs/receivers.md has examples.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Api:
         def work() -> Response:
             table = self._storage.query_metrics(query)
             if takes_arrow:
-                # As JSON an answer can be shorter, and within the limit.
+                # JSON may be shorter, and within the limit.
                 with suppress(AnswerTooLongError):
                     return _response(write_stream(list(table), self._limits.answer_bytes), STREAM)
             return _response(b'{"series":' + self._parts(table) + b"}")
@@ -97,7 +97,7 @@ class Api:
         return await self._answer(lambda: self._parts(self._storage.exemplars(query)))
 
     async def health(self, request: Request) -> Response:
-        """One ServiceHealthMetrics or null with `service`; without, a list of all."""
+        """With `service`: its ServiceHealthMetrics, or null. Without: a list of all."""
         parameters = _parameters(request, "service", "window", "at")
         window = _time(parameters, "window") or "5m"
         at = _time(parameters, "at")
@@ -142,7 +142,7 @@ class Api:
         return _response(dumps(encode(self._arrivals.status())))
 
     async def ingest(self, request: Request) -> Response:
-        """OTLP as at /v1/metrics, answered by an IngestResult: it counts accepted points too."""
+        """Takes OTLP as /v1/metrics does; answers with an IngestResult, which counts accepted points."""
         kind = media_type(request)
         if kind != JSON and kind not in PROTOBUF:
             raise Refused(_bad("Send application/x-protobuf or application/json."), 415)
@@ -155,7 +155,7 @@ class Api:
                 try:
                     plain = body.inflate(data, encoding)
                 finally:
-                    data = b""  # as in otlp_http
+                    data = b""  # see otlp_http
                 return self._storage.ingest(request_from_json(plain) if kind == JSON else plain)
 
             try:
@@ -227,7 +227,7 @@ def _response(body: bytes, kind: str = JSON) -> Response:
 
 
 def _accepts(request: Request, kind: str) -> bool:
-    """Whether the client takes this media type, named as such."""
+    """Whether `Accept` names this media type; wildcards do not count."""
     return any(
         accepted.partition(";")[0].strip().lower() == kind
         for header in request.headers.getlist("accept")
@@ -240,7 +240,7 @@ def _bad(message: str) -> Status:
 
 
 def _require_json(request: Request) -> None:
-    # A form on any web page can send text/plain across origins; it cannot send JSON unasked.
+    # A form on any web page can post text/plain to another origin, but not JSON.
     if media_type(request) != JSON:
         raise Refused(_bad("Send Content-Type: application/json."), 415, "QueryError")
 
@@ -269,8 +269,10 @@ def _time(parameters: dict[str, str], name: str) -> int | str | None:
 
 
 def _query_tree(request: Request) -> dict[str, object]:
-    """A query from the parameters of a GET: the names of `MetricQuery`; `where` is JSON, `by` may
-    come several times, and an empty `by` merges all into one series."""
+    """The query in the parameters of a GET, which have the names of the fields of `MetricQuery`.
+
+    `where` is JSON. `by` may be repeated; an empty `by` merges all series into one.
+    """
     known = [item.name for item in fields(MetricQuery)]
     tree: dict[str, object] = dict(_parameters(request, *known))
     if "where" in tree:

@@ -40,13 +40,13 @@ def asgi_app(
     Serve it with any ASGI server, or mount it: `app.mount("/", asgi_app(storage))` after your own
     routes, in FastAPI or Starlette.
 
-    With `token` every request must carry "Authorization: Bearer <token>". Without one, only
-    requests to a loopback Host are answered, unless `insecure` says that whoever reaches the app
-    may use it, for instance because your own middleware has checked them. Browsers of other
-    origins are let in by name (`cors_origins`, such as "http://localhost:3000").
+    With `token`, every request must carry "Authorization: Bearer <token>". Without one, only
+    requests to a loopback Host are answered. `insecure` answers all of them; use it where your own
+    middleware has checked them. `cors_origins` names the other origins whose pages may call, such
+    as "http://localhost:3000".
 
-    With `other_signals` /v1/traces and /v1/logs are answered too, and dropped. Without `api` there
-    is OTLP alone. `arrivals` counts what comes; share it with `add_metrics_service`.
+    With `other_signals`, traces and logs are accepted too, and dropped. Without `api`, the app takes
+    OTLP only. `arrivals` counts requests; share it with `add_metrics_service`.
     """
     limits = limits or Limits()
     arrivals = arrivals or Arrivals()
@@ -59,7 +59,7 @@ def asgi_app(
     if api:
         routes += Api(storage, limits, bodies, arrivals).routes()
 
-    # The outermost first. A preflight carries no token, so that CORS comes before the token.
+    # The outermost first. CORS comes before the token, since a preflight carries none.
     middleware = [Middleware(LengthGuard, arrivals=arrivals)]
     if token is None and not insecure:
         middleware.append(Middleware(HostGuard, arrivals=arrivals))
@@ -84,17 +84,17 @@ def asgi_app(
 
 
 def _error_answers(arrivals: Arrivals) -> dict[Any, Any]:
-    """Every error in the same form, by the exception that brought it."""
+    """The handlers of exceptions; every error has the same form."""
 
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)
-        # A body that the failed handler has must not stay until the client takes the answer.
+        # The frames of the failed handler hold the body: free it before the client takes the answer.
         error.__traceback__ = error.__context__ = error.__cause__ = None
         arrivals.refused("http", str(error.http_status), error.status.message)
         return error_response(request, error)
 
     async def unrouted(request: Request, error: Exception) -> Response:
-        """404 and 405 as Starlette finds them, in the form of all other errors."""
+        """Starlette's 404 and 405, in the form of all other errors."""
         assert isinstance(error, HTTPException)
         codes = {404: Code.NOT_FOUND, 405: Code.UNIMPLEMENTED}
         messages = {

@@ -1,4 +1,4 @@
-"""What has come to the receivers, so that "nothing arrives" can be told from "nothing is there"."""
+"""Counts what came to the receivers, which tells "nothing arrives" from "nothing is stored"."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..model import ReceiverStatus
 
 
 class Arrivals:
-    """Counts what comes; shared by the receivers of one storage, used from any thread."""
+    """The counts of one storage; its receivers share them and call from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # guards everything below

@@ -9,19 +9,19 @@ from contextlib import contextmanager, suppress
 from starlette.requests import ClientDisconnect, Request
 
 from ..otlp.responses import Code, Status
+from .budget import Budget, OverBudgetError, Share
 from .decompress import ENCODINGS, TooLargeError, decompress
 from .http_errors import Refused
 from .limits import Limits
-from .room import NoRoomError, Room, Share
 from .statuses import export_status
 
-# A second more for each of these: a slow line may take its time, a standing one may not.
+# A body has a second more for each of these: a slow line may take its time, a stalled one may not.
 _BYTES_PER_SECOND = 64 << 10
-_CLOSE = {"Connection": "close"}  # for a body of which we do not want the rest
+_CLOSE = {"Connection": "close"}  # for a body whose rest is not wanted
 
 
 def content_encoding(request: Request) -> str:
-    """The Content-Encoding, one that `decompress` knows; 415 for others."""
+    """The Content-Encoding of the request. Refuses with 415 what `decompress` does not know."""
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding not in ENCODINGS:
         raise Refused(
@@ -40,8 +40,8 @@ def _too_large(limit: int, when: str) -> Refused:
     return Refused(Status(Code.RESOURCE_EXHAUSTED, message), 413)
 
 
-def _no_room(headers: dict[str, str]) -> Refused:
-    return Refused(export_status(NoRoomError()), headers=headers)
+def _over_budget(headers: dict[str, str]) -> Refused:
+    return Refused(export_status(OverBudgetError()), headers=headers)
 
 
 class Bodies:
@@ -49,23 +49,23 @@ class Bodies:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        # The largest request, with what it is decompressed to, has room when it is alone.
-        self._room = Room(max(limits.bodies_bytes, 2 * limits.request_bytes))
+        # The largest request, compressed and decompressed, fits when it is alone.
+        self._budget = Budget(max(limits.bodies_bytes, 2 * limits.request_bytes))
 
     @contextmanager
     def of(self, request: Request) -> Iterator[Body]:
-        """The body of a request, which is counted until this is left."""
-        with self._room.share() as share:
-            yield Body(request, self._limits, self._room, share)
+        """The body of a request; it counts towards the budget until the block is left."""
+        with self._budget.share() as share:
+            yield Body(request, self._limits, self._budget, share)
 
 
 class Body:
-    """One body. Refused with 503 when it has to go, so that others find room."""
+    """One body. It is refused with 503 when the budget gives it up for others."""
 
-    def __init__(self, request: Request, limits: Limits, room: Room, share: Share) -> None:
+    def __init__(self, request: Request, limits: Limits, budget: Budget, share: Share) -> None:
         self._request = request
         self._limits = limits
-        self._room = room
+        self._budget = budget
         self._share = share
 
     async def read(self, limit: int | None = None) -> bytes:
@@ -78,11 +78,11 @@ class Body:
             return await self._pieces(limit)
         except TimeoutError:
             if self._share.lost:
-                raise _no_room(_CLOSE) from None
+                raise _over_budget(_CLOSE) from None
             status = Status(Code.DEADLINE_EXCEEDED, "The body did not arrive in time.")
             raise Refused(status, 408, headers=_CLOSE) from None
-        except NoRoomError:
-            raise _no_room(_CLOSE) from None
+        except OverBudgetError:
+            raise _over_budget(_CLOSE) from None
 
     async def _pieces(self, limit: int) -> bytes:
         pieces: list[bytes] = []
@@ -92,10 +92,10 @@ class Body:
         async with asyncio.timeout(None) as timer:
 
             def stop_waiting() -> None:
-                with suppress(RuntimeError):  # It waits no more: the room has told it already.
+                with suppress(RuntimeError):  # The timer has ended: the budget told it before.
                     timer.reschedule(loop.time())
 
-            self._room.arrives(self._share, lambda: loop.call_soon_threadsafe(stop_waiting))
+            self._budget.arrives(self._share, lambda: loop.call_soon_threadsafe(stop_waiting))
             more = True
             while more:
                 timer.reschedule(started + self._limits.body_seconds + size / _BYTES_PER_SECOND)
@@ -106,11 +106,11 @@ class Body:
                 size += len(piece)
                 if size > limit:
                     raise _too_large(limit, "")
-                self._room.take(self._share, len(piece))
+                self._budget.take(self._share, len(piece))
                 pieces.append(piece)
                 more = message.get("more_body", False)
-            self._room.has_arrived(self._share)
-        # A large body is copied once: fresh pages cost more than what the engine does with them.
+            self._budget.has_arrived(self._share)
+        # One copy at most: fresh pages cost more than what the engine does with them.
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def inflate(self, body: bytes, encoding: str) -> bytes:
@@ -118,9 +118,9 @@ class Body:
         limit = self._limits.request_bytes
         try:
             return decompress(
-                body, encoding, limit, lambda size: self._room.take(self._share, size)
+                body, encoding, limit, lambda size: self._budget.take(self._share, size)
             )
         except TooLargeError:
             raise _too_large(limit, " after decompression") from None
-        except NoRoomError:
-            raise _no_room({}) from None
+        except OverBudgetError:
+            raise _over_budget({}) from None

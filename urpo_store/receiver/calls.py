@@ -1,12 +1,12 @@
-"""The calls over gRPC that are in progress: so many at a time, each for so long, few of them slow.
+"""Bounds the gRPC calls in progress: their number, how long each lasts, how many are slow.
 
-grpcio waits for ever for the message of a call, in a thread of the server's pool, and for ever for a
-client that leaves no room for the answer. Without a bound a handful of calls that never go on would
-stop the receiver, and answers that nobody takes would fill the memory.
+grpcio waits without end for the message of a call, in a thread of the server's pool, and without end
+for a client that does not take its answer. Without a bound, a handful of stalled calls would stop the
+receiver, and answers that nobody takes would fill the memory.
 
-What has come of a message is in gRPC's memory, and grpcio does not tell how much that is. But what a
-line brings in half a second is bounded by the line, and of the messages that take longer so few may
-go on that all of them can be of the largest size.
+The part of a message that has arrived is in gRPC's memory, and grpcio does not say how much it is.
+In half a second the line itself bounds it. Of the messages that take longer, only so few go on that
+all of them may have the largest size.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ import grpc
 from .arrivals import Arrivals
 from .limits import Limits
 
-# A call is slow when its message takes longer than half a second: so many rounds of the watch. They
-# are counted, and not the time, because senders are not slow when this process stands still.
+# A call is slow when its message takes longer than half a second. That is counted in rounds of the
+# watch, not in time: when this process stands still, its senders are not slow.
 _ROUND_SECONDS = 0.125
 _SLOW_ROUNDS = 4
 
 
 class Calls:
-    """Counts the calls of one receiver and cancels those that last too long; used from any thread."""
+    """The calls of one receiver. Cancels those that last too long. Any thread may use it."""
 
     def __init__(self, limits: Limits, arrivals: Arrivals) -> None:
         self._arrivals = arrivals
@@ -36,12 +36,14 @@ class Calls:
         self._most_slow = limits.slow_messages
         self._lock = threading.Lock()  # guards everything below
         self._began: dict[grpc.ServicerContext, float] = {}  # the oldest first
-        self._reading: dict[grpc.ServicerContext, int] = {}  # since which round; the oldest first
+        self._reading: dict[
+            grpc.ServicerContext, int
+        ] = {}  # the round in which each began; the oldest first
         self._round = 0
         self._watched = False
 
     def begin(self, context: grpc.ServicerContext) -> bool:
-        """Whether there is room for the call, which then counts until gRPC is done with it."""
+        """Count the call until gRPC is done with it. False if there are too many."""
         with self._lock:
             if len(self._began) >= self._most:
                 return False
@@ -50,7 +52,7 @@ class Calls:
         if watch:
             self._start_watch()
         if not context.add_callback(lambda: self._end(context)):
-            self._end(context)  # It was over before we asked to be told.
+            self._end(context)  # It ended before the callback was set.
         return True
 
     def message(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes | None:
@@ -71,7 +73,7 @@ class Calls:
         try:
             thread.start()
         except RuntimeError:
-            # The system gives no more threads. That is no fault of this call; the next tries again.
+            # The system gives no more threads. The next call tries again.
             with self._lock:
                 self._watched = False
 
@@ -80,7 +82,7 @@ class Calls:
             self._began.pop(context, None)
 
     def _watch(self) -> None:
-        """Runs while there are calls, and a little longer: a thread for each would be too dear."""
+        """Runs while there are calls. One thread watches all: one for each would cost too much."""
         while True:
             time.sleep(min(self._seconds / 8, _ROUND_SECONDS))
             with self._lock:
@@ -89,7 +91,7 @@ class Calls:
                     return
                 self._round += 1
                 late = _before(self._began, time.monotonic() - self._seconds)
-                # The oldest go on: if all drove each other out, none would get through.
+                # The oldest go on. Were the oldest cancelled, a flood would let none through.
                 slow = _before(self._reading, self._round - _SLOW_ROUNDS)[self._most_slow :]
                 for context in (*late, *slow):
                     self._reading.pop(context, None)

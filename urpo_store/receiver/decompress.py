@@ -1,8 +1,8 @@
 """Content-Encoding of requests, inflated piece by piece with a hard cap.
 
-gzip may have several members (RFC 1952, 2.2); deflate is zlib's format (RFC 9110, 8.4.1.2), and raw
-deflate, which some senders mean by it, is taken too. Nothing may follow the compressed data, and
-data that breaks off is an error, an empty body too.
+gzip may have several members (RFC 1952, 2.2). deflate is zlib's format (RFC 9110, 8.4.1.2); raw
+deflate is taken too, since some senders mean that. Errors: bytes after the compressed data, data that
+breaks off, an empty body.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from collections.abc import Callable
 
 from ..errors import DecodeError
 
-# zlib copies the input that it has not used and the output that it makes, each time it is called:
-# both are handed over in small pieces, else a large body would be copied over and over.
+# Each call of zlib copies its unused input and its output. Both are small pieces, so that a large body
+# is not copied again and again.
 _INPUT = 16 << 10
 _OUTPUT = 256 << 10
 # A member of a few bytes costs as much as a piece of input. Real senders make one member.
 _MAX_MEMBERS = 10_000
 
-#: What is understood, by the names of the Content-Encoding header.
+#: The known values of the Content-Encoding header.
 ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 
 
@@ -32,13 +32,13 @@ def decompress(
 ) -> bytes:
     """`body` decoded; raises `DecodeError` or `TooLargeError`. `encoding` is one of ENCODINGS.
 
-    `take` is told of every piece before it is kept, and may raise.
+    `take` is called with the size of every piece before it is kept; it may raise.
     """
     if encoding in ("", "identity"):
         return body
     bits = zlib.MAX_WBITS | 16 if "gzip" in encoding else _deflate_bits(body)
     view = memoryview(body)
-    at = 0  # what lies before has been given to zlib
+    at = 0  # zlib has been given all before this
     pieces: list[bytes] = []
     total = 0
     try:
@@ -50,7 +50,7 @@ def decompress(
                     given = view[at : at + _INPUT]
                     at += len(given)
                 piece = member.decompress(given, _OUTPUT)
-                # Without input there may still be output that did not fit before.
+                # Even without input there may be output that did not fit before.
                 if not given and not piece and not member.eof:
                     raise DecodeError(f"The {encoding} body breaks off.")
                 total += len(piece)
@@ -69,6 +69,9 @@ def decompress(
 
 
 def _deflate_bits(body: bytes) -> int:
-    """zlib's header says that it is one: method 8, and a multiple of 31 (RFC 1950, 2.2)."""
+    """The window bits for `decompressobj`. A zlib header has method 8 and is a multiple of 31.
+
+    RFC 1950, 2.2. Without one, the data is raw deflate.
+    """
     is_zlib = len(body) >= 2 and body[0] & 0x0F == 8 and (body[0] << 8 | body[1]) % 31 == 0
     return zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS

@@ -1,4 +1,4 @@
-"""What becomes of an export request, whatever brought it; gRPC and HTTP only translate this."""
+"""What happens to an export request; gRPC and HTTP only translate it."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The OTLP services over gRPC, on anyone's server.
+"""The OTLP services over gRPC, on any gRPC server.
 
-Requests stay bytes (`request_deserializer=None`): they go to the scanner as they came. grpcio would
+Requests stay bytes (`request_deserializer=None`) and go to the scanner as they came. grpcio would
 answer INTERNAL for bytes that it cannot decode, where OTLP wants INVALID_ARGUMENT.
 
-On the wire a call with one message is the same whether it is called unary or a stream. Here it is a
-stream, because for a unary one grpcio waits for the message before anything of ours runs.
+The method is a stream here, though it has one message; the wire does not tell the difference. For a
+unary method grpcio waits for the message before any of our code runs.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import grpc
 from ..interfaces import MetricStorage
 from ..otlp.responses import Code, ExportResponse, Status
 from .arrivals import Arrivals
+from .budget import Budget, OverBudgetError
 from .calls import Calls
 from .export import export_metrics
 from .limits import Limits
-from .room import NoRoomError, Room
 from .statuses import RETRY_AFTER, export_status
 
 _SERVICES = {
@@ -30,8 +30,8 @@ _SERVICES = {
     "logs": "opentelemetry.proto.collector.logs.v1.LogsService",
 }
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
-# Requests that are stored at a time. Many calls may wait for their message, each in a thread; more
-# threads than this that work would only take the interpreter from each other.
+# Requests that are stored at a time. Many threads may wait for messages; more than this at work would
+# only contend for the interpreter.
 _STORED_AT_ONCE = 8
 
 
@@ -46,18 +46,18 @@ def add_metrics_service(
 ) -> None:
     """Add the OTLP metrics service, storing into `storage`, to a server that is not started yet.
 
-    With `token` requests must carry "authorization: Bearer <token>". With `other_signals` traces
-    and logs are accepted as well, and dropped: an SDK that sends all three to one port would log an
-    error for each request otherwise. Leave it off on a server that has services for them.
+    With `token`, requests must carry "authorization: Bearer <token>". With `other_signals`, traces
+    and logs are accepted too, and dropped: an SDK that sends all three to one port would otherwise
+    log an error for each request. Leave it off on a server that has services for them.
 
-    How large a message may be is an option of the server, "grpc.max_receive_message_length"
-    (4 MiB unless set; OTLP recommends 64 MiB). A call has a thread of the server while it waits for
-    its message: give it more threads than senders that could be slow.
+    The server's option "grpc.max_receive_message_length" bounds a message (4 MiB by default; OTLP
+    recommends 64 MiB). A call holds a thread of the server while it waits for its message: give the
+    server more threads than there may be slow senders.
     """
     limits = limits or Limits()
     arrivals = arrivals or Arrivals()
     calls = Calls(limits, arrivals)
-    room = Room(max(limits.bodies_bytes, 2 * limits.request_bytes))
+    budget = Budget(max(limits.bodies_bytes, 2 * limits.request_bytes))
     storing = threading.BoundedSemaphore(_STORED_AT_ONCE)
     expected = None if token is None else f"Bearer {token}".encode()
 
@@ -72,10 +72,10 @@ def add_metrics_service(
             return export_metrics(storage, request)
 
     def received(signal: str, request: bytes) -> ExportResponse | Status:
-        with room.share() as share:
+        with budget.share() as share:
             try:
-                room.take(share, len(request))
-            except NoRoomError as error:
+                budget.take(share, len(request))
+            except OverBudgetError as error:
                 return export_status(error)
             return store(request) if signal == "metrics" else ExportResponse(signal=signal)
 
@@ -115,7 +115,7 @@ def _is_authorized(context: grpc.ServicerContext, expected: bytes) -> bool:
 
 
 def _abort(context: grpc.ServicerContext, status: Status) -> None:
-    """Raises. The details go into the standard trailer; the retry delay also where Python looks."""
+    """End the call with `status`; always raises. Python reads the retry delay from a trailer of its own."""
     trailers = [("grpc-status-details-bin", status.to_bytes())]
     if status.retry_after is not None:
         trailers.append(("google.rpc.retryinfo-bin", status.retry_info()))

@@ -1,8 +1,8 @@
-"""Who may speak to the HTTP port, and how: the bearer token, or else the loopback Host.
+"""Checks requests to the HTTP port: the bearer token, or without one a loopback Host.
 
-A page that a browser loads from anywhere can make its own name resolve to 127.0.0.1 (DNS rebinding)
-and would then be same-origin with this server. Its requests still carry its name in Host, so that
-without a token only loopback names are answered.
+Any web page can make its own name resolve to 127.0.0.1 (DNS rebinding), and is then same-origin with
+this server. Its requests still carry that name in Host. So without a token, only loopback names are
+answered.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .http_errors import Refused, error_response
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host` (no port, no brackets) is this machine, by its name alone."""
+    """Whether `host` (no port, no brackets) names this machine; nothing is looked up."""
     name = host.lower().rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -42,10 +42,10 @@ async def _refuse(arrivals: Arrivals, request: Request, refused: Refused, send: 
 
 
 class LengthGuard:
-    """Refuses requests that say twice, and differently, where they end, and closes their connection.
+    """Refuses requests with both Content-Length and Transfer-Encoding, and closes their connection.
 
-    Content-Length beside Transfer-Encoding: what one reader takes for the body, another takes for the
-    next request (RFC 9112, 6.1: smuggling).
+    What one reader takes for the body, another takes for the next request: request smuggling
+    (RFC 9112, 6.1).
     """
 
     def __init__(self, app: ASGIApp, arrivals: Arrivals) -> None:
@@ -102,7 +102,7 @@ class TokenGuard:
         if scope["type"] == "http":
             request = Request(scope, receive)
             scheme, _, found = request.headers.get("authorization", "").partition(" ")
-            # As bytes, which is what came: compare_digest takes text only if it is ASCII.
+            # As bytes: compare_digest takes text only if it is ASCII.
             same = hmac.compare_digest(found.strip().encode("latin-1"), self._expected)
             if scheme.lower() != "bearer" or not same:
                 status = Status(Code.UNAUTHENTICATED, "The bearer token is missing or wrong.")

@@ -1,7 +1,7 @@
-"""Refusals over HTTP. One body for all: a `google.rpc.Status`, as OTLP wants for every 4xx and 5xx.
+"""Refusals over HTTP. The body of each is a `google.rpc.Status`, as OTLP wants for every 4xx and 5xx.
 
-It is protobuf when the request was OTLP protobuf, else JSON: {"code": 3, "message": "..."}. Under
-the HTTP API it also names the error that a client raises again: "error": "QueryError".
+It is protobuf if the request was OTLP protobuf, else JSON: {"code": 3, "message": "..."}. The HTTP API
+adds the name of the error that a client raises again: "error": "QueryError".
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ HTTP_STATUS = {
 
 
 class Refused(Exception):
-    """An HTTP answer that is an error; raised anywhere below a handler."""
+    """An error as an HTTP answer. Any function below a handler may raise it."""
 
     def __init__(
         self,

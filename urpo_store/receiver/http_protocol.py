@@ -1,11 +1,15 @@
 """uvicorn's HTTP/1.1 protocol, with the limits that it lacks.
 
-uvicorn closes idle connections after a response. It waits for ever for the first bytes of a
-connection, for the rest of a header, for a body that nobody reads any more (a request refused
-early), and for a client that does not take its answer. Each of these holds one of a limited number
-of connections, so each gets a timer here. Connections beyond that number are told when to come
-back, which uvicorn's own limit does not say. What is not HTTP is refused like everything else, with a
-`google.rpc.Status`, where uvicorn has a line of text.
+uvicorn closes idle connections after a response. It waits without end for
+
+- the first bytes of a connection,
+- the rest of a header,
+- the rest of a body that no handler reads (of a request that was refused early),
+- a client that does not take its answer.
+
+Each of these holds one of a limited number of connections, so each has a timer here. Connections
+beyond that number are answered with a Retry-After, which uvicorn's own limit does not send. What is
+not HTTP is refused with a `google.rpc.Status`, where uvicorn sends a line of text.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ from .http_errors import JSON, Refused, error_response
 from .limits import Limits
 from .statuses import RETRY_AFTER
 
-# What an HTTP/2 client says first, such as a gRPC exporter that was given the HTTP port.
+# The first bytes of an HTTP/2 client, such as a gRPC exporter that was given the HTTP port.
 _HTTP2_PREFACE = b"PRI * HTTP/2.0"
 _WRONG_PORT = (
     "An HTTP/2 client, perhaps a gRPC exporter, came to the port for OTLP over HTTP; "
@@ -33,7 +37,7 @@ _WRONG_PORT = (
 
 
 class LimitedProtocol(H11Protocol):
-    """One connection. All state belongs to the event loop's thread."""
+    """One connection. Only the event loop's thread touches its state."""
 
     limits: ClassVar[Limits]
     arrivals: ClassVar[Arrivals]
@@ -70,7 +74,7 @@ class LimitedProtocol(H11Protocol):
         status = Status(Code.INVALID_ARGUMENT, msg)
         self.arrivals.refused("http", "400", status.message)
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
-            self.transport.abort()  # The answer has begun, or is even complete.
+            self.transport.abort()  # The answer has begun, or has ended.
             return
         body = status.to_json()
         headers = {
@@ -84,7 +88,7 @@ class LimitedProtocol(H11Protocol):
         self.transport.close()
 
     def _watch_reading(self) -> None:
-        """A timer runs while a request is owed: its first byte, its head, or an unread rest."""
+        """Run a timer while the client owes bytes: the first one, a head, or the rest of a body."""
         in_handler = self.cycle is not None and not self.cycle.response_complete
         kept_alive = self.timeout_keep_alive_task is not None
         if in_handler or kept_alive:
@@ -111,7 +115,7 @@ def limited_protocol(limits: Limits, arrivals: Arrivals) -> type[LimitedProtocol
 
 
 def _overloaded(arrivals: Arrivals) -> ASGIApp:
-    """The app of connections beyond the limit."""
+    """The app that answers connections beyond the limit."""
 
     async def overloaded(scope: Scope, receive: Receive, send: Send) -> None:
         status = Status(Code.UNAVAILABLE, "Too many connections at a time.", RETRY_AFTER)

@@ -13,14 +13,17 @@ MIB = 1 << 20
 class Limits:
     """Sizes in bytes, times in seconds. The defaults suit a store on one machine.
 
-    `request_bytes` bounds a request as it arrives and again after decompression (64 MiB is what
-    OTLP recommends). A body has `body_seconds` to arrive, and a second more for each 64 KiB of it.
-    The bodies of all requests over HTTP that are in memory at a time, as they came and decompressed,
-    share `bodies_bytes`, or twice `request_bytes` if that is more; messages over gRPC that have come
-    share as much again. Of those that take longer than half a second to come, `slow_messages` go on.
-    A question is refused when its answer is longer than `answer_bytes` or takes longer than
-    `query_seconds`; `queries` of them run at a time and as many wait. `answer_seconds` is how long
-    a client may refuse to take the next piece of an answer.
+    `request_bytes`: of a request, compressed and decompressed (OTLP recommends 64 MiB).
+    `header_seconds`: for the head of a request to arrive, and for gRPC's handshakes.
+    `body_seconds`: for a body to arrive; it has a second more for each 64 KiB.
+    `connections`: over HTTP; as many connections and calls over gRPC.
+    `bodies_bytes`: of all bodies in memory over HTTP, compressed and decompressed, at least twice
+    `request_bytes`; messages over gRPC that have arrived share as much again.
+    `slow_messages`: how many messages over gRPC may take longer than half a second to arrive.
+    `answer_bytes`: of the answer to a question.
+    `answer_seconds`: for a client to take the next piece of its answer.
+    `query_seconds`: for a question.
+    `queries`: questions that run at a time; sixteen times as many wait.
     """
 
     request_bytes: int = 64 * MIB

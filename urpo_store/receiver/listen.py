@@ -13,9 +13,9 @@ _BACKLOG = 512
 
 
 def hosts_for(host: str) -> list[str]:
-    """The addresses to bind for `host`; the default, 127.0.0.1, brings ::1 along.
+    """The addresses to bind for `host`; for the default, 127.0.0.1, also ::1.
 
-    "localhost" is ::1 first for some SDKs, and they do not try the other one.
+    Some SDKs resolve "localhost" to ::1 and do not try the other.
     """
     if host in ("127.0.0.1", "localhost"):
         return ["127.0.0.1", "::1"] if _has_ipv6_loopback() else ["127.0.0.1"]
@@ -23,7 +23,7 @@ def hosts_for(host: str) -> list[str]:
 
 
 def resolves_to_loopback(host: str) -> bool:
-    """Whether every address of `host` is loopback; "" and "0.0.0.0" are every address there is."""
+    """Whether every address of `host` is loopback; "" and "0.0.0.0" stand for all addresses."""
     if is_loopback(host):
         return True
     try:
@@ -43,7 +43,7 @@ def _has_ipv6_loopback() -> bool:
 
 
 def listen(hosts: list[str], port: int, flag: str) -> list[socket.socket]:
-    """Listening sockets on all `hosts` at one port; 0 takes one that is free on all of them.
+    """Listening sockets on all `hosts` at one port; 0 chooses one that is free on all of them.
 
     Raises `ConfigError`; `flag` is the option that chooses another port.
     """

@@ -1,12 +1,15 @@
-"""Which regular expressions of strangers are run.
+"""Refuses regular expressions from the network that could run for very long.
 
-Python's matcher backtracks, and nothing can interrupt it: it holds the interpreter until it ends.
-A pattern such as (a+)+b takes time exponential in the text's length, and would stop the whole
-process, ingestion included. So a pattern that comes over the network may not repeat, more than a
-few times, something that itself repeats or has alternatives; and of what stands beside each other
-only so many may be repeats, and only so many may be choices (a?a?a?... is exponential in the
-pattern's length). Its time is then a polynomial of small degree in the length of the text. What the
-patterns of such queries need (5.., /api/.*, GET|POST, .*checkout.*) is far within that.
+Python's matcher backtracks and cannot be interrupted: it holds the interpreter until it ends. A
+pattern such as (a+)+b takes time exponential in the length of the text, and would stop the whole
+process, ingestion included. So a pattern from the network
+
+- may not repeat, more than a few times, what itself repeats or has alternatives;
+- may have only a few repeats beside each other;
+- may have only a few choices beside each other (a?a?a?... is exponential in the pattern's length).
+
+Then its time is a polynomial of small degree in the length of the text. The usual patterns of queries
+(5.., /api/.*, GET|POST, .*checkout.*) are far within that.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from typing import Any, NamedTuple
 
 from ..errors import QueryError
 
-# The parser of `re` itself; its module is private, its tree has been the same since Python 2.
+# The parser of `re`. Its module is private, but its tree has not changed since Python 2.
 _parser: Any = re._parser  # type: ignore[attr-defined]
 _constants: Any = re._constants  # type: ignore[attr-defined]
 
@@ -59,7 +62,7 @@ def check_pattern(pattern: re.Pattern[str]) -> None:
 
 
 def _cost(items: Iterable[tuple[Any, Any]]) -> _Cost:
-    """The cost of a sequence: what stands behind is tried again for each choice before it."""
+    """The cost of a sequence: each choice tries all that follows again."""
     costs = [_cost_of_one(code, argument) for code, argument in items]
     return _Cost(sum(cost.degree for cost in costs), sum(cost.ways for cost in costs))
 
@@ -98,7 +101,7 @@ def _has_choice(items: Iterable[tuple[Any, Any]]) -> bool:
 
 
 def _parts(code: Any, argument: Any) -> list[Any]:
-    """The sequences inside an item of a parsed pattern that is no repeat."""
+    """The sequences inside an item of a parsed pattern; the item is no repeat."""
     if code is _constants.BRANCH:
         return list(argument[1])
     if code is _constants.SUBPATTERN:

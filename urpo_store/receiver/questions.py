@@ -1,8 +1,8 @@
-"""Runs questions in threads, so many at a time and each for so long.
+"""Runs questions in threads. Their number is bounded, and the time of each.
 
-A thread cannot be stopped from outside. One that is too slow is abandoned: its client gets an
-answer, and its place is free again only when it really ends, so that slow questions hold up
-questions and never ingestion. The threads are daemons, which an exit does not wait for.
+A thread cannot be stopped from outside. One that is too slow is abandoned: its client is told, and its
+place becomes free only when it really ends. So slow questions delay questions, never ingestion. The
+threads are daemons: an exit does not wait for them.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class Questions:
     def __init__(self, limits: Limits) -> None:
         self._seconds = limits.query_seconds
         self._places = asyncio.Semaphore(limits.queries)
-        self._room = limits.queries * (1 + _WAITING_PER_PLACE)
+        self._free = limits.queries * (1 + _WAITING_PER_PLACE)
 
     async def ask(self, work: Callable[[], T]) -> T:
         """The result of `work()`. Refuses with 503 when too many wait, with 504 when it is late."""
-        if self._room <= 0:
+        if self._free <= 0:
             raise Refused(Status(Code.UNAVAILABLE, "Too many questions at a time.", 1.0))
-        self._room -= 1
+        self._free -= 1
         try:
             async with asyncio.timeout(self._seconds):
                 await self._places.acquire()
@@ -46,7 +46,7 @@ class Questions:
             )
             raise Refused(Status(Code.DEADLINE_EXCEEDED, message), error="QueryError") from None
         finally:
-            self._room += 1
+            self._free += 1
 
     def _start(self, work: Callable[[], T]) -> asyncio.Future[T]:
         loop = asyncio.get_running_loop()

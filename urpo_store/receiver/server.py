@@ -1,7 +1,7 @@
 """Both receivers on ports of their own: what `urpo-store serve` runs.
 
-Threads: uvicorn's event loop has one; gRPC has its own poller and one for each call in progress.
-Both only call the storage, from any of them at any time.
+Threads: one for uvicorn's event loop; for gRPC its poller and one for each call in progress. Any of
+them may call the storage at any time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .listen import check_free, hosts_for, listen, resolves_to_loopback
 
 logger = logging.getLogger("urpo_store.receiver")
 
-# More threads than calls that may wait for their message, so that others are refused at once.
+# Beyond those of the calls that may wait, so that further calls are refused at once.
 _SPARE_GRPC_THREADS = 8
 _IDLE_SECONDS = 75  # longer than the 60 s between exports of an SDK
 _START_SECONDS = 30.0
@@ -46,13 +46,13 @@ class Server:
             print(server.grpc_address, server.http_address)
             ...
 
-    Ports: 0 takes any that is free; `grpc_port` and `http_port` say which one it became, and None
-    leaves that receiver out. The default host is loopback, both 127.0.0.1 and ::1. Any other host
-    needs a `token`, or `insecure=True` to say that everyone who reaches it may read and write.
-    `tls_cert` and `tls_key` are paths of PEM files, for both receivers.
+    Port 0 chooses a free one, which `grpc_port` or `http_port` then tells; None leaves that receiver
+    out. The default host is loopback, 127.0.0.1 and ::1. Any other host needs a `token`, or
+    `insecure=True`: everyone who reaches it may read and write. `tls_cert` and `tls_key` are paths
+    of PEM files, for both receivers.
 
-    Raises `ConfigError` for options that do not fit, and from `start` when a port is taken.
-    `stop` lets requests in progress finish; it does not close the storage.
+    Raises `ConfigError` for options that do not fit, and from `start` if a port is taken. `stop` lets
+    requests in progress finish; it does not close the storage.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Server:
         self._limits = limits or Limits()
         self._grpc: grpc.Server | None = None
         self._http: _HttpThread | None = None
-        # Guards start and stop against each other; they may be called from different threads.
+        # Start and stop exclude each other; any thread may call them.
         self._lock = threading.Lock()
 
     @property
@@ -114,7 +114,7 @@ class Server:
         return self.arrivals.status()
 
     def start(self) -> Self:
-        """Listen; returns when both receivers answer."""
+        """Listen; return when both receivers answer."""
         with self._lock:
             if self._grpc is not None or self._http is not None:
                 raise ConfigError("the server has been started already.")
@@ -153,7 +153,7 @@ class Server:
         self.stop()
 
     def _stop(self) -> None:
-        # Both stop accepting at once; each then waits for what it is still answering.
+        # Both stop accepting at once. Then each waits for its answers in progress.
         server, self._grpc = self._grpc, None
         stopped = server.stop(_STOP_SECONDS) if server is not None else None
         http, self._http = self._http, None
@@ -170,8 +170,8 @@ class Server:
         if self._tls is not None:
             cert, key = self._tls
             credentials = grpc.ssl_server_credentials([(key.read_bytes(), cert.read_bytes())])
-        # gRPC's errors of binding say little; ask the system first. Then bind, where port 0 may
-        # find one that is free on the first address only: such a server is thrown away.
+        # gRPC's errors of binding say little, so the system is asked first. Port 0 may find a port that
+        # is free on the first address only; that server is thrown away.
         for _ in range(16):
             check_free(self._hosts, port, "--grpc-port")
             server = self._grpc_server()
@@ -207,12 +207,12 @@ class Server:
                 ("grpc.max_receive_message_length", limits.request_bytes),
                 ("grpc.max_allowed_incoming_connections", limits.connections),
                 ("grpc.server_handshake_timeout_ms", header_ms),
-                # Before a client has agreed to our settings it may send headers of 16 MiB.
+                # Until a client has acknowledged our settings, it may send headers of 16 MiB.
                 ("grpc.http2.settings_timeout", header_ms),
                 ("grpc.max_connection_idle_ms", _IDLE_SECONDS * 1000),
-                # Linux would let a second server share the port, each getting half of what comes.
+                # Linux would let a second server share the port, and each would get half of the calls.
                 ("grpc.so_reuseport", 0),
-                # SDKs and the Collector ping to keep connections open; do not call that abuse.
+                # SDKs and the Collector ping to keep connections open; that is no abuse.
                 ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
                 ("grpc.keepalive_permit_without_calls", 1),
@@ -268,22 +268,22 @@ class Server:
 
 
 class _GrpcThreads(ThreadPoolExecutor):
-    """Makes do with the threads it has when the system gives no more.
+    """A pool that goes on with the threads it has when the system gives no more.
 
-    gRPC calls `submit` in the loop that serves all calls, and an error there ends the loop for good:
-    where the number of threads is limited, as in a container, one crowd of calls would be the last.
+    gRPC calls `submit` in the loop that serves all calls, and an error there ends the loop. Where the
+    number of threads is limited, as in a container, one burst of calls would end the server.
     """
 
     def __init__(self, most: int, thread_name_prefix: str) -> None:
         super().__init__(most, thread_name_prefix)
-        # Without a single thread nothing would ever be answered: better not to start at all.
+        # Without a single thread nothing would be answered: fail here, at the start.
         self.submit(int)
 
     def _adjust_thread_count(self) -> None:
         try:
             super()._adjust_thread_count()
         except RuntimeError:
-            # The work is in the queue by now, and a thread that there is takes it when it is free.
+            # The work is in the queue: a thread takes it when it is free.
             if not self._threads:
                 raise
 
@@ -341,7 +341,7 @@ def _address(host: str, port: int | None) -> str:
 
 
 def _check_access(host: str, token: str | None, insecure: bool) -> None:
-    """Nothing listens where strangers reach it, unless it is guarded or said to be open."""
+    """Refuse to listen where other machines can reach it, without a token and without `insecure`."""
     if token is not None and not token.strip():
         raise ConfigError("the token is empty; give one, or none at all.")
     if token is None and not insecure and not resolves_to_loopback(host):
@@ -360,7 +360,7 @@ def _check_ports(grpc_port: int | None, http_port: int | None) -> None:
 
 
 def _check_certificate(cert: Path, key: Path) -> None:
-    """Say here what is wrong; gRPC says it on standard error and only fails to listen."""
+    """Raise what is wrong with it; gRPC only prints it and fails to listen."""
     for path in (cert, key):
         try:
             path.read_bytes()

@@ -13,7 +13,7 @@ from .. import errors
 from ..api.scalars import JsonError
 from ..errors import ConfigError, DecodeError, QueryError, StoreClosedError, UrpoStoreError
 from ..otlp.responses import Code, Status
-from .room import NoRoomError
+from .budget import OverBudgetError
 
 logger = logging.getLogger("urpo_store.receiver")
 
@@ -22,7 +22,7 @@ RETRY_AFTER = 1.0
 
 
 class _Told(NamedTuple):
-    """A code, and a text where the exception's own is not for strangers, or says too little."""
+    """A code, and a text where the exception's own text must not be sent or says too little."""
 
     code: Code
     text: str | None = None
@@ -37,9 +37,9 @@ class _Rule(NamedTuple):
 _BUSY, _WRONG, _BROKEN = Code.UNAVAILABLE, Code.INVALID_ARGUMENT, Code.INTERNAL
 _LOG = "Internal error; the log of the {} says more."
 
-#: The first rule that fits counts. Who exports is at fault only if the bytes are wrong.
+#: The first rule that fits counts. An exporter is at fault only if its bytes are wrong.
 _RULES = (
-    _Rule(NoRoomError, _Told(_BUSY), _Told(_BUSY)),
+    _Rule(OverBudgetError, _Told(_BUSY), _Told(_BUSY)),
     _Rule(StoreClosedError, _Told(_BUSY, "The store is closed."), _Told(_BUSY)),
     _Rule(
         MemoryError,

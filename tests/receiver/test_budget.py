@@ -1,4 +1,4 @@
-"""Who has to go when the bodies of requests have no room together."""
+"""Which body is given up when all together are more than the budget."""
 
 import asyncio
 import gzip
@@ -14,60 +14,60 @@ from helpers.requests import gauge_request
 from starlette.testclient import TestClient
 
 from urpo_store.receiver import Arrivals, Limits, asgi_app, otlp_http
-from urpo_store.receiver.room import NoRoomError, Room, Share
+from urpo_store.receiver.budget import Budget, OverBudgetError, Share
 
 
 @pytest.fixture
 def shares():
-    """Makes shares of a room of 100 bytes, which arrive or have arrived."""
-    room, lost = Room(100), []
+    """Makes shares of a budget of 100 bytes, which arrive or have arrived."""
+    budget, lost = Budget(100), []
     with ExitStack() as stack:
 
         def share(size: int, arriving: bool = True) -> Share:
-            made = stack.enter_context(room.share())
-            room.arrives(made, lambda: lost.append(made))
-            room.take(made, size)
+            made = stack.enter_context(budget.share())
+            budget.arrives(made, lambda: lost.append(made))
+            budget.take(made, size)
             if not arriving:
-                room.has_arrived(made)
+                budget.has_arrived(made)
             return made
 
-        yield room, lost, share
+        yield budget, lost, share
 
 
 def test_all_that_fits_stays(shares):
-    room, lost, share = shares
+    budget, lost, share = shares
     share(60)
-    room.take(share(0), 40)
+    budget.take(share(0), 40)
     assert not lost
 
 
 def test_the_largest_that_arrives_goes_and_learns_of_it(shares):
-    room, lost, share = shares
+    budget, lost, share = shares
     small, large, _ = share(20), share(50), share(30)
-    room.take(small, 1)
+    budget.take(small, 1)
     assert lost == [large]
-    for late in (lambda: room.take(large, 1), lambda: room.has_arrived(large)):
-        with pytest.raises(NoRoomError):
+    for late in (lambda: budget.take(large, 1), lambda: budget.has_arrived(large)):
+        with pytest.raises(OverBudgetError):
             late()
-    room.take(small, 49)  # The room of the other is free at once.
+    budget.take(small, 49)  # The bytes of the other are free at once.
     assert lost == [large]
 
 
 def test_the_one_that_asks_goes_when_it_is_the_largest(shares):
-    room, lost, share = shares
+    budget, lost, share = shares
     share(40)
     large = share(41)
-    with pytest.raises(NoRoomError):
-        room.take(large, 20)
+    with pytest.raises(OverBudgetError):
+        budget.take(large, 20)
     share(60)
     assert not lost, "it knows already"
 
 
 def test_as_many_go_as_it_takes(shares):
-    room, lost, share = shares
+    budget, lost, share = shares
     share(10)
     large = {share(30), share(29), share(31)}
-    room.take(share(0), 28)
+    budget.take(share(0), 28)
     assert set(lost) < large and len(lost) == 1
     share(29)
     assert set(lost) < large and len(lost) == 2
@@ -76,21 +76,21 @@ def test_as_many_go_as_it_takes(shares):
 def test_what_has_arrived_stays(shares):
     _, lost, share = shares
     share(90, arriving=False)
-    with pytest.raises(NoRoomError):
+    with pytest.raises(OverBudgetError):
         share(11)
     share(10)
     assert not lost
 
 
 def test_what_is_dealt_with_leaves_its_room():
-    room = Room(100)
+    budget = Budget(100)
     for _ in range(3):
-        with room.share() as share:
-            room.take(share, 100)
-    with room.share() as share, pytest.raises(NoRoomError):
-        room.take(share, 101)
-    with room.share() as share:
-        room.take(share, 100)
+        with budget.share() as share:
+            budget.take(share, 100)
+    with budget.share() as share, pytest.raises(OverBudgetError):
+        budget.take(share, 101)
+    with budget.share() as share:
+        budget.take(share, 100)
 
 
 PROTOBUF = {"content-type": "application/x-protobuf"}
@@ -106,7 +106,7 @@ def test_bodies_count_as_they_came_and_decompressed_until_they_are_answered():
         assert finish.wait(10)
 
     storage.before = hold
-    limits = Limits(request_bytes=400_000, bodies_bytes=1)  # room for two of the largest
+    limits = Limits(request_bytes=400_000, bodies_bytes=1)  # at least two of the largest fit
     held = gzip.compress(gauge_request(filler=390_000), 0)
     small = gzip.compress(gauge_request(filler=30_000))
     arrivals = Arrivals()

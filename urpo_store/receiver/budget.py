@@ -1,4 +1,4 @@
-"""Memory for bodies of requests, which all that are there at a time share."""
+"""The bytes that the bodies of all requests in progress may take together."""
 
 from __future__ import annotations
 
@@ -7,30 +7,29 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
-class NoRoomError(Exception):
-    """The body has to go, so that others find room; the text is for its sender."""
+class OverBudgetError(Exception):
+    """This body is given up for others; the text is for its sender."""
 
     def __init__(self) -> None:
         super().__init__("Too many bytes of requests at a time.")
 
 
 class Share:
-    """What one body takes."""
+    """What one body takes of the budget."""
 
     def __init__(self) -> None:
         self.size = 0
         self.lost = False
-        #: Called, from any thread and with a lock held, when the body has to go while it arrives.
+        #: Called when the body is given up while it arrives: from any thread, with a lock held.
         self.lose: Callable[[], object] | None = None
 
 
-class Room:
-    """So many bytes; used from any thread.
+class Budget:
+    """So many bytes; any thread may use it.
 
-    When they are taken, the largest body that still arrives has to go. If the last to come went
-    instead, a handful of senders that stop midway would keep all others out: so a body that is
-    smaller than what each would have if all had the same is always taken, unless the room is full
-    of bodies that have arrived, which are soon done with.
+    When they are spent, the largest body that still arrives is given up. Were it the latest, a handful
+    of senders that stop midway would keep all others out. So a body that is smaller than an equal
+    share is always taken, unless bodies that have arrived fill the budget, and these end soon.
     """
 
     def __init__(self, most: int) -> None:
@@ -41,7 +40,7 @@ class Room:
 
     @contextmanager
     def share(self) -> Iterator[Share]:
-        """The share of a body until it has been dealt with."""
+        """The share of a body; it is given back when the block is left."""
         share = Share()
         try:
             yield share
@@ -50,7 +49,7 @@ class Room:
                 self._give_back(share)
 
     def arrives(self, share: Share, lose: Callable[[], object]) -> None:
-        """From now on the body may have to go: `lose` tells it so at once, `NoRoomError` later."""
+        """From now on the body may be given up: `lose` is called then, and `take` raises."""
         with self._lock:
             share.lose = lose
             self._arriving.add(share)
@@ -58,11 +57,11 @@ class Room:
     def has_arrived(self, share: Share) -> None:
         with self._lock:
             if share.lost:
-                raise NoRoomError
+                raise OverBudgetError
             self._arriving.discard(share)
 
     def take(self, share: Share, size: int) -> None:
-        """So many bytes more for a body; `NoRoomError` when it is the one that has to go."""
+        """Count `size` more bytes; raises `OverBudgetError` if this body is the one given up."""
         with self._lock:
             while not share.lost and self._taken + size > self._most:
                 largest = max(self._arriving, key=lambda each: each.size, default=share)
@@ -73,7 +72,7 @@ class Room:
                 if largest is not share and largest.lose is not None:
                     largest.lose()
             if share.lost:
-                raise NoRoomError
+                raise OverBudgetError
             share.size += size
             self._taken += size
 
