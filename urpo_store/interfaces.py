@@ -1,4 +1,4 @@
-"""The interfaces that everything above the engine knows; they import nothing but the model.
+"""The interfaces that everything above the engine works with; they import only the model.
 
 A third party registers a storage under the entry-point group `urpo_store.storage`; its name is
 the scheme of the URL given to `urpo_store.open()`.
@@ -28,9 +28,9 @@ from .model import (
 
 @runtime_checkable
 class MetricStorage(Protocol):
-    """A place that takes metrics in and answers questions about them.
+    """Takes metrics in and answers questions about them.
 
-    Every method may be called from any thread at any time. After `close()` every method but
+    Any thread may call any method at any time. After `close()` every method but
     `close()` raises `StoreClosedError`.
     """
 
@@ -43,7 +43,7 @@ class MetricStorage(Protocol):
         ...
 
     def store_metric(self, point: MetricPoint) -> IngestResult:
-        """Store one point, as if it had come in a request of its own."""
+        """Store one point, as a request with that point alone would."""
         ...
 
     def query_metrics(self, query: MetricQuery) -> MetricTable:
@@ -65,8 +65,10 @@ class MetricStorage(Protocol):
         ...
 
     def series(self, query: MetricQuery) -> list[SeriesInfo]:
-        """The stored series that `query` selects, at most `limit` (its times and aggregation are
-        not used)."""
+        """The stored series that `query` selects, at most `limit`.
+
+        The query's times and aggregation are not used.
+        """
         ...
 
     def exemplars(self, query: MetricQuery) -> list[SeriesExemplar]:
@@ -82,7 +84,7 @@ class MetricStorage(Protocol):
         ...
 
     def flush(self) -> None:
-        """Return when everything acknowledged so far is as safe as the storage makes it."""
+        """Return when all that was acknowledged is as durable as the storage makes it."""
         ...
 
     def close(self) -> None:
@@ -92,9 +94,9 @@ class MetricStorage(Protocol):
 
 @runtime_checkable
 class HealthOfAll(Protocol):
-    """What a storage may have besides: the health of every service in one call.
+    """What a storage may offer besides: the health of every service in one call.
 
-    Whoever looks at many services asks a remote storage once instead of once a service.
+    A caller that shows many services then asks a remote storage once, not once for each.
     """
 
     def health(self, window: Duration = "5m", at: Time | None = None) -> list[ServiceHealthMetrics]:

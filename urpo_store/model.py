@@ -86,7 +86,7 @@ class UpDownCounter:
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """A value that stands for itself."""
+    """A value at a moment."""
 
     value: float | int
 
@@ -567,7 +567,7 @@ class ReceiverStatus:
 
 @dataclass(frozen=True, slots=True)
 class AggregatedMetrics:
-    """Count, sum, extremes, mean and quantiles of a set of points; NaN where there are none."""
+    """Count, sum, extremes, mean and quantiles of a set of points; NaN if the set is empty."""
 
     count: int
     sum: float

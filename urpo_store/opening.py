@@ -1,4 +1,4 @@
-"""`urpo_store.open()`: from a target to the storage that it names."""
+"""`urpo_store.open()`: opens the storage that a target names."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def open(target: str | os.PathLike[str] | None = None, **options: Any) -> Metric
                 "token, timeout, tls_ca, arrow. What it keeps is said where it is started."
             )
         return HttpStorage(text, **options)
-    # Imported here: it would be a third of what `import urpo_store` takes.
+    # Imported here: it would take a third of the time of `import urpo_store`.
     from importlib.metadata import entry_points
 
     for entry in entry_points(group=STORAGE_GROUP, name=scheme):

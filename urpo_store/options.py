@@ -12,15 +12,15 @@ _SIZES = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 _SIZES |= {"kb": 10**3, "mb": 10**6, "gb": 10**9}
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
-#: Smaller than this the hot ring and the tables alone would not fit.
+#: Below this, not even the hot ring and the tables fit.
 MINIMUM_MEMORY = 8 << 20
-#: Series that stand for others may be as many again, and all have ids below 2^24.
+#: Overflow series may be as many again, and all ids are below 2^24.
 MAXIMUM_SERIES = 8_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What an embedded store is opened with; lengths of time in ns, sizes in bytes.
+    """The options of an embedded store; lengths of time in ns, sizes in bytes.
 
     `retention` 0 keeps points of any age. The last four are for small machines and for tests.
     """

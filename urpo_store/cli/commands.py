@@ -1,6 +1,6 @@
 """What each command of `urpo-store` does with its flags; each returns its exit code.
 
-What a command needs is imported when it runs, so that none waits for what others need.
+Each imports what it needs when it runs, so that no command waits for the imports of another.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class UsageError(Exception):
-    """Flags that mean nothing, or do not go together."""
+    """Flags with wrong values, or flags that exclude each other."""
 
 
 @contextmanager
 def _usage() -> Iterator[None]:
-    """What is wrong with the values of flags, found before anything else happens, is wrong usage."""
+    """Turns errors in the values of flags into wrong usage; nothing else has happened yet."""
     try:
         yield
     except (ConfigError, QueryError) as error:
@@ -38,7 +38,7 @@ def _usage() -> Iterator[None]:
 def _storage(options: argparse.Namespace) -> HttpStorage:
     from ..api.client import HttpStorage
 
-    # One command asks little: importing pyarrow would take longer than reading JSON.
+    # A command asks one question: importing pyarrow would take longer than reading JSON.
     return HttpStorage(options.url, token=options.auth_token, tls_ca=options.tls_ca, arrow=False)
 
 
@@ -86,7 +86,7 @@ def serve(options: argparse.Namespace) -> int:
                 flush=True,
             )
             stop.wait()
-            # What has been acknowledged is drained before the receivers' last answers are out.
+            # Leaving the block stops the receivers; then all that they acknowledged is drained.
     finally:
         stats = storage.stats()
         storage.flush()
@@ -108,15 +108,15 @@ def _app() -> type[UrpoApp]:
 def ui(options: argparse.Namespace) -> int:
     app = _app()
     storage = _storage(options)
-    storage.stats()  # An address that is wrong is told here, not on a screen.
-    # A thread that reads a large answer gives way to a key five times as soon.
+    storage.stats()  # A wrong address is reported here, not on a screen.
+    # Keys wait for a thread that reads a large answer: let it give way five times as soon.
     sys.setswitchinterval(0.001)
     app(storage, endpoint=storage.url, interval=options.interval).run()
     return 0
 
 
 def start(options: argparse.Namespace) -> int:
-    """Without a command: the receiver, and a look at it."""
+    """Without a command: a receiver and the terminal UI."""
     from ..opening import open
     from ..receiver import Server
 
@@ -142,7 +142,7 @@ def health(options: argparse.Namespace) -> int:
     if options.watch <= 0:
         raise UsageError(f"--watch is {options.watch:g}; give a number of seconds above 0")
     clear = "\x1b[H\x1b[2J" if sys.stdout.isatty() else ""
-    # An event and not KeyboardInterrupt, which is lost if it is raised while the collector runs.
+    # An event: a KeyboardInterrupt is lost if it is raised while garbage is collected.
     stop = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     while True:

@@ -1,4 +1,4 @@
-"""`urpo-store demo`: a receiver, the sample application, and what can be seen of it."""
+"""`urpo-store demo`: a receiver, the sample application, and its health on the screen."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def start_server(storage: MetricStorage, grpc_port: int, http_port: int) -> Server:
-    """A started receiver, on other ports where the wanted ones are taken."""
+    """A started receiver; on free ports if the given ones are taken."""
     try:
         return Server(storage, grpc_port=grpc_port, http_port=http_port).start()
     except ConfigError as taken:
@@ -75,14 +75,14 @@ def sample_application(server: Server) -> Iterator[list[subprocess.Popen[bytes]]
 
 
 class Screen:
-    """What is drawn: health now, and charts of the last minutes."""
+    """Draws the health of the services and charts of the last minutes."""
 
     def __init__(self, storage: MetricStorage) -> None:
         self.storage = storage
         self.rates: dict[str, deque[float]] = {service: deque(maxlen=40) for service in SERVICES}
 
     def health(self) -> Mapping[str, ServiceHealthMetrics | None]:
-        # An app that has just started is judged by the shortest window.
+        # The shortest window: the application has just started.
         return {service: self.storage.get_service_health(service, "1m") for service in SERVICES}
 
     def draw(self) -> str:
@@ -154,7 +154,7 @@ def run_demo(grpc_port: int, http_port: int, seconds: float) -> int:
 
 
 def summary(storage: MetricStorage, screen: Screen) -> str:
-    """The last screen, and what the store holds."""
+    """The last screen, and how much is stored."""
     stats = storage.stats()
     lines = [
         screen.draw(),

@@ -10,15 +10,15 @@ from ..model import ReceiverStatus
 from ..render import text
 from ..render.advice import losses, settings
 
-#: A service that has been silent for longer is pointed out, nanoseconds.
+#: Nanoseconds of silence that are worth a remark.
 SILENT = 3 * 60 * 10**9
 
-#: Of services with the same trouble so many are named.
+#: How many services with the same trouble are named.
 NAMED = 10
 
 
 def diagnose(storage: HttpStorage) -> tuple[str, bool]:
-    """What can be said about a running serve, and whether metrics arrive."""
+    """A report about a running serve, and whether metrics arrive."""
     receiver = storage.receiver()
     stats = storage.stats()
     now = time.time_ns()
@@ -56,7 +56,7 @@ def diagnose(storage: HttpStorage) -> tuple[str, bool]:
 
 
 def services(storage: HttpStorage) -> list[str]:
-    """What is wrong with services; of very many, the first few of each kind and their number."""
+    """What is wrong with services: the first few names for each trouble, and how many more."""
     unnamed = [name for name in storage.services() if name.startswith("unknown_service")]
     silent = [health.service for health in storage.health() if health.source is None]
     lines = []
@@ -71,7 +71,7 @@ def services(storage: HttpStorage) -> list[str]:
 
 
 def other_signals(receiver: ReceiverStatus) -> list[str]:
-    """Traces and logs that came: they are answered, not stored."""
+    """How many traces and logs came; they are accepted and dropped."""
     counts: Counter[str] = Counter()
     for name, count in receiver.requests.items():
         counts[name.rpartition(" ")[2]] += count

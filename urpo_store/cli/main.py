@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"urpo-store: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # The reader of our output has gone (`| head`): nobody is left to tell.
+        # Whatever read our output has ended (`| head`).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:

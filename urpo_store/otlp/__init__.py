@@ -1,13 +1,13 @@
-"""OTLP at the edges: every form in which metrics arrive becomes the bytes of one protobuf request.
+"""OTLP at the edges: turns every form of metrics into the bytes of one protobuf request.
 
     request_from_json      OTLP/JSON text
     request_from_message   message objects of opentelemetry-proto
     request_from_point     a `MetricPoint`
 
-What `MetricStorage.ingest` takes is the result, so that the same metrics store the same, whatever
-they came as. `responses` writes what a receiver answers; `exemplar` reads stored exemplars.
+`MetricStorage.ingest` takes these bytes, so that metrics store the same in every form. `responses`
+writes the answers of a receiver; `exemplar` reads stored exemplars.
 
-Importing this package does not import protobuf: that happens in the first call that needs it.
+Importing this package does not import protobuf; the first call that needs it does.
 """
 
 from .exemplar import exemplar_from_bytes

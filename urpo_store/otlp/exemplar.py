@@ -1,4 +1,4 @@
-"""Stored exemplars, which are kept as the bytes that came, as objects."""
+"""Stored exemplars as objects; they are kept as the bytes that came."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .attributes import attributes_from_key_values
 
 
 def exemplar_from_bytes(message: bytes) -> Exemplar:
-    """The `Exemplar` of an OTLP Exemplar message; `DecodeError` if it is none or has no value."""
+    """The `Exemplar` of an OTLP Exemplar message; `DecodeError` if the bytes are none, or have no value."""
     from google.protobuf.message import DecodeError as ProtobufDecodeError
     from opentelemetry.proto.metrics.v1 import metrics_pb2
 

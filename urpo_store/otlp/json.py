@@ -3,12 +3,14 @@
 The mapping is proto3's JSON mapping with OTLP's deviations (opentelemetry-proto,
 docs/specification.md, "JSON Protobuf Encoding"): trace and span ids are hex, enums are integers.
 
-Readers in the field differ; where they do, this one is liberal in how a number, a name or an enum
-is written (a 64-bit integer is a string or a number, 1e3 and "1.0" are integers, keys are
-lowerCamelCase or the original names) and strict in structure (one member of a oneof, no null in a
-list, nothing after the object). `null` is "unset": a point `{"asDouble": null}`, which the
-JavaScript SDK really sends for NaN, has no value, and the store rejects that point alone.
-Of a key that comes twice the last one counts.
+Readers in the field differ. Where they do, this one is
+
+- liberal in how numbers, names and enums are written: a 64-bit integer is a string or a number, 1e3
+  and "1.0" are integers, keys are lowerCamelCase or the original names;
+- strict in structure: one member of a oneof, no null in a list, nothing after the object.
+
+`null` means "unset". The JavaScript SDK sends `{"asDouble": null}` for NaN: such a point has no value,
+and the store rejects that point alone. Of a repeated key, the last one counts.
 """
 
 from __future__ import annotations
@@ -28,13 +30,13 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor
     from google.protobuf.message import Message
 
-#: Messages inside the request's, one in the other; protobuf's own decoder has this limit.
+#: How deep messages may be nested; protobuf's own decoder has this limit.
 MAX_DEPTH = 100
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})*", re.ASCII)
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*", re.ASCII)
-_SHOWN = 60  # characters of a wrong value that a message repeats
+_SHOWN = 60  # characters of a wrong value in an error message
 _PLACE = 200  # characters of its path
 
 
@@ -67,7 +69,7 @@ class _Number(str):
 
 
 class _WrongValue(Exception):
-    """A value that cannot be what its field is; gathers its path while it unwinds."""
+    """A value that does not fit its field; gathers the path to it while the stack unwinds."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -124,7 +126,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise DecodeError(f'{name} is not JSON; as a value it is written "{name}", with quotes.')
 
 
-# One scalar. Each takes a parsed JSON value and returns what the message's field takes.
+# Scalars: each function takes a parsed JSON value and returns what the field takes.
 
 
 def _integer(value: object, low: int, high: int) -> int:
@@ -135,7 +137,7 @@ def _integer(value: object, low: int, high: int) -> int:
             exact = Decimal(value)
         except InvalidOperation:  # an exponent beyond Decimal's own range
             raise _WrongValue(f"{_show(value)} is out of range ({low} to {high}).") from None
-        # Checked before int(): 1e999999999 is a short text and a very long integer.
+        # Checked before int(): 1e999999999 is a short text, but a very long integer.
         if exact.adjusted() > 20:
             raise _WrongValue(f"{_show(value)} is out of range ({low} to {high}).")
         if exact != exact.to_integral_value():
@@ -197,8 +199,8 @@ def _base64(value: object) -> bytes:
         raise _WrongValue(f"{_show(value)} is not base64: {error}.") from None
 
 
-# A trace or span id that cannot be read. It has no length that an id may have, so the store drops
-# the exemplar that carries it, counts that, and keeps the point, as with an id of a wrong length.
+# Stands for a trace or span id that cannot be read. No id has this length, so the store drops and
+# counts the exemplar and keeps the point, as it does for any id of a wrong length.
 _UNREADABLE_ID = b"\x00"
 
 
@@ -214,7 +216,7 @@ def _enum(field: FieldDescriptor) -> Callable[[object], int]:
     def convert(value: object) -> int:
         if type(value) is str and value in names:
             return names[value]
-        # Numbers that OTLP does not know are kept: the store says which points they cost.
+        # Numbers that OTLP does not define are kept: the store rejects their points and says so.
         return _integer(value, -(2**31), 2**31 - 1)
 
     return convert
@@ -235,7 +237,7 @@ def _fields(descriptor: Descriptor) -> dict[str, _Field]:
     fields: dict[str, _Field] = {}
     for field in descriptor.fields:
         oneof = field.containing_oneof
-        # An optional scalar is alone in a oneof that protobuf makes up for it.
+        # protobuf puts an optional scalar into a oneof of its own.
         shared = oneof.name if oneof is not None and len(oneof.fields) > 1 else ""
         entry = _Field(field.name, _is_repeated(field), shared, _scalar(field))
         fields[field.json_name] = entry
@@ -297,7 +299,7 @@ def _fill(message: Message, tree: dict[str, Any], depth: int) -> None:
                 raise _WrongValue(f"{_show(value)} is not an object.")
             else:
                 child = getattr(message, field.name)
-                # Of a key in both spellings the last one counts, as of a key that comes twice.
+                # Of a key in both spellings the last one counts, as of a repeated key.
                 child.Clear()
                 child.SetInParent()
                 _fill(child, value, depth + 1)

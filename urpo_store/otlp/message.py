@@ -16,10 +16,10 @@ _RESOURCE_METRICS = "opentelemetry.proto.metrics.v1.ResourceMetrics"
 
 
 def request_from_message(message: Message) -> bytes:
-    """The bytes of the request that `message` is, or that holds it.
+    """The bytes of the request that is `message`, or that contains it.
 
     `message` is an `ExportMetricsServiceRequest`, a `MetricsData` or a `ResourceMetrics`. It is
-    known by its full name, so that classes generated elsewhere from the same .proto files do too.
+    recognized by its full name, so that classes generated elsewhere from the same .proto files work.
     Raises TypeError for anything else and `DecodeError` for a message that cannot be serialized.
     """
     name = getattr(getattr(message, "DESCRIPTOR", None), "full_name", None)

@@ -1,8 +1,7 @@
 """A `MetricPoint` to the bytes of a request with that one point.
 
-Only what protobuf cannot hold is refused here, with a `ConfigError` that names the field. Whether
-the point is a good one (counts that agree, bounds that rise) is the store's decision, as for every
-other point.
+Values that protobuf cannot hold are refused here, with a `ConfigError` that names the field. The rules
+for points (counts agree, bounds rise) are the store's, as for every other point.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a receiver answers: export responses and `google.rpc.Status`, in protobuf and in JSON.
+"""The answers of a receiver: export responses and `google.rpc.Status`, in protobuf and in JSON.
 
-Success bodies stay tiny: a sender (the Collector's otlphttp exporter is one) treats a large or
-unreadable body of a success as a permanent failure.
+Bodies of successes stay tiny: some senders, such as the Collector's otlphttp exporter, treat a large
+or unreadable one as a permanent failure.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from math import ceil
 
 from .wire import length_delimited, varint_field
 
-#: Bytes of an error message that are sent; the rest is cut.
+#: The most bytes of an error message that are sent.
 MAX_MESSAGE = 1024
 
 

@@ -1,7 +1,7 @@
 """The few pieces of protobuf's wire format that are written by hand.
 
-For messages of two or three fields whose descriptors no dependency of ours brings
-(`google.rpc.Status`), and where importing protobuf would cost more than it saves.
+They are for small messages whose descriptors no dependency of ours has (`google.rpc.Status`), and for
+places where importing protobuf would cost more than it saves.
 Format: https://protobuf.dev/programming-guides/encoding/
 """
 

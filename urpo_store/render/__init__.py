@@ -1,7 +1,16 @@
 """How answers look: as text for the terminal, and as HTML or matplotlib axes in a notebook.
 
-`urpo_store` hands this package to `MetricTable` for its notebook methods. What draws is imported
+`urpo_store` hands this package to `MetricTable` for its notebook methods. The drawing code is imported
 when a table is drawn.
+
+question                                              file
+what does `urpo-store query` print?                   answers
+how are rows printed for people? as JSON, as CSV?     listings, records
+how is a line chart or a heat map drawn?              charts
+which values does a chart of a series show?           drawing
+how is a number, an age, a series written?            text, labels
+what does Jupyter show?                               notebook
+what should one set, and what was lost?               advice
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What to set, and what was lost: sentences for the doctor and the terminal."""
+"""Sentences for the doctor and the terminal: what to set, and what was lost."""
 
 from __future__ import annotations
 

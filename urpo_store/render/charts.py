@@ -1,8 +1,8 @@
 """Charts as text: pure functions from data to lines, for the command line and the terminal.
 
-A gap (no point, NaN or infinity) is drawn as a gap. Braille characters carry two by four dots each;
-with `ascii_only` a chart uses plain characters. What is drawn is rows of runs: a text and the number of
-the series that it belongs to, by which a terminal may colour it; `plain` leaves the colours out.
+Where there is no point, NaN or infinity, the chart has a gap. A braille character has two by four dots;
+with `ascii_only`, charts use plain characters. A chart is rows of runs: a text, and the number of its
+series, by which a terminal may colour it. `plain` drops the numbers.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _BARS = "▁▂▃▄▅▆▇█"
 _ASCII_BARS = "_.-=+*#@"
 _SHADES = " ░▒▓█"
 _ASCII_SHADES = " .:*#"
-# Lines that one bucket of a heat map may take.
+# The most lines of one bucket of a heat map.
 _TALLEST = 3
 # Bit of the dot in column x (0, 1) and row y (0..3, from the top) of a braille character.
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
-# What marks the series in plain characters, where colours may be missing.
+# Marks of the series in plain characters, where there may be no colours.
 _MARKS = "*+ox#@%&"
 
 #: One line: texts, each with the number of its series, or None for scales and blanks.
@@ -31,7 +31,7 @@ Row = list[tuple[str, int | None]]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Values over times (seconds); a value that is not finite ends what is joined."""
+    """Values over times (seconds); a value that is not finite breaks the line."""
 
     times: Sequence[float]
     values: Sequence[float]
@@ -42,7 +42,7 @@ def plain(rows: Sequence[Row]) -> list[str]:
 
 
 def sparkline(values: Sequence[float], width: int = 0, *, ascii_only: bool = False) -> str:
-    """One character a value, scaled from 0 (or the least, if negative) to the greatest.
+    """A character for each value, scaled from 0 (or the least, if negative) to the greatest.
 
     With `width`, the last `width` values. A gap is a space.
     """
@@ -80,9 +80,9 @@ def line_chart(
 ) -> list[Row]:
     """The lines as `height` rows of `width` columns, with a scale on the left.
 
-    Points further apart than `gap` are not joined, nor those with something not finite between them.
-    Where lines cross, the one that comes last is seen. Without a finite point the chart says so.
-    `show` writes the values of the scale.
+    Points further apart than `gap` are not joined, nor are points with a gap between them. Where lines
+    cross, the last one is seen. Without a finite point the chart says so. `show` formats the values of
+    the scale.
     """
     runs = [_runs(line, gap) for line in lines]
     points = [point for parts in runs for part in parts for point in part]
@@ -154,7 +154,7 @@ class _Canvas:
             self._owners[row][column] = owner
 
     def join(self, before: tuple[int, int], after: tuple[int, int], owner: int) -> None:
-        """A straight line; what lies outside is not walked through."""
+        """A straight line; parts outside the chart are skipped, not walked."""
         (x0, y0), (x, y) = before, after
         steps = max(abs(x - x0), abs(y - y0), 1)
         first = max(0, -x0) if x > x0 else 0
@@ -196,8 +196,8 @@ def heat_map(
 
     `columns[i][j]` is the count of bucket j in window i; an empty column is a gap. `labels[j]` names
     bucket j. The darkest shade is the greatest count of all. The windows fill the width, the buckets
-    the height: those beyond `height` are added up in neighbours, few ones are drawn taller. Buckets
-    that nothing fell into, at both ends, are left out.
+    the height: more than `height` of them are added up with their neighbours, few are drawn taller.
+    Empty buckets at both ends are left out.
     """
     used = [j for j in range(len(labels)) if any(column and column[j] > 0 for column in columns)]
     if not used:
@@ -221,7 +221,7 @@ def heat_map(
     found: list[Row] = []
     for (_, high), counts in zip(reversed(bands), reversed(drawn), strict=True):
         cells = "".join(
-            # Whatever happened at all is seen.
+            # Even the least count is seen.
             shades[max(1, round(count / greatest * (len(shades) - 1)))] if count > 0 else " "
             for count in counts
         )
@@ -232,7 +232,7 @@ def heat_map(
 
 
 def _parts(columns: Sequence[Sequence[float]], across: int) -> list[Sequence[Sequence[float]]]:
-    """The windows that each of so many columns of the terminal stands for."""
+    """For each of so many columns of the terminal, its windows."""
     count = len(columns)
     parts = []
     for x in range(across):

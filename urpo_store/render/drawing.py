@@ -1,4 +1,4 @@
-"""From the series of an answer to what `charts` draws; pure functions."""
+"""Turns the series of an answer into what `charts` draws; pure functions."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ..model import (
 from . import text
 from .charts import Line
 
-#: Share of windows after which one is missing, from which windows are too short.
+#: If more than this share of windows lacks its neighbour, the windows are too short.
 _ALIASED = 0.05
-#: Rows of a heat map, at most: exponential buckets are put together until they fit.
+#: The most rows of a heat map; exponential buckets are merged until they fit.
 _BUCKETS = 40
 
 
@@ -50,9 +50,9 @@ def shown_unit(kind: MetricKind, unit: str, aggregation: Aggregation) -> str:
 
 
 def gap_of(series: Sequence[MetricSeries], step_seconds: float | None) -> float:
-    """From how many seconds between two points on nothing is known in between.
+    """How many seconds between two points are a gap.
 
-    Windows are a step apart. Points as they came are three times as far apart as most of them are.
+    One and a half steps between windows; between raw points, three times their usual distance.
     """
     if step_seconds is not None:
         return 1.5 * step_seconds
@@ -63,12 +63,11 @@ def gap_of(series: Sequence[MetricSeries], step_seconds: float | None) -> float:
 
 
 def interval_of(series: Sequence[MetricSeries], step_seconds: int) -> int:
-    """How many seconds a window should have at least, judged by an answer in windows of a step; 0:
-    those are long enough.
+    """The least length of a window in seconds, judged by an answer in steps; 0: the step will do.
 
-    A rate over windows shorter than the interval of the exports is too high where an export falls
-    into one, and nothing in between. Where both are about as long, windows with two exports take
-    turns with empty ones; three times as long ones even that out.
+    If windows are shorter than the interval of the exports, a rate is too high where a window has an
+    export, and absent elsewhere. If both are about equal, windows with two exports alternate with
+    empty ones; windows three times as long even that out.
     """
     distances = [np.diff(each.timestamps) for each in series if len(each) > 1]
     if not distances:
@@ -105,7 +104,7 @@ def bucket_counts(
 
 
 def _exponential(columns: ExponentialHistogramColumns, unit: str) -> tuple[np.ndarray, list[str]]:
-    """Positive buckets side by side at one scale, the zeros (and what is negative) below them."""
+    """Positive buckets at one scale; zeros and negative values are the lowest row."""
     rows = len(columns.scale)
     below = columns.zero_count.astype(float) + columns.negative_counts.sum(1)
     width = columns.positive_counts.shape[1]

@@ -14,7 +14,7 @@ from ..model import AttributeValue, MetricSeries
 
 
 def label(series: MetricSeries, without: Collection[str] = ()) -> str:
-    """What tells a series from its neighbours: service and attributes, types visible.
+    """A name that tells a series from its neighbours: service and attributes, types visible.
 
     Attributes in `without` are left out, and the service if "" is in it.
     """

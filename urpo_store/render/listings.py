@@ -11,7 +11,7 @@ from . import text
 from .labels import clock, label
 from .records import exact_values
 
-#: How many metric names a service without requests is described by.
+#: How many of its metrics describe a service without a request metric.
 NAMED_METRICS = 3
 
 

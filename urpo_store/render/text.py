@@ -1,4 +1,4 @@
-"""Numbers, ages and columns as text for people; pure functions, but for what the terminal can show."""
+"""Numbers, ages and columns as text for people; pure functions, except for `ascii_only`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import unicodedata
 from collections.abc import Sequence
 
-#: What stands where nothing is known.
+#: Stands for what is not known.
 UNKNOWN = "-"
 
 _BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -124,7 +124,7 @@ def width(text: str) -> int:
 
 
 def cut(text: str, room: int, mark: str = "…") -> str:
-    """The text in at most `room` columns; where something is left out stands `mark` (a column)."""
+    """The text in at most `room` columns; `mark`, one column wide, stands for what is cut."""
     if width(text) <= room:
         return text
     # By characters, since a wide one takes two columns.

@@ -1,12 +1,13 @@
-"""The terminal UI: what a person looks at. It knows a `MetricStorage` and nothing else of the store.
+"""The terminal UI, in front of any `MetricStorage`.
 
-state       the time that is looked at: range, pause
+app         the application: global keys, switching between screens
+services, service, metrics, metric, exemplars, arrived, query    one screen each
+view        the base of all screens: loading in a thread, title, filter, export
+series_view    the base of screens whose rows belong to one metric
+feed, service_data, metric_data    the questions that screens ask the storage
+text_box, row_list, chart, keys    the widgets of screens
 look        how figures and trouble are written and coloured
-text_box, row_list, chart, keys    what screens are made of
-view        what all screens share: loading in a thread, title, filter, export
-services, service, metrics, metric, exemplars, arrived, query    a screen each
-feed, service_data, metric_data    what screens ask the storage
-app         keys that hold everywhere, and the way from screen to screen
+state       the range of time on the screens, and whether it is paused
 """
 
 from .app import UrpoApp

@@ -1,4 +1,4 @@
-"""The application: keys that hold everywhere, and the way from screen to screen."""
+"""The application: global keys, and switching between screens."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from .services import ServicesView
 from .state import State
 from .view import View, export_file
 
-#: Seconds until a screen that was switched to is painted.
+#: Seconds from switching to a screen until it is painted.
 _SWITCHING = 0.015
-#: Seconds between two looks, what + and - step through.
+#: Seconds between two refreshes; + and - step through them.
 INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
 class _PlainScrollBar(ScrollBarRender):
-    """Without the characters that smooth its ends."""
+    """A scroll bar without the characters that smooth its ends."""
 
     VERTICAL_BARS: ClassVar[list[str]] = [" "] * 8
     HORIZONTAL_BARS: ClassVar[list[str]] = [" "] * 8
 
 
 class UrpoApp(App[None]):
-    """Looks at a storage; `endpoint` is the URL that exporters are told to send to.
+    """Shows a storage. `endpoint` is the URL that exporters should send to.
 
-    `clock` gives Unix nanoseconds; `interval` is how often the screens look, 0: when told to.
+    `clock` returns Unix nanoseconds. `interval`: seconds between refreshes; 0: on a key only.
     """
 
     TITLE = "urpo-store"
@@ -94,8 +94,8 @@ class UrpoApp(App[None]):
             self.add_class("-plain")
 
     def clear_selection(self) -> None:
-        # The text box of the first screen asks for it when it is mounted, which from Python 3.12 on may be
-        # before the screen stands on the stack.
+        # The text box of the first screen calls this when it is mounted. From Python 3.12 on that may be
+        # before the screen is on the stack.
         with contextlib.suppress(ScreenStackError):
             super().clear_selection()
 
@@ -105,12 +105,12 @@ class UrpoApp(App[None]):
         )
 
     def delay_update(self, delay: float = 0.05) -> None:
-        """Textual waits 50 ms before it paints a screen that was switched to; ours are ready sooner."""
+        """Textual waits 50 ms before it paints a new screen; ours are ready sooner."""
         super().delay_update(min(delay, _SWITCHING))
 
     @property
     def view(self) -> View | None:
-        """The screen in front, if it is one that looks at the store."""
+        """The screen in front, if it shows the store."""
         return self.screen if isinstance(self.screen, View) else None
 
     def _tick(self) -> None:

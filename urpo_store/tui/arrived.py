@@ -21,12 +21,12 @@ from .row_list import Column, ListRow, RowList
 from .state import SECOND, Moment
 from .view import Loaded, View, matches
 
-#: Services asked about in one load, one by one.
+#: How many services one load asks about, one by one.
 _QUESTIONS = 50
 
 
 def why_empty(stats: StoreStats, rejections: Sequence[Rejection], endpoint: str, now: int) -> str:
-    """An empty screen says why it is empty and what to set."""
+    """Why a screen is empty, and what to set."""
     lines = []
     if stats.rejected_requests and not stats.accepted_points:
         lines.append(f"{stats.rejected_requests} requests came that are not OTLP.")
@@ -48,7 +48,7 @@ class ArrivedView(View):
 
     def __init__(self) -> None:
         super().__init__()
-        # (when, points accepted, points refused) at the last count, and the rates since the one before
+        # (time, points accepted, points refused) of the last count, and the rates since the count before it.
         self._counted: tuple[int, int, int] | None = None
         self._rates: tuple[float, float] | None = None
         self._seen: list[str] = []
@@ -171,6 +171,6 @@ def _refusals(stats: StoreStats, rejections: Sequence[Rejection], endpoint: str)
             shown.append(text.printable(f"{item.points} x {of}: {item.reason}") + "\n")
     if not shown:
         shown.append("Nothing was refused, dropped or collapsed.\n", DIM)
-    if stats.points:  # else it is said above
+    if stats.points:  # else the losses say so
         shown.append(f"\n{settings(endpoint)}", DIM)
     return shown

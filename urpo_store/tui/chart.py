@@ -1,4 +1,4 @@
-"""A chart that fills its place: series as lines, or a heat map."""
+"""A chart that fills its widget: series as lines, or a heat map."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..render.charts import Line, Row, heat_map, line_chart
 from .look import DIM, HEAD, mark_of, series_style
 from .text_box import TextBox
 
-#: Lines drawn in one chart: more cannot be told apart, and take long.
+#: The most lines of one chart: more cannot be told apart, and take long to draw.
 MOST_LINES = 40
 
 
@@ -28,7 +28,7 @@ def coloured(rows: Sequence[Row]) -> Text:
 
 
 def clock_line(start: int, end: int, width: int) -> str:
-    """A time axis (Unix ns) in local time: its ends, and its middle if there is room."""
+    """The labels of a time axis (Unix ns), in local time: both ends, and the middle if it fits."""
     form = "%H:%M:%S" if end - start < 86_400 * 10**9 else "%m-%d %H:%M"
     left, middle, right = (
         time.strftime(form, time.localtime(moment // 10**9))
@@ -44,7 +44,7 @@ def clock_line(start: int, end: int, width: int) -> str:
 
 
 class Chart(TextBox):
-    """`draw_lines` or `draw_heat` says what; it is drawn again when the size changes."""
+    """`draw_lines` and `draw_heat` set its content; it is redrawn when the size changes."""
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The exemplars of a metric: from a value to the trace that it was observed in."""
+"""The exemplars of a metric: values, and the traces that they were observed in."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class ExemplarsView(SeriesView):
         self.action_open()
 
     def action_open(self) -> None:
-        """In the trace tool, by the template of its addresses."""
+        """Open the trace in the trace tool, by the template of its addresses."""
         (trace, span), template = self._trace(), self.urpo.trace_url
         if trace and not template:
             self.app.notify(

@@ -1,4 +1,4 @@
-"""What is known of every service: its health, how its rate went, and how full it is."""
+"""The health of every service, the trend of its rate, and how full it is."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ..interfaces import HealthOfAll, MetricStorage
 from ..model import Aggregation, MetricQuery, ServiceHealthMetrics
 from .state import SECOND, Moment
 
-#: Questions in one load to a storage that tells of one service at a time.
+#: How many services one load asks about, if the storage answers for one service at a time.
 _QUESTIONS = 150
 #: Points of a trend.
 _TREND = 16
-#: Shares of one that say how full something is; the first one that a service sends is shown.
+#: Metrics from 0 to 1 that tell how full something is; the first that a service sends is shown.
 SATURATION = (
     "process.cpu.utilization",
     "container.cpu.utilization",
@@ -33,9 +33,9 @@ class ServiceRow:
 
 
 class Feed:
-    """Keeps what does not change any more, and asks for the rest: those first that are looked at.
+    """Keeps what no longer changes and asks for the rest, first for the services on the screen.
 
-    Used by one thread at a time: a screen has one load under way.
+    One thread uses it at a time: a screen has one load in progress.
     """
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class Feed:
         seen: Sequence[str],
     ) -> None:
         first = set(seen)
-        # Behind those that are seen: which were asked about longest ago.
+        # After the visible ones, those that were asked about longest ago.
         order = sorted(names, key=lambda name: (name not in first, self._asked.get(name, 0)))
         left = _QUESTIONS
         for name in order[:left]:
@@ -91,7 +91,7 @@ class Feed:
                     left -= 1
 
     def _instants(self, moment: Moment) -> list[int]:
-        """Where the trend has its points: on multiples of a step, so that few are new each time."""
+        """The instants of the trend: multiples of a step, so that few are new each time."""
         step = max(min(moment.seconds, 3600) // _TREND, 4) * SECOND
         if step != self._step:
             self._rates.clear()
@@ -111,7 +111,7 @@ def _rates(found: Sequence[ServiceHealthMetrics]) -> dict[str, float]:
 
 
 def _saturation(storage: MetricStorage, moment: Moment) -> dict[str, float]:
-    """How full a service is: the greatest newest value of the first metric that says so."""
+    """How full each service is: the greatest of the newest values of the first metric that tells."""
     found: dict[str, float] = {}
     names = {info.name for info in storage.metrics()}
     for metric in SATURATION:
@@ -133,7 +133,7 @@ def _saturation(storage: MetricStorage, moment: Moment) -> dict[str, float]:
 
 
 def service_name(attributes: Mapping[str, object]) -> str:
-    """The service of a group by service.name and service.namespace."""
+    """The service of a series that is grouped by service.name and service.namespace."""
     name = str(attributes.get("service.name") or "unknown_service")
     space = attributes.get("service.namespace")
     return f"{space}/{name}" if space else name

@@ -1,4 +1,4 @@
-"""The keys of a screen, out of its bindings: a line at the bottom, and all of them over the screen."""
+"""The keys of a screen, from its bindings: a line at the bottom, and a help screen with all."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from textual.widgets import Static
 from .look import DIM, HEAD, key_name
 from .text_box import TextBox
 
-#: What the line at the bottom never leaves out.
+#: The line at the bottom always has these.
 _ALWAYS = ("keys", "quit")
 _COLUMN = 36
 
 
 def bindings_of(screen: Screen[Any]) -> list[Binding]:
-    """Those that do something now, of the focused widget first; Textual's own are left out."""
+    """The bindings that are active, those of the focused widget first, without Textual's own."""
     return [
         bound.binding
         for bound in screen.active_bindings.values()
@@ -32,7 +32,7 @@ def bindings_of(screen: Screen[Any]) -> list[Binding]:
 
 
 class KeyLine(TextBox):
-    """The most useful keys, as many as fit, and always the one that shows them all."""
+    """The most useful keys that fit, and always the key of the help screen."""
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.show_keys())
@@ -91,7 +91,7 @@ class Help(ModalScreen[None]):
         self.write()
 
     def write(self) -> None:
-        """In two columns where they fit."""
+        """Write the keys, in two columns if they fit."""
         lines = self.lines
         if self.size.width >= 2 * _COLUMN + 6:
             half = -(-len(lines) // 2)

@@ -1,4 +1,4 @@
-"""How figures are written and coloured. Trouble has a sign too, for those who see no colours."""
+"""How figures are written and coloured. Trouble has a sign as well as a colour."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from rich.style import Style
 
 from ..render import text
 
-#: Colours of series, of the sixteen that every terminal has; marks or order tell them apart without.
+#: Colours of series, of the sixteen that every terminal has; without colours, marks or order tell.
 SERIES = ("cyan", "yellow", "green", "magenta", "blue", "red", "bright_cyan", "bright_yellow")
-#: What marks a series in lists, and in charts of plain characters.
+#: Marks of series in lists, and in charts of plain characters.
 MARKS = "*+ox#@%&"
 
 BAD = Style(color="red", bold=True)

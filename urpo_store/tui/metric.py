@@ -112,7 +112,7 @@ class MetricView(SeriesView):
                 and info.series_count <= MOST_LINES
                 and not self._group_chosen
             ):
-                self._group = None  # the sum of temperatures says nothing
+                self._group = None  # a sum of temperatures means nothing
         views = VIEWS[info.kind]
         return load_metric(
             self.storage,
@@ -209,7 +209,7 @@ class MetricView(SeriesView):
         self.reload()
 
     def action_group(self, by: int) -> None:
-        """All in one, by each attribute, each series by itself, and again."""
+        """Step through the groups: all in one, by each attribute, each series by itself."""
         choices: list[Group] = ["", *self._keys, None]
         at = choices.index(self._group) if self._group in choices else 0
         self._group = choices[(at + by) % len(choices)]

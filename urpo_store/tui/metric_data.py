@@ -1,4 +1,4 @@
-"""What the screen of one metric asks the storage, and the answer."""
+"""The questions that the screen of one metric asks the storage, and their answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUANTILE_VIEW = "p50 p95 p99"
 HEAT = "heat map"
 RAW = "raw"
 _HISTOGRAM_VIEWS = (QUANTILE_VIEW, "rate", HEAT, "increase", RAW)
-#: What `v` steps through.
+#: `v` steps through these.
 VIEWS: Mapping[MetricKind, Sequence[str]] = {
     MetricKind.COUNTER: ("rate", "increase", RAW),
     MetricKind.UP_DOWN_COUNTER: ("last", RAW, "rate"),
@@ -28,12 +28,12 @@ VIEWS: Mapping[MetricKind, Sequence[str]] = {
     MetricKind.EXPONENTIAL_HISTOGRAM: _HISTOGRAM_VIEWS,
     MetricKind.SUMMARY: (RAW,),
 }
-#: Series that are listed; more than can be told apart, and no more than a terminal can take.
+#: The most series in the list: more than can be told apart, and few enough for a terminal.
 MOST_SERIES = 200
-#: Series that are looked at for the attributes to group by.
+#: How many series are searched for attributes to group by.
 _SAMPLE = 1000
 
-#: What series are grouped by: an attribute, "" all in one, None each series by itself.
+#: The attribute that series are grouped by; "": all in one; None: each series by itself.
 Group = str | None
 
 
@@ -51,14 +51,14 @@ class MetricData:
 
     @property
     def aggregation(self) -> Aggregation:
-        """What the values of the series are."""
+        """The aggregation of the values."""
         if self.view == QUANTILE_VIEW:
             return Aggregation.P95
         return Aggregation.INCREASE if self.view == HEAT else Aggregation(self.view)
 
 
 def split_filter(filter: str) -> tuple[dict[str, Any], str]:
-    """(conditions on attributes, the words that are none); raises QueryError."""
+    """(conditions on attributes, the other words); raises QueryError."""
     where: dict[str, Any] = {}
     words = []
     for word in filter.split():
@@ -81,11 +81,11 @@ def info_of(storage: MetricStorage, metric: str, service: str | None) -> MetricI
 def keys_of(
     storage: MetricStorage, metric: str, service: str | None, where: Mapping[str, Any]
 ) -> tuple[str, ...]:
-    """Attributes that are not the same everywhere: what a group can be made by."""
+    """The attributes to group by: those whose values differ."""
     found = storage.series(MetricQuery(metric, service, where, limit=_SAMPLE))
     every = [{"service.name": one.service, **one.resource, **one.attributes} for one in found]
     keys = sorted({key for one in every for key in one})
-    # To be absent is a value too: {} stands for it, which no attribute's text is.
+    # Being absent is a value too: {} stands for it.
     return tuple(key for key in keys if len({repr(one.get(key, {})) for one in every}) > 1)
 
 
@@ -99,7 +99,7 @@ def load_metric(
     moment: Moment,
     columns: int,
 ) -> MetricData:
-    """The series of a view over the range, in steps for so many columns of a chart."""
+    """The series of a view over the range, in steps that fit `columns` columns of a chart."""
 
     def at(interval: int) -> MetricData:
         step = moment.step(columns, interval)
@@ -140,7 +140,7 @@ def _ask(storage: MetricStorage, base: MetricQuery, group: Group, data: MetricDa
 def named(
     table: MetricTable, group: Group = None, before: str = ""
 ) -> list[tuple[str, MetricSeries]]:
-    """Series with a name each: what all have in common is left out, equal ones get a number."""
+    """Series and their names, without what all have in common; equal names get a number."""
     found: dict[str, MetricSeries] = {}
     everyone = [{"": series.service, **series.attributes} for series in table]
     first = everyone[0] if everyone else {}

@@ -16,7 +16,7 @@ from .row_list import Column, ListRow, RowList
 from .state import SECOND, Moment
 from .view import Loaded, View, matches
 
-#: Last values asked for in one load, and how long one is good.
+#: How many last values one load asks for, and how long one is kept.
 _QUESTIONS = 25
 _GOOD = 10 * SECOND
 _NONE = Cell(text.UNKNOWN, DIM)
@@ -89,7 +89,7 @@ class MetricsView(View):
         self._look()
 
     def _look(self) -> None:
-        """Asks for the last values of rows that have come into sight."""
+        """Ask for the last values of the visible rows."""
         self._seen = [str(key) for key in self.query_one(RowList).visible_keys()]
         if set(self._seen) - set(self._values):
             self.reload()
@@ -106,7 +106,7 @@ class MetricsView(View):
 def _last_value(
     storage: MetricStorage, info: MetricInfo, service: str | None, moment: Moment
 ) -> Cell:
-    """The newest value of all series together; of a histogram the number of its observations."""
+    """The newest value of all series together; of a histogram, its number of observations."""
     if info.kind is MetricKind.SUMMARY:
         return _NONE
     query = MetricQuery(

@@ -1,4 +1,4 @@
-"""The query line: what `urpo-store query` takes, with history, and errors where they are."""
+"""The query line: takes what `urpo-store query` takes, keeps a history, points at errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows with a cursor, sorted by a column. Only what is seen is drawn, however many rows there are."""
+"""Rows with a cursor, sorted by a column. Only visible rows are drawn, so that their number is free."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from .look import HEAD, Cell
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """How a column gives way when not all fit, in this order.
+    """A column, and how it gives way if not all columns fit. In this order:
 
-    `least`: it shrinks to this width, and shows the ends of its texts (0: it does not). `grow`: it
-    shrinks to 16, and shows the beginnings. `rank`: the highest ranks go.
+    `least`: it shrinks to this width and shows the ends of its texts (0: it does not). `grow`: it
+    shrinks to 16 and shows the beginnings. `rank`: columns with the highest rank disappear.
     """
 
     title: str
@@ -38,23 +38,23 @@ class Column:
     sorts: bool = True
 
 
-#: What a column that gives way keeps.
+#: The width that a shrinking column keeps.
 _LEAST = 16
 _BETWEEN = 2
 
 
 @dataclass(frozen=True, slots=True)
 class ListRow:
-    """`key` is what the row stands for: the cursor stays with it."""
+    """A row. The cursor stays with its `key`."""
 
     key: object
     cells: Sequence[Cell]
 
 
 class RowList(ScrollView, can_focus=True, inherit_bindings=False):
-    """`Chosen` is sent by Enter, `Moved` when the cursor is on another row.
+    """Sends `Chosen` on Enter, and `Moved` when the cursor is on another row.
 
-    With the class "-fits" it is as high as its rows.
+    With the class "-fits" its height is that of its rows.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -93,7 +93,7 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def rows(self) -> Sequence[ListRow]:
-        """In the order in which they are shown."""
+        """The rows, in the order on the screen."""
         return self._rows
 
     @property
@@ -105,7 +105,7 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
         return [row.key for row in self._rows[first : first + max(self.size.height - 1, 1)]]
 
     def update_rows(self, rows: Sequence[ListRow], empty: str = "") -> None:
-        """Replaces the rows; the cursor stays with its key. `empty` is shown when there are none."""
+        """Replace the rows; the cursor stays with its key. `empty` is shown if there are none."""
         key = self.current
         self.empty = empty
         self._rows = self._sorted(rows)
@@ -128,7 +128,7 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
 
         known = [row for row in rows if row.cells[column].sort is not None]
         unknown = [row for row in rows if row.cells[column].sort is None]
-        # What is not known comes last, whichever way the others go.
+        # Unknown values come last in either direction.
         return sorted(known, key=order, reverse=self.falling) + unknown
 
     # ---- drawing
@@ -188,7 +188,7 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
         return self._strip(self._cells(self._rows[index]), base)
 
     def _empty_lines(self) -> list[str]:
-        """What is said instead of rows, wrapped at blanks: lines to paste stay whole if they can."""
+        """The text shown instead of rows, wrapped at blanks, so that lines to paste stay whole."""
         found = []
         for line in self.empty.splitlines():
             indent = line[: len(line) - len(line.lstrip())]
@@ -219,7 +219,7 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
         ]
 
     def _strip(self, cells: Sequence[tuple[str, Style]], base: Style) -> Strip:
-        """One segment for cells of one style: a terminal is sent the less, and sooner."""
+        """One segment for adjacent cells of one style, so that the terminal gets fewer bytes."""
         between = " " * _BETWEEN
         segments: list[Segment] = []
         for style, run in groupby(cells, key=itemgetter(1)):
@@ -236,7 +236,7 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
     # ---- keys
 
     def _follow(self) -> None:
-        """Scrolls so that the cursor is seen."""
+        """Scroll to the cursor."""
         top, height = int(self.scroll_offset.y), max(self.size.height - 1, 1)
         if self._cursor < top:
             self.scroll_to(y=self._cursor, animate=False)
@@ -272,7 +272,7 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
         shown = [index for index in self._widths if self.columns[index].sorts]
         place = shown.index(self.sort_column) if self.sort_column in shown else 0
         self.sort_column = shown[(place + by) % len(shown)]
-        # The greatest figures are what one looks for; names go from A to Z.
+        # Figures: the greatest first. Names: from A to Z.
         self.falling = self.columns[self.sort_column].align == ">"
         self.update_rows(self._rows, self.empty)
 

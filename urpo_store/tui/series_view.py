@@ -1,4 +1,4 @@
-"""What the screens share whose rows are of one metric: a line of detail, and a filter of attributes."""
+"""The base of screens whose rows belong to one metric: a detail line, a filter of attributes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the screen of one service asks the storage, and the answer."""
+"""The questions that the screen of one service asks the storage, and their answers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ..render.charts import Line
 from ..render.drawing import interval_of, line_of
 from .state import SECOND, Moment
 
-#: What names an operation, stable names before old ones; all keys of a line that occur are used.
+#: Attributes that name an operation, stable before old ones. Of a line, all that occur are used.
 OPERATIONS = (
     ("http.request.method", "http.route"),
     ("http.method", "http.route"),
@@ -34,9 +34,9 @@ OPERATIONS = (
     ("db.operation.name", "db.collection.name"),
     ("span.name",),
 )
-#: What tells instances apart.
+#: Attributes that tell instances apart.
 INSTANCES = ("service.instance.id", "host.name", "k8s.pod.name", "process.pid")
-#: Where an error shows: by one of these attributes.
+#: Any of these attributes may show an error.
 ERRORS = (
     "error.type",
     "http.response.status_code",
@@ -57,7 +57,7 @@ _FAULT_NAMES = (
 )
 _SPANS = "spans:"
 _SPAN_KINDS = re.compile("(SPAN_KIND_)?(SERVER|CONSUMER)", re.IGNORECASE)
-#: Windows of a chart, and series of a metric that are looked at for their attributes.
+#: Windows of a chart; series of a metric that are searched for attributes.
 _POINTS = 60
 _SAMPLE = 1000
 _HISTOGRAMS = (MetricKind.HISTOGRAM, MetricKind.EXPONENTIAL_HISTOGRAM)
@@ -79,7 +79,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class ServiceData:
-    """Lines in requests a second and in seconds; `keys` are what operations were told apart by."""
+    """Lines in requests per second and in seconds; `keys` are the attributes that name operations."""
 
     health: ServiceHealthMetrics | None
     keys: tuple[str, ...] = ()
@@ -92,7 +92,7 @@ class ServiceData:
     step: int = 1
 
     def covered(self, seconds: int) -> float:
-        """Those of a range that points cover: an application may have begun a moment ago."""
+        """How many seconds of the range have points: the application may have just begun."""
         times = self.rate.times
         return min(times[-1] - times[0] + self.step, seconds) if times else seconds
 
@@ -115,7 +115,7 @@ def load_service(
         for source in sources:
             source.set_step(interval)
         rates = [source.over_time(Aggregation.RATE) for source in sources]
-    # Latencies of different protocols are not the same thing: those of the first that has any.
+    # Latencies of different protocols cannot be merged: take those of the first that has any.
     timed = next((source for source in sources if source.kind in _HISTOGRAMS), None)
     first = sources[0]
     return ServiceData(
@@ -186,7 +186,7 @@ class _Source:
         return list(self._storage.query_metrics(query))
 
     def failing(self) -> Sequence[MetricSeries]:
-        """Rates of groups, 0 for those that are no errors: so that there is a line at 0."""
+        """Rates of groups; 0 for those that are no errors, so that there is a line at 0."""
         found = self.over_time(Aggregation.RATE, self._errors) if self._errors else []
         return [
             series
@@ -232,7 +232,7 @@ class _Source:
 
 
 def is_error(attributes: Mapping[str, object]) -> bool:
-    """By the rules of service health: an error type, a status that is the server's fault."""
+    """The rules of service health: an error type, or a status that is the server's fault."""
     if attributes.get("error.type") not in (None, ""):
         return True
     for key in ("http.response.status_code", "http.status_code"):

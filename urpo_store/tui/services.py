@@ -16,7 +16,7 @@ from .state import SECOND, Moment
 from .text_box import TextBox
 from .view import Loaded, View, matches
 
-#: A service that has been silent for so long is pointed out.
+#: How long a service may be silent before its row is marked.
 _SILENT = 3 * 60 * SECOND
 
 

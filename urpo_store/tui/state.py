@@ -1,4 +1,4 @@
-"""The time that all screens look at."""
+"""The range of time that all screens show."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STEPS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
 @dataclass
 class State:
-    """Range and pause; `clock` gives Unix nanoseconds. Used by the event loop's thread."""
+    """Range and pause; `clock` returns Unix nanoseconds. Only the event loop's thread uses it."""
 
     clock: Callable[[], int]
     range: str = "5m"
@@ -32,7 +32,7 @@ class State:
 
     @property
     def now(self) -> int:
-        """The end of what is looked at."""
+        """The end of the range."""
         return self.clock() if self.paused_at is None else self.paused_at
 
     @property
@@ -49,7 +49,7 @@ class State:
         self.range = _NAMES[min(max(index, 0), len(_NAMES) - 1)]
 
     def pan(self, share: float) -> None:
-        """Moves a paused view by a share of its range, not beyond now."""
+        """Move a paused view by a share of its range, not beyond now."""
         if self.paused_at is not None:
             moved = self.paused_at + int(share * self.seconds * SECOND)
             self.paused_at = min(moved, self.clock())
@@ -63,7 +63,7 @@ class State:
 
 @dataclass(frozen=True)
 class Moment:
-    """A State as it was when a screen began to load: threads see no changes."""
+    """The state when a load began; threads see no later changes."""
 
     now: int
     range: str
@@ -75,17 +75,17 @@ class Moment:
         return max(self.now - self.seconds * SECOND, 0)
 
     def step(self, columns: int, interval: int = 0) -> int:
-        """Seconds between the points of a chart that has so many columns to draw them.
+        """Seconds between the points of a chart with so many columns.
 
-        A multiple of the interval of the exports: otherwise windows with more and with fewer of them
-        would take turns.
+        A multiple of the interval of the exports: otherwise windows with more and with fewer exports
+        would alternate.
         """
         wanted = self.seconds / max(columns, 1)
         step = next((step for step in _STEPS if step >= wanted), _STEPS[-1])
         return step if interval < 2 else -(-step // interval) * interval
 
     def aligned(self, step: int) -> tuple[int, int]:
-        """The range's start and end, both on multiples of the step: windows do not creep along."""
+        """The range's start and end, both multiples of the step, so that windows do not drift."""
         end = self.now // (step * SECOND) * step * SECOND
         first = end - (self.seconds // step) * step * SECOND
         return max(first, 0), end

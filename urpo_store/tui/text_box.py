@@ -1,4 +1,4 @@
-"""Text in a place of its own."""
+"""A widget for text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from textual.widgets import Static
 
 
 class TextBox(Static):
-    """Shows text as it is, markup or not; its size stays, so that the screen is not laid out anew."""
+    """Shows text without reading it as markup. Its size is fixed, so that writing lays out nothing."""
 
     def write(self, shown: str | Text) -> None:
         self.update(Text(shown) if isinstance(shown, str) else shown, layout=False)

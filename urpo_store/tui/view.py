@@ -1,4 +1,4 @@
-"""What all screens share: loading in a thread, title, filter, status, export."""
+"""The base of all screens: loading in a thread, title, filter, status, export."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _LOW = 16
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a thread brought: the store's figures, the screen's data, or what went wrong."""
+    """The result of a load: the store's figures and the screen's data, or what went wrong."""
 
     moment: Moment
     stats: StoreStats | None = None
@@ -48,7 +48,7 @@ class Loaded:
 
 
 class FilterInput(Input):
-    """Where a filter is typed."""
+    """The input of a filter."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "submit", "Keep the filter"),
@@ -59,9 +59,9 @@ class FilterInput(Input):
 class View(Screen[None]):
     """A screen that loads in a thread and shows in the event loop.
 
-    `load` runs in a thread and may ask the storage; it returns what `show` then draws. A load that is
-    asked for while one runs follows it. While paused nothing loads by itself, but a new filter or
-    range does, with the time standing still.
+    `load` runs in a thread and may ask the storage; `show` draws what it returns. A load that is asked
+    for while another runs follows it. While the view is paused, only a new filter or range loads, and
+    the time stands still.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -72,9 +72,9 @@ class View(Screen[None]):
         Binding("x", "export('csv')", "Export CSV", show=False),
         Binding("X", "export('json')", "Export JSON", show=False),
     ]
-    #: What the title says.
+    #: The name in the title.
     NAME: ClassVar[str] = ""
-    #: What a filter is compared with, for the prompt; "" if the screen has none.
+    #: What a filter matches, for its prompt; "" if the screen has no filter.
     FILTERS: ClassVar[str] = ""
 
     def __init__(self) -> None:
@@ -106,19 +106,19 @@ class View(Screen[None]):
         raise NotImplementedError
 
     def load(self, moment: Moment) -> Any:
-        """In a thread: asks the storage. May raise UrpoStoreError."""
+        """Ask the storage, in a thread. May raise UrpoStoreError."""
         raise NotImplementedError
 
     def show(self, loaded: Loaded) -> None:
-        """In the event loop: draws what was loaded, by the filter."""
+        """Draw what was loaded and matches the filter, in the event loop."""
         raise NotImplementedError
 
     def subject(self) -> str:
-        """What the screen is about, behind its name."""
+        """The subject of the screen, after its name in the title."""
         return ""
 
     def export(self) -> list[Mapping[str, object]]:
-        """What is on the screen, as records."""
+        """The content of the screen, as records."""
         row_list = self.row_list()
         if row_list is None:
             return []
@@ -148,13 +148,13 @@ class View(Screen[None]):
         self.write_title()
 
     def focus_first(self) -> None:
-        """Puts the focus where one begins; Textual calls `on_mount` of every class by itself."""
+        """Set the first focus. Not in `on_mount`, since Textual calls that of every class."""
         row_list = self.row_list()
         if row_list is not None:
             row_list.focus()
 
     def on_screen_resume(self) -> None:
-        # First what is there already: a load takes turns with the drawing.
+        # Draw first what is there: a load competes with the drawing.
         self.call_after_refresh(self.reload)
 
     def tick(self) -> None:
@@ -184,7 +184,7 @@ class View(Screen[None]):
         if not self.is_attached:
             return
         if loaded.error and self._last is not None:
-            # The last figures stay: a server that starts anew should not blank the screen.
+            # The last figures stay, so that a server's restart does not blank the screen.
             loaded = Loaded(self._last.moment, self._last.stats, self._last.data, loaded.error)
         self._last = loaded
         self.redraw()
@@ -193,7 +193,7 @@ class View(Screen[None]):
             self.reload()
 
     def redraw(self) -> None:
-        """Draws what was loaded last once more: a filter has changed, or the size."""
+        """Draw the last load again: the filter has changed, or the size."""
         self.write_title()
         if self._last is not None:
             self.write_status(self._last)
@@ -203,7 +203,7 @@ class View(Screen[None]):
     # ---- title, status, filter
 
     def write_title(self) -> None:
-        """The name and the subject, cut if need be; what always stays whole is on the right."""
+        """The name and the subject, which may be cut; the right part is never cut."""
         try:
             title = self.query_one("#title", TextBox)
         except NoMatches:
@@ -274,7 +274,7 @@ class View(Screen[None]):
             row_list.focus()
 
     def action_back(self) -> None:
-        """Esc: out of the filter, then the filter away, then the screen before."""
+        """Esc: leave the filter's input, then drop the filter, then return to the screen before."""
         field = self.query_one("#filter", Input)
         if field.display:
             field.value = ""
@@ -320,7 +320,7 @@ def clock_time(nanoseconds: int) -> str:
 
 
 def export_file(directory: Path, name: str, shape: str, stamp: str) -> Path:
-    """A name that is free."""
+    """The path of a new file."""
     base = f"urpo-store-{name.lower().replace(' ', '-')}-{stamp}"
     path = directory / f"{base}.{shape}"
     count = 1
