@@ -35,7 +35,11 @@ ROOMS = (
 )
 
 #: What query/ may use of the engine besides the Reader that it is given.
-QUERY_MAY = ("urpo_store.query.", "urpo_store.engine.points.")
+QUERY_MAY = (
+    "urpo_store.query.",
+    "urpo_store.engine.points.",  # what a point is, and the maths of buckets
+    "urpo_store.engine.memory.status",  # what C functions return
+)
 
 CIMPORT = re.compile(r"^ *(?:from|cimport|import) +(urpo_store(?:\.\w+)+)", re.M)
 NAMES = re.compile(r"^from (urpo_store[\w.]+) cimport (\([^)]*\)|[^\n]*)\n", re.M)

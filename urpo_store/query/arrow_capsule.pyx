@@ -57,7 +57,7 @@ cdef enum:
 
 @cython.final
 cdef class Field:
-    """A column's type: `format` is Arrow's format string, `children` and `dictionary` are fields."""
+    """A column's type; `format` is Arrow's format string, `children` and `dictionary` are fields."""
 
     cdef readonly bytes name
     cdef readonly bytes format
@@ -81,7 +81,9 @@ cdef class Column:
     cdef readonly tuple children
     cdef readonly Column dictionary
 
-    def __init__(self, int64_t length, buffers, int64_t null_count=0, children=(), Column dictionary=None):
+    def __init__(
+        self, int64_t length, buffers, int64_t null_count=0, children=(), Column dictionary=None
+    ):
         self.length = length
         self.null_count = null_count
         self.buffers = tuple(buffers)
@@ -99,7 +101,7 @@ cdef class Stream:
 
 
 def stream_capsule(Field schema not None, batches):
-    """A PyCapsule "arrow_array_stream" of struct columns; `batches` is consumed as the reader asks."""
+    """A PyCapsule "arrow_array_stream" of struct columns; the reader pulls `batches`."""
     cdef Stream source = Stream()
     source.schema = schema
     source.batches = iter(batches)
@@ -123,7 +125,8 @@ def stream_capsule(Field schema not None, batches):
 
 cdef void capsule_destroy(object capsule) noexcept:
     # A consumer that took the stream has set `release` to NULL; the struct itself is ours to free.
-    cdef ArrowArrayStream *stream = <ArrowArrayStream *>PyCapsule_GetPointer(capsule, "arrow_array_stream")
+    cdef ArrowArrayStream *stream = <ArrowArrayStream *>PyCapsule_GetPointer(
+        capsule, "arrow_array_stream")
     if stream.release != NULL:
         stream.release(stream)
     free(stream)

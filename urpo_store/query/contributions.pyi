@@ -1,4 +1,4 @@
-"""Which point each point is measured against; see contributions.pxd."""
+"""Which point each point is measured against; see bases.pxd."""
 
 from urpo_store.model import Int64Array
 from urpo_store.query.source import Scanned

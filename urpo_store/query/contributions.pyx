@@ -1,59 +1,65 @@
 # cython: boundscheck=False, wraparound=False, auto_pickle=False, autotestdict=False
-"""Chooses the base of every point; the contract is in contributions.pxd.
+"""Which points count whole: the choices of bases (bases.pxd) that do not look at values.
 
 Each function takes the `Scanned` of series of one stream and returns int64[points].
 """
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport INT64_MAX, int64_t
 
-from urpo_store.query.windows cimport Walk, walk_begin, walk_to
+from urpo_store.engine.points.slots cimport FLAG_STALE
+from urpo_store.query.bases cimport BASE_SKIP, BASE_ZERO
+from urpo_store.query.scanned cimport Points, points_of
+from urpo_store.query.windows cimport Walk, walk_begin, walk_series, walk_to
 
 import numpy as np
 
+#: The base of points that have no part in an answer; see bases.pxd.
+SKIP = BASE_SKIP
+
 
 def every(scanned):
-    """Every point of the range counts whole: AVG, MIN, MAX, COUNT, quantiles of gauges, deltas."""
-    cdef const int64_t[::1] offsets = scanned.offsets
-    cdef const int64_t[::1] first = scanned.first
-    cdef const uint32_t[::1] flags = scanned.flags
-    result = np.empty(flags.shape[0], np.int64)
+    """Every point of the range counts: AVG, MIN, MAX, COUNT, quantiles of gauges, deltas."""
+    cdef Points points
+    points_of(&points, scanned)
+    result = np.empty(points.count, np.int64)
     cdef int64_t[::1] base = result
     cdef Py_ssize_t i
     cdef int64_t j
     with nogil:
-        for i in range(first.shape[0]):
-            for j in range(offsets[i], offsets[i + 1]):
-                base[j] = BASE_SKIP if j < first[i] or flags[j] & STALE else BASE_ZERO
+        for i in range(points.series):
+            for j in range(points.offsets[i], points.offsets[i + 1]):
+                base[j] = (
+                    BASE_SKIP if j < points.first[i] or points.flags[j] & FLAG_STALE else BASE_ZERO)
     return result
 
 
 def newest(scanned, int64_t first_instant, int64_t step):
-    """The last point of each window counts whole, the others not at all.
+    """The last point of each window counts, the others do not: LAST.
 
     A stale mark that is the newest of its window takes the series out of it.
     """
-    cdef const int64_t[::1] offsets = scanned.offsets
-    cdef const int64_t[::1] first = scanned.first
-    cdef const int64_t[::1] times = scanned.times
-    cdef const uint32_t[::1] flags = scanned.flags
-    result = np.full(flags.shape[0], BASE_SKIP, np.int64)
+    cdef Points points
+    points_of(&points, scanned)
+    result = np.full(points.count, BASE_SKIP, np.int64)
     cdef int64_t[::1] base = result
     cdef Py_ssize_t i
     cdef int64_t j, end, window, following
     cdef Walk walk
     with nogil:
-        for i in range(first.shape[0]):
-            end = offsets[i + 1]
-            if first[i] == end:
+        walk_begin(&walk, first_instant, step, INT64_MAX)
+        for i in range(points.series):
+            j = points.first[i]
+            end = points.offsets[i + 1]
+            if j == end:
                 continue
-            walk_begin(&walk, first_instant, step)
-            window = walk_to(&walk, times[first[i]])
-            for j in range(first[i], end):
-                following = walk_to(&walk, times[j + 1]) if j + 1 < end else -1
-                if following != window and not flags[j] & STALE:
+            walk_series(&walk, j, end)
+            walk_to(&walk, points.times[j])
+            while j < end:
+                window = walk.window
+                following = -1
+                if j + 1 < end:
+                    walk_to(&walk, points.times[j + 1])
+                    following = walk.window
+                if following != window and not points.flags[j] & FLAG_STALE:
                     base[j] = BASE_ZERO
-                window = following
+                j += 1
     return result
-
-
-#: The base of points that have no part in an answer; see contributions.pxd.
-SKIP = BASE_SKIP

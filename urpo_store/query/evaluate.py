@@ -322,7 +322,9 @@ class _Question:
         scanned = self._scan(increases=not (whole or delta))
         points: Explicit | Exponential
         points = (
-            Explicit(scanned) if self.stream.kind is MetricKind.HISTOGRAM else Exponential(scanned)
+            Explicit(scanned, windows)
+            if self.stream.kind is MetricKind.HISTOGRAM
+            else Exponential(scanned, windows)
         )
         if quantile is None and ask is Aggregation.LAST:
             bases = contributions.newest(scanned, windows.first, windows.step)
@@ -335,9 +337,9 @@ class _Question:
         if quantile is not None:
             if isinstance(points, Explicit):
                 known = np.where(columns["max_known"], columns["max"], np.nan)
-                values = points.quantiles(bases, groups, windows, quantile, row, known)
+                values = points.quantiles(bases, groups, quantile, known)
             else:
-                values = points.quantiles(bases, groups, windows, quantile, len(window))
+                values = points.quantiles(bases, groups, quantile, len(window))
             return _Rows(row, window, newest, values), None
         match ask:
             case Aggregation.SUM:
@@ -363,8 +365,8 @@ class _Question:
             for name in ("count", "sum", "min", "max", "has_sum", "has_min", "has_max")
         }
         if isinstance(points, Explicit):
-            return rows, _explicit_columns(row, shared, points.columns(bases, groups, windows, row))
-        return rows, _exponential_columns(row, shared, points.columns(bases, groups, windows))
+            return rows, _explicit_columns(row, shared, points.columns(bases, groups, row))
+        return rows, _exponential_columns(row, shared, points.columns(bases, groups))
 
     def _series(
         self, rows: _Rows, groups: Groups, single: bool, columns_of: _ColumnsOf | None

@@ -1,4 +1,4 @@
-"""Buckets at explicit bounds: increases, merges at common bounds, quantiles."""
+"""Buckets at explicit bounds: increases, merges at the bounds that points share, quantiles."""
 
 from typing import final
 
@@ -9,17 +9,11 @@ from urpo_store.query.times import Windows
 
 @final
 class Explicit:
-    def __new__(cls, scanned: Scanned) -> Explicit: ...
+    def __new__(cls, scanned: Scanned, windows: Windows) -> Explicit: ...
     def increases(self) -> Int64Array: ...
     def quantiles(
-        self,
-        bases: Int64Array,
-        groups: Groups,
-        windows: Windows,
-        q: float,
-        rows: Int64Array,
-        maximum: Float64Array,
+        self, bases: Int64Array, groups: Groups, q: float, maximum: Float64Array
     ) -> Float64Array: ...
     def columns(
-        self, bases: Int64Array, groups: Groups, windows: Windows, rows: Int64Array
+        self, bases: Int64Array, groups: Groups, rows: Int64Array
     ) -> list[tuple[Float64Array, UInt64Array]]: ...

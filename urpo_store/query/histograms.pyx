@@ -1,17 +1,20 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
 """Count, sum and extremes of histograms, explicit and exponential, by group and window.
 
-Both kinds begin their rows with sum, min and max, so that one pass serves them. What stands in the
-buckets is in explicit.pyx and points/ranges.pyx, whose rows are the same ones in the same order.
+Rows of both kinds begin with sum, min and max, so one pass serves both. Their buckets are added up
+by explicit.pyx and exponential.pyx, whose rows are the same ones in the same order.
 """
 from libc.math cimport NAN
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from urpo_store.query.contributions cimport BASE_NONE, BASE_SKIP, HAS_MAX, HAS_MIN, HAS_SUM
+from urpo_store.engine.points.slots cimport FLAG_MAX, FLAG_MIN, FLAG_SUM
+from urpo_store.query.arrays cimport doubles, int64s, uint64s, uint8s
+from urpo_store.query.bases cimport BASE_NONE
+from urpo_store.query.scanned cimport Points, points_of
 from urpo_store.query.sums cimport Sum, as_double, sum_add, sum_of
-from urpo_store.query.windows cimport Walk, most_rows, walk_begin, walk_to
+from urpo_store.query.windows cimport Walk, each_window, most_rows, walk_group, walk_over
 
 import numpy as np
 
@@ -21,136 +24,160 @@ cdef extern from *:
     """
     ctypedef unsigned long long uint128 "urpo_uint128"
 
-cdef struct Cell:
+# What the histograms of one window add up to, but for their buckets.
+cdef struct Total:
     uint128 count
     Sum sum
     double least, greatest      # of the points that carry them
     int64_t newest
-    int64_t points              # 0: the cell is untouched
+    int64_t points              # 0: the window is untouched
     int64_t added               # points that are no mere baselines
     int64_t with_sum, with_min, with_max
 
-
-def totals(scanned, const int64_t[::1] bases, groups, windows):
-    """One row per group and window that has a point.
-
-    `bases` as in contributions.pxd, `groups` a select.Groups, `windows` a times.Windows. Returns (rows
-    int64[groups + 1]: group g has rows[g]..rows[g + 1], window int64[n], newest int64[n]: time of the
-    latest point, columns), columns a dict of arrays: count uint64 (2^64 - 1 where it is more),
-    count_float float64, count_fits bool (an int64), sum, min, max float64 (NaN where unknown), has_sum
-    (every point has one), has_min, has_max (some point has one), max_known (every point has one).
-    """
-    cdef const int64_t[::1] offsets = scanned.offsets
-    cdef const int64_t[::1] first = scanned.first
-    cdef const int64_t[::1] times = scanned.times
-    cdef const uint64_t[::1] values = scanned.values
-    cdef const uint32_t[::1] flags = scanned.flags
-    # A scan without any point has no rows either.
-    empty = np.zeros(1, np.uint64)
-    cdef const uint64_t[::1] row = empty if scanned.row is None else scanned.row
-    cdef const uint64_t[::1] words = empty if scanned.words is None else scanned.words
-    cdef const int64_t[::1] order = groups.order
-    cdef const int64_t[::1] members = groups.offsets
-    cdef int64_t first_instant = windows.first
-    cdef int64_t step = windows.step
-    cdef int64_t count = windows.count
-    cdef Py_ssize_t group_count = members.shape[0] - 1
-    cdef Py_ssize_t capacity = most_rows(&offsets[0], &first[0], &order[0], &members[0], members.shape[0] - 1, count)
-    rows = np.zeros(group_count + 1, np.int64)
-    out_window = np.empty(capacity, np.int64)
-    out_newest = np.empty(capacity, np.int64)
-    out_count = np.empty(capacity, np.uint64)
-    out_float = np.empty((4, capacity), np.float64)
-    out_has = np.empty((5, capacity), np.uint8)
-    cdef int64_t[::1] rows_view = rows
-    cdef int64_t[::1] window_view = out_window
-    cdef int64_t[::1] newest_view = out_newest
-    cdef uint64_t[::1] count_view = out_count
-    cdef double[:, ::1] float_view = out_float
-    cdef uint8_t[:, ::1] has_view = out_has
-    cdef Cell *cells = <Cell *>calloc(count, sizeof(Cell))
-    if cells == NULL:
-        raise MemoryError(f"no memory for {count} windows; ask for a longer step")
-    cdef Cell *cell
-    cdef Walk walk
-    cdef Py_ssize_t g, m
-    cdef int64_t i, j, k, low, high, base
-    cdef int64_t n = 0
-    with nogil:
-        for g in range(group_count):
-            low = count
-            high = -1
-            for m in range(members[g], members[g + 1]):
-                i = order[m]
-                walk_begin(&walk, first_instant, step)
-                for j in range(first[i], offsets[i + 1]):
-                    base = bases[j]
-                    if base == BASE_SKIP:
-                        continue
-                    k = walk_to(&walk, times[j])
-                    if k >= count:
-                        break       # behind the range: a reader's mistake must not write outside
-                    low = k if k < low else low
-                    high = k if k > high else high
-                    cell = &cells[k]
-                    cell.points += 1
-                    cell.newest = times[j] if times[j] > cell.newest else cell.newest
-                    if base == BASE_NONE:
-                        continue
-                    cell.added += 1
-                    cell.count += values[j]
-                    if flags[j] & HAS_SUM:
-                        cell.with_sum += 1
-                        if base < 0:
-                            sum_add(&cell.sum, as_double(words[row[j]]))
-                    if base >= 0:
-                        cell.count -= values[base]
-                        if not flags[base] & HAS_SUM:
-                            cell.with_sum = -INT64_MAX      # unknown, whatever else is added
-                        elif flags[j] & HAS_SUM:
-                            sum_add(&cell.sum, as_double(words[row[j]]) - as_double(words[row[base]]))
-                    if flags[j] & HAS_MIN:
-                        cell.least = lesser(cell.least, as_double(words[row[j] + 1]), cell.with_min == 0)
-                        cell.with_min += 1
-                    if flags[j] & HAS_MAX:
-                        cell.greatest = -lesser(-cell.greatest, -as_double(words[row[j] + 2]), cell.with_max == 0)
-                        cell.with_max += 1
-            for k in range(low, high + 1):
-                cell = &cells[k]
-                if cell.points == 0:
-                    continue
-                window_view[n] = k
-                newest_view[n] = cell.newest
-                has_view[0, n] = cell.count <= INT64_MAX
-                has_view[1, n] = cell.with_sum == cell.added
-                has_view[2, n] = cell.with_min != 0
-                has_view[3, n] = cell.with_max != 0
-                has_view[4, n] = cell.with_max == cell.added and cell.added != 0
-                count_view[n] = <uint64_t>cell.count if cell.count >> 64 == 0 else <uint64_t>-1
-                float_view[0, n] = <double>cell.count
-                float_view[1, n] = sum_of(&cell.sum) if has_view[1, n] else NAN
-                float_view[2, n] = cell.least if has_view[2, n] else NAN
-                float_view[3, n] = cell.greatest if has_view[3, n] else NAN
-                n += 1
-                memset(cell, 0, sizeof(Cell))
-            rows_view[g + 1] = n
-    free(cells)
-    has = out_has[:, :n].view(np.bool_)
-    columns = {
-        "count": out_count[:n],
-        "count_float": out_float[0, :n],
-        "count_fits": has[0],
-        "sum": out_float[1, :n],
-        "min": out_float[2, :n],
-        "max": out_float[3, :n],
-        "has_sum": has[1],
-        "has_min": has[2],
-        "has_max": has[3],
-        "max_known": has[4],
-    }
-    return rows, out_window[:n], out_newest[:n], columns
+# Where the rows are written: a column each.
+cdef struct TotalRows:
+    int64_t *window
+    int64_t *newest
+    uint64_t *count
+    double *count_float
+    double *sum
+    double *least
+    double *greatest
+    uint8_t *count_fits
+    uint8_t *has_sum
+    uint8_t *has_min
+    uint8_t *has_max
+    uint8_t *max_known
 
 
 cdef inline double lesser(double old, double new, bint first) noexcept nogil:
     """The lesser one; a number rather than NaN."""
     return new if first or new < old or old != old else old
+
+
+cdef inline void add_point(
+    Total *total, const Points *points, int64_t j, int64_t base
+) noexcept nogil:
+    """Adds point j less its base."""
+    cdef const uint64_t *head = &points.words[points.row[j]]       # sum, min, max
+    total.added += 1
+    total.count += points.values[j]
+    if points.flags[j] & FLAG_SUM:
+        total.with_sum += 1
+        if base < 0:
+            sum_add(&total.sum, as_double(head[0]))
+    if base >= 0:
+        total.count -= points.values[base]
+        if not points.flags[base] & FLAG_SUM:
+            total.with_sum = -INT64_MAX         # unknown, whatever else is added
+        elif points.flags[j] & FLAG_SUM:
+            sum_add(&total.sum, as_double(head[0]) - as_double(points.words[points.row[base]]))
+    if points.flags[j] & FLAG_MIN:
+        total.least = lesser(total.least, as_double(head[1]), total.with_min == 0)
+        total.with_min += 1
+    if points.flags[j] & FLAG_MAX:
+        total.greatest = -lesser(-total.greatest, -as_double(head[2]), total.with_max == 0)
+        total.with_max += 1
+
+
+cdef inline void write_row(
+    const TotalRows *out, int64_t n, int64_t window, const Total *total
+) noexcept nogil:
+    out.window[n] = window
+    out.newest[n] = total.newest
+    out.count[n] = <uint64_t>total.count if total.count >> 64 == 0 else <uint64_t>-1
+    out.count_float[n] = <double>total.count
+    out.count_fits[n] = total.count <= INT64_MAX
+    out.has_sum[n] = total.with_sum == total.added
+    out.has_min[n] = total.with_min != 0
+    out.has_max[n] = total.with_max != 0
+    out.max_known[n] = total.with_max == total.added and total.added != 0
+    out.sum[n] = sum_of(&total.sum) if out.has_sum[n] else NAN
+    out.least[n] = total.least if out.has_min[n] else NAN
+    out.greatest[n] = total.greatest if out.has_max[n] else NAN
+
+
+cdef int64_t add_up(
+    Total *totals, const Walk *asked, const Points *points, const TotalRows *out, int64_t *rows
+) noexcept nogil:
+    """Writes the rows of all groups; rows[g + 1]: how many there are up to group g. Their
+    number."""
+    cdef Walk walk = asked[0]
+    cdef Total *total
+    cdef Py_ssize_t g
+    cdef int64_t k, time
+    cdef int64_t n = 0
+    for g in range(walk.groups):
+        walk_group(&walk, g)
+        while each_window(&walk):
+            total = &totals[walk.window]
+            total.points += 1
+            time = points.times[walk.point]
+            total.newest = time if time > total.newest else total.newest
+            if walk.bases[walk.point] != BASE_NONE:
+                add_point(total, points, walk.point, walk.bases[walk.point])
+        for k in range(walk.low, walk.high + 1):
+            if totals[k].points != 0:
+                write_row(out, n, k, &totals[k])
+                n += 1
+                memset(&totals[k], 0, sizeof(Total))
+        rows[g + 1] = n
+    return n
+
+
+def totals(scanned, const int64_t[::1] bases, groups, windows):
+    """One row per group and window that has a point.
+
+    `bases` as in bases.pxd, `groups` a select.Groups, `windows` a times.Windows. Returns (rows
+    int64[groups + 1]: group g has rows[g]..rows[g + 1], window int64[n], newest int64[n]: time of
+    the latest point, columns), columns a dict of arrays:
+
+    count         uint64, 2^64 - 1 where it is more
+    count_float   float64
+    count_fits    bool: it is an int64
+    sum, min, max float64, NaN where unknown
+    has_sum       bool: every point has one
+    has_min, has_max  bool: some point has one
+    max_known     bool: every point has one
+    """
+    cdef Points points
+    cdef Walk walk
+    cdef TotalRows out
+    points_of(&points, scanned)
+    walk_over(&walk, &points, &bases[0], groups, windows)
+    cdef Py_ssize_t capacity = most_rows(&walk)
+    rows = np.zeros(walk.groups + 1, np.int64)
+    window = np.empty(capacity, np.int64)
+    newest = np.empty(capacity, np.int64)
+    count = np.empty(capacity, np.uint64)
+    numbers = np.empty((4, capacity), np.float64)
+    marks = np.empty((5, capacity), np.uint8)
+    out.window = int64s(window)
+    out.newest = int64s(newest)
+    out.count = uint64s(count)
+    out.count_float, out.sum, out.least, out.greatest = (
+        doubles(numbers[0]), doubles(numbers[1]), doubles(numbers[2]), doubles(numbers[3]))
+    out.count_fits, out.has_sum, out.has_min, out.has_max, out.max_known = (
+        uint8s(marks[0]), uint8s(marks[1]), uint8s(marks[2]), uint8s(marks[3]), uint8s(marks[4]))
+    cdef int64_t *rows_p = int64s(rows)
+    cdef Total *sums = <Total *>calloc(walk.count, sizeof(Total))
+    if sums == NULL:
+        raise MemoryError(f"no memory for {walk.count} windows; ask for a longer step")
+    cdef int64_t n
+    with nogil:
+        n = add_up(sums, &walk, &points, &out, rows_p)
+    free(sums)
+    marks = marks[:, :n].view(np.bool_)
+    columns = {
+        "count": count[:n],
+        "count_float": numbers[0, :n],
+        "count_fits": marks[0],
+        "sum": numbers[1, :n],
+        "min": numbers[2, :n],
+        "max": numbers[3, :n],
+        "has_sum": marks[1],
+        "has_min": marks[2],
+        "has_max": marks[3],
+        "max_known": marks[4],
+    }
+    return rows, window[:n], newest[:n], columns

@@ -1,13 +1,20 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
-"""Quantiles of the values of gauges and sums, by group and window: values are sorted by window, then each
-window's are. The whole of what is asked for is in memory at once."""
+"""Quantiles of the values of gauges and sums, by group and window.
+
+The values of a group are sorted by window, then those of each window by size. Everything that is
+asked for is in memory at once.
+"""
 from libc.math cimport INFINITY, NAN, floor, isnan
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free, malloc, qsort
 
-from urpo_store.query.contributions cimport BASE_SKIP, IS_INT
+from urpo_store.engine.points.slots cimport FLAG_INT
+from urpo_store.query.arrays cimport doubles, int64s
+from urpo_store.query.scanned cimport Points, points_of
 from urpo_store.query.sums cimport as_double
-from urpo_store.query.windows cimport Walk, most_rows, walk_begin, walk_to
+from urpo_store.query.windows cimport (
+    Walk, each_window, most_rows, walk_again, walk_group, walk_over, walk_touched,
+)
 
 import numpy as np
 
@@ -19,8 +26,9 @@ cdef int ascending(const void *a, const void *b) noexcept nogil:
 
 
 cdef double quantile_of(double *values, int64_t count, double q) noexcept nogil:
-    """The quantile of `count` values, which are sorted in place: linear between the two nearest ranks,
-    as numpy.quantile and PromQL's quantile_over_time have it. NaN values are passed over."""
+    """The quantile of `count` values, which are sorted in place; NaN values are passed over.
+
+    Linear between the two nearest ranks, as numpy.quantile and PromQL's quantile_over_time."""
     cdef int64_t n = 0
     cdef int64_t i, below
     cdef double place
@@ -44,95 +52,115 @@ cdef double quantile_of(double *values, int64_t count, double q) noexcept nogil:
     return values[below] * (1 - place) + values[below + 1] * place
 
 
+cdef inline double number(const Points *points, int64_t j) noexcept nogil:
+    if points.flags[j] & FLAG_INT:
+        return <double><int64_t>points.values[j]
+    return as_double(points.values[j])
+
+
 def quantile(values, double q):
-    """The quantile of float64 values as the queries have it; the array is left as it is."""
+    """The quantile of float64 values as queries compute it; the array stays as it is."""
     copy = np.array(values, np.float64)
     cdef double[::1] view = copy
     return quantile_of(&view[0], view.shape[0], q) if view.shape[0] else NAN
 
 
+# Room for the values of one group, sorted by window. `places` are at first counts of values, then
+# where each window's next value goes.
+cdef struct Sorting:
+    int64_t *places             # by window
+    int64_t *latest             # by window: time of the latest point
+    double *values
+
+
+# Where the rows are written: a column each.
+cdef struct QuantileRows:
+    int64_t *window
+    int64_t *newest
+    double *values
+
+
+cdef void sort_by_window(
+    Sorting *sorting, Walk *group, const Points *points, Py_ssize_t g
+) noexcept nogil:
+    """A counting sort; places[k] becomes the end of window k's values."""
+    cdef Walk walk = group[0]
+    cdef int64_t *places = sorting.places
+    cdef int64_t *latest = sorting.latest
+    cdef double *values = sorting.values
+    cdef int64_t k, size, time
+    cdef int64_t at = 0
+    walk_group(&walk, g)
+    while each_window(&walk):
+        k = walk.window
+        time = points.times[walk.point]
+        places[k] += 1
+        latest[k] = time if time > latest[k] else latest[k]
+    for k in range(walk.low, walk.high + 1):
+        size = places[k]
+        places[k] = at
+        at += size
+    walk_again(&walk, g)
+    while each_window(&walk):
+        k = walk.window
+        values[places[k]] = number(points, walk.point)
+        places[k] += 1
+    walk_touched(group, &walk)
+
+
+cdef int64_t write_rows(
+    Sorting *sorting, const Walk *group, const QuantileRows *out, int64_t row, double q
+) noexcept nogil:
+    """Writes the rows of a group from `row` on, and clears what was used; the row behind them."""
+    cdef int64_t k, size
+    cdef int64_t at = 0
+    for k in range(group.low, group.high + 1):
+        size = sorting.places[k] - at
+        if size != 0:
+            out.window[row] = k
+            out.newest[row] = sorting.latest[k]
+            out.values[row] = quantile_of(sorting.values + at, size, q)
+            row += 1
+        at = sorting.places[k]
+        sorting.latest[k] = 0
+    for k in range(group.low, group.high + 1):
+        sorting.places[k] = 0
+    return row
+
+
 def quantiles(scanned, const int64_t[::1] bases, groups, windows, double q):
     """The quantile of all values in each window of each group: (rows, window, newest, values)."""
-    cdef const int64_t[::1] offsets = scanned.offsets
-    cdef const int64_t[::1] first = scanned.first
-    cdef const int64_t[::1] times = scanned.times
-    cdef const uint64_t[::1] values = scanned.values
-    cdef const uint32_t[::1] flags = scanned.flags
-    cdef const int64_t[::1] order = groups.order
-    cdef const int64_t[::1] members = groups.offsets
-    cdef int64_t first_instant = windows.first
-    cdef int64_t step = windows.step
-    cdef int64_t count = windows.count
-    cdef Py_ssize_t group_count = members.shape[0] - 1
-    cdef Py_ssize_t capacity = most_rows(&offsets[0], &first[0], &order[0], &members[0], members.shape[0] - 1, count)
-    rows = np.zeros(group_count + 1, np.int64)
-    out_window = np.empty(capacity, np.int64)
-    out_newest = np.empty(capacity, np.int64)
-    out_values = np.empty(capacity, np.float64)
-    cdef int64_t[::1] row_view = rows
-    cdef int64_t[::1] window_view = out_window
-    cdef int64_t[::1] newest_view = out_newest
-    cdef double[::1] values_view = out_values
-    # Counting sort by window: `places` are first counts, then where each window's next value goes.
-    cdef int64_t *places = <int64_t *>calloc(count, sizeof(int64_t))
-    cdef int64_t *latest = <int64_t *>calloc(count, sizeof(int64_t))
-    cdef double *sorted_values = <double *>malloc((values.shape[0] + 1) * sizeof(double))
-    if places == NULL or latest == NULL or sorted_values == NULL:
-        free(places)
-        free(latest)
-        free(sorted_values)
-        raise MemoryError(f"no memory for {count} windows; ask for a longer step")
+    cdef Points points
     cdef Walk walk
-    cdef Py_ssize_t g, m
-    cdef int64_t i, j, k, low, high, at, size
+    cdef QuantileRows out
+    cdef Sorting sorting
+    points_of(&points, scanned)
+    walk_over(&walk, &points, &bases[0], groups, windows)
+    cdef Py_ssize_t capacity = most_rows(&walk)
+    rows = np.zeros(walk.groups + 1, np.int64)
+    window = np.empty(capacity, np.int64)
+    newest = np.empty(capacity, np.int64)
+    values = np.empty(capacity, np.float64)
+    cdef int64_t *rows_p = int64s(rows)
+    out.window = int64s(window)
+    out.newest = int64s(newest)
+    out.values = doubles(values)
+    sorting.places = <int64_t *>calloc(walk.count, sizeof(int64_t))
+    sorting.latest = <int64_t *>calloc(walk.count, sizeof(int64_t))
+    sorting.values = <double *>malloc((points.count + 1) * sizeof(double))
+    cdef bint failed = (
+        sorting.places == NULL or sorting.latest == NULL or sorting.values == NULL)
     cdef int64_t row = 0
-    with nogil:
-        for g in range(group_count):
-            low = count
-            high = -1
-            for m in range(members[g], members[g + 1]):
-                i = order[m]
-                walk_begin(&walk, first_instant, step)
-                for j in range(first[i], offsets[i + 1]):
-                    if bases[j] != BASE_SKIP:
-                        k = walk_to(&walk, times[j])
-                        if k >= count:
-                            break       # behind the range: a reader's mistake must not write outside
-                        low = k if k < low else low
-                        high = k if k > high else high
-                        places[k] += 1
-                        latest[k] = times[j] if times[j] > latest[k] else latest[k]
-            at = 0
-            for k in range(low, high + 1):
-                size = places[k]
-                places[k] = at
-                at += size
-            for m in range(members[g], members[g + 1]):
-                i = order[m]
-                walk_begin(&walk, first_instant, step)
-                for j in range(first[i], offsets[i + 1]):
-                    if bases[j] != BASE_SKIP:
-                        k = walk_to(&walk, times[j])
-                        if k >= count:
-                            break       # behind the range: a reader's mistake must not write outside
-                        sorted_values[places[k]] = (
-                            <double><int64_t>values[j] if flags[j] & IS_INT else as_double(values[j])
-                        )
-                        places[k] += 1
-            at = 0
-            for k in range(low, high + 1):
-                size = places[k] - at
-                if size != 0:
-                    window_view[row] = k
-                    newest_view[row] = latest[k]
-                    values_view[row] = quantile_of(sorted_values + at, size, q)
-                    row += 1
-                at = places[k]
-            for k in range(low, high + 1):
-                places[k] = 0
-                latest[k] = 0
-            row_view[g + 1] = row
-    free(places)
-    free(latest)
-    free(sorted_values)
-    return rows, out_window[:row], out_newest[:row], out_values[:row]
+    cdef Py_ssize_t g
+    if not failed:
+        with nogil:
+            for g in range(walk.groups):
+                sort_by_window(&sorting, &walk, &points, g)
+                row = write_rows(&sorting, &walk, &out, row, q)
+                rows_p[g + 1] = row
+    free(sorting.places)
+    free(sorting.latest)
+    free(sorting.values)
+    if failed:
+        raise MemoryError(f"no memory for {walk.count} windows; ask for a longer step")
+    return rows, window[:row], newest[:row], values[:row]
