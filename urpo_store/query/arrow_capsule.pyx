@@ -57,7 +57,7 @@ cdef enum:
 
 @cython.final
 cdef class Field:
-    """A column's type; `format` is Arrow's format string, `children` and `dictionary` are fields."""
+    """A column's type; `format` is Arrow's format string, children and dictionary are fields."""
 
     cdef readonly bytes name
     cdef readonly bytes format
