@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable
 from typing import ClassVar
 
-from urpo_store.engine.health.book import HealthBook
+from drivers.health_book import FilingBook
 
 GAUGE, SUM, HISTOGRAM, EXPONENTIAL = 1, 2, 3, 4
 DELTA, CUMULATIVE = 1, 2
@@ -37,7 +37,7 @@ class Filing:
         kind, layout, row, fixed = SHAPES[shape]
         best = float("inf")
         for _ in range(5):
-            book = HealthBook()
+            book = FilingBook()
             handle = book.bind("http.server.request.duration", "s", kind, CUMULATIVE, False, {})
             spent = book.time_filing(handle, NOW, 10_000_000, 100_000, layout, row, fixed)
             best = min(best, spent / 100_000)
@@ -54,7 +54,7 @@ class Report:
 
     def setup(self, shape: str, seconds: int) -> None:
         kind, layout, row, _ = SHAPES[shape]
-        book = HealthBook()
+        book = FilingBook()
         handle = book.bind("http.server.request.duration", "s", kind, DELTA, False, {})
         count = sum(row)
 

@@ -20,8 +20,8 @@ from urpo_store.engine.ring cimport (
 cdef class HotRing:
     """Its methods are the calls of engine/ring, one to one.
 
-    Producers and readers may be any threads; `committed`, `slot`, `payload` and `release` belong to one
-    thread at a time.
+    Producers and readers may be any threads; `committed`, `slot`, `payload` and `release` belong to
+    one thread at a time.
 
     :param capacity: slots, a power of two.
     :param first: the position of the first slot, a multiple of capacity.
@@ -85,7 +85,8 @@ cdef class HotRing:
         """Copies of the points of the series that `wanted` maps to a number that is not 0.
 
         :param wanted: dict of series to number; or an int, one series, for which `selected` is 1.
-        :returns: tuples position, timestamp, value, series, start time, flags, selected, payload words.
+        :returns: tuples position, timestamp, value, series, start time, flags, selected, payload
+        words.
         """
         cdef RingCopies copies
         cdef uint32_t *selected = NULL

@@ -1,17 +1,11 @@
 """From bytes to the ring: requests of every size, whole or not at all."""
 
-import threading
-from functools import partial
-
 import numpy as np
 import pytest
-from drivers.engine import drain, fail_allocation
-from helpers.engines import make_engine, request_of
+from drivers.engine import fail_allocation
+from helpers.engines import make_engine, read, request_of
 
-from urpo_store.engine.session import ReadSession
-from urpo_store.errors import DecodeError, StoreClosedError
-
-EVER = (0, 2**62)
+from urpo_store.errors import DecodeError
 
 
 @pytest.fixture
@@ -19,15 +13,6 @@ def engine():
     engine = make_engine()
     yield engine
     engine.close()
-
-
-def read(engine, metric="m"):
-    reader = ReadSession(engine)
-    try:
-        (stream,) = reader.read_streams(metric)
-        return stream[-1], reader.read_points(stream[-1], *EVER, False)
-    finally:
-        reader.close()
 
 
 @pytest.mark.parametrize("starts", [1, 7, 4000])
@@ -92,51 +77,6 @@ def test_a_deep_attribute_in_a_good_request_stores_nothing(engine):
     with pytest.raises(DecodeError):
         engine.ingest(request.SerializeToString())
     assert engine.stats()["series"] == 0
-
-
-def test_refusals_are_told_apart(engine):
-    request = request_of(3)
-    points = request.resource_metrics[0].scope_metrics[0].metrics[0].sum.data_points
-    points[0].time_unix_nano = 0
-    points[1].ClearField("as_int")
-    accepted, rejected, refusals = engine.ingest(request.SerializeToString())
-    assert (accepted, rejected) == (1, 2)
-    assert sorted(refusals) == [(1, "m", "s", 1), (3, "m", "s", 1)]
-
-
-def test_a_writable_buffer_may_change_afterwards(engine):
-    data = bytearray(request_of(5).SerializeToString())
-    engine.ingest(memoryview(data))
-    data[:] = b"\xff" * len(data)
-    _, columns = read(engine)
-    assert columns[4].tolist() == [0, 1, 2, 3, 4]
-
-
-def test_closed_engines_say_so():
-    engine = make_engine()
-    engine.ingest(request_of(5).SerializeToString())
-    _, columns = read(engine)
-    engine.close()
-    engine.close()
-    # What was read outlives the store.
-    assert columns[4].tolist() == [0, 1, 2, 3, 4]
-    for call in (engine.stats, engine.compress_cold, engine.services, partial(drain, engine)):
-        with pytest.raises(StoreClosedError, match="open another"):
-            call()
-    with pytest.raises(StoreClosedError, match="open another"):
-        ReadSession(engine)
-
-
-def test_close_waits_for_readers():
-    engine = make_engine()
-    engine.ingest(request_of(5).SerializeToString())
-    reader = ReadSession(engine)
-    closer = threading.Thread(target=engine.close)
-    closer.start()
-    assert len(reader.read_streams("m")) == 1
-    reader.close()
-    closer.join(10)
-    assert not closer.is_alive()
 
 
 def test_every_allocation_may_fail():

@@ -5,6 +5,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 
 from urpo_store.engine.core import Engine
+from urpo_store.engine.session import ReadSession
 
 BASE = 1_700_000_000_000_000_000
 
@@ -42,3 +43,13 @@ def request_of(points, series=1, starts=1, histogram=False, service="s"):
             else:
                 point.as_int = index * series + number
     return request
+
+
+def read(engine, metric="m"):
+    """(ids, columns) of all points of the one stream of a metric."""
+    reader = ReadSession(engine)
+    try:
+        (stream,) = reader.read_streams(metric)
+        return stream[-1], reader.read_points(stream[-1], 0, 2**62, False)
+    finally:
+        reader.close()

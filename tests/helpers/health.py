@@ -1,11 +1,12 @@
-"""Drives a HealthBook in the words of OTLP: histograms, counters, temporalities by name."""
+"""Drives a FilingBook in the words of OTLP: histograms, counters, temporalities by name."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
 
-from urpo_store.engine.health.book import HealthBook
+from drivers.health_book import FilingBook
+
 from urpo_store.model import AttributeValue, ServiceHealthMetrics
 
 KIND_GAUGE, KIND_SUM, KIND_HISTOGRAM, KIND_EXPONENTIAL, KIND_SUMMARY = range(1, 6)
@@ -97,8 +98,11 @@ class Series:
 class Health:
     """One service's health, now being NOW unless told otherwise."""
 
-    def __init__(self, service: str = "shop", now: int = NOW, **options: int) -> None:
-        self.book = HealthBook(service, **options)
+    def __init__(
+        self, service: str = "shop", now: int = NOW, first_seen: int = -1, fail_at: int = 0
+    ) -> None:
+        self.book = FilingBook(service, first_seen)
+        self.book.fail_allocation(fail_at)
         self.now = now
 
     def series(

@@ -12,12 +12,12 @@ from urpo_store.engine.memory.atomics cimport (
     add_relaxed, load32_relaxed, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock,
 )
 from urpo_store.engine.memory.epoch cimport epoch_enter, epoch_leave
+from urpo_store.engine.memory.failures cimport failure
 from urpo_store.engine.memory.status cimport BAD_BYTES, NO_MEMORY, OK
 from urpo_store.engine.wire.scanner cimport wire_error_text
 from urpo_store.engine.identity.catalog cimport catalog_producers, catalog_streams, find_value
 from urpo_store.engine.health.services cimport health_report
 from urpo_store.engine.drain cimport compress_all, drain_start, drain_stop
-from urpo_store.engine.failures cimport failure
 from urpo_store.engine.ingest cimport ingest_request
 from urpo_store.engine.maintenance cimport maintain, memory_is_held
 from urpo_store.engine.request cimport Refusal, Staging, staging_of, stagings_free

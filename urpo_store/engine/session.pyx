@@ -10,6 +10,7 @@ import numpy as np
 
 from urpo_store.engine.memory.alloc cimport account_init
 from urpo_store.engine.memory.epoch cimport epoch_enter, epoch_leave
+from urpo_store.engine.memory.failures cimport failure
 from urpo_store.engine.memory.status cimport OK
 from urpo_store.engine.points.slots cimport (
     payload_exemplar_bytes, payload_layout_words, payload_row_words,
@@ -22,7 +23,6 @@ from urpo_store.engine.identity.catalog cimport (
 )
 from urpo_store.engine.identity.types cimport Series, series_get
 from urpo_store.engine.core cimport Engine
-from urpo_store.engine.failures cimport failure
 from urpo_store.engine.gather cimport TimeRange, gather_points
 from urpo_store.engine.ring cimport RingCopies, RingCopy, ring_collect_one, ring_copies_free
 from urpo_store.engine.store cimport Store

@@ -1,38 +1,46 @@
-# What is known of the health of one service: increments of requests, errors and latency, filed as they arrive.
+# What is known of the health of one service: increments of requests, errors and latency, filed as
+# they arrive.
 #
-#   HealthService   one service; its sources and the lock
-#   Source          one request metric of it (a name and a protocol): slots of time, and first points
-#   Slot            what was counted in one second (or, older, ten): sums, the time covered, Vectors
-#   Vector          bucket counts of a slot in one layout
-#   Layout          what makes bucket counts addable: explicit bounds in a unit, or a unit (exponential)
+#   HealthService   one service: its sources, and the lock
+#   Source          one request metric of it (a name and a protocol): slots of time, and first
+#                   points
+#   Slot            what was counted in one second, or (older) in ten: sums, the time covered,
+#                   Vectors
+#   Vector          bucket counts of a slot in one Scheme
+#   Scheme          what makes bucket counts addable: explicit bounds in a unit, or (exponential) a
+#                   unit
 #   HealthSeries    what a series remembers: its last point, to turn totals into increments
 #
-# Who makes these and files points is health/record.pxd; how a slot takes an increment in, health/slots.pxd; how
-# slots become figures, health/report.pxd.
+# Filing. An increment is filed at the time of its point and says which time it covers: from the
+# previous point (or from the start time, where that is newer) to this one. Slots are 1 s wide. When
+# a newer second needs its place, a slot is folded into the 10 s slot of its time; when a newer one
+# needs that place, it is dropped. So the last five minutes are kept by the second and the last hour
+# by ten seconds, each slot with the exact times that it holds.
 #
-# Filing. An increment is filed at its point's time and says which time it covers: (previous point, point],
-# or from the start time where that is newer. Slots are 1 s wide; when a newer second needs its place, a slot
-# is folded into the 10 s slot of its time; when a newer one needs that place it is dropped. So the last five
-# minutes are kept by the second and the last hour by ten seconds, each slot with the exact times it holds.
+# First points. What the first point of a cumulative series counts depends on its start time:
 #
-# First points. The first point of a cumulative series counts if its start is not before the time at which
-# this store first saw the service (an increment like any other; it covers the time since its source was last
-# heard of, for the series was silent until then). If its start is older, whether it counts depends on the
-# window of the report: such points are kept apart (Source.firsts) with their start, for an hour, at most
-# FIRSTS of them (points with one start and time share one; beyond FIRSTS they are merged and the older
-# start counts). Where the start is unknown the point is a baseline, and where
-# it is older than the last point of a series of this source that has been evicted: it could be that series,
-# come back with a total that has been counted already.
+#   not before this store first saw the service   an increment like any other. It covers the time
+#                                                 since its source was last heard of: the series was
+#                                                 silent until then
+#   before that                                   whether it counts depends on the window of the
+#                                                 report. Kept in Source.firsts with its start, for
+#                                                 an hour. Points of one start and time share one;
+#                                                 beyond FIRSTS they are merged, and the older start
+#                                                 counts
+#   unknown                                       a baseline: nothing before the last point of an
+#   evicted series    a baseline: it may be that series, come back with a
+#   of this source                                total that has been counted already
 #
 # Invariants
-# (1) Everything here is written and read under HealthService.lock, but for `resources` and what is set before a
-#     service or series is published. It is the innermost lock: who holds it takes no other (SeriesTable.lock may
-#     be held by who takes it). Who writes: callers of ingest for the service, and who creates or evicts its series.
+# (1) Everything here is read and written under HealthService.lock, but for `resources` and for what
+#     is set before a service or series is published. The lock is innermost: its holder takes no
+#     other. (It may be taken under SeriesTable.lock.) It is written by ingest calls for the
+#     service, and by the threads that create or evict its series.
 # (2) A slot is reachable from exactly one place: seconds, tens or firsts.
-# (3) Beyond `most` bytes a new slot costs the two oldest ones of its service, and reports that reach back
-#     to these are answered by scanning.
-# (4) No memory: the increment is counted without its buckets, or (no slot) not counted; the series'
-#     last point moves on all the same, so that nothing is counted twice later.
+# (3) Beyond `most` bytes a new slot costs the two oldest ones of its service. Reports that reach
+#     back to these are answered by replaying stored points (health/book.pxd).
+# (4) Without memory the increment is counted without its buckets, or (no slot) not counted. The
+#     series' last point moves on all the same, so that nothing is counted twice later.
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport Account
@@ -46,11 +54,11 @@ cdef enum:
     TENS = 372                  # 10 s slots: an hour and some more
     FIRSTS = 128
     SOURCES = 32                # request metrics per service; more are not counted
-    LAYOUTS = 16                # per source; of more only the count is kept
+    SCHEMES = 16                # per source; of others only the count is kept
     BUCKETS = 160               # of an exponential vector; wider ones are downscaled
-    RECENT = 4                  # delta points of a series that are remembered to know re-sent ones
+    RECENT = 4                  # delta points of a series that are remembered, to know re-sent ones
 
-cdef struct Layout:
+cdef struct Scheme:
     bint exponential
     uint32_t size               # bounds
     double multiplier, divisor  # as Meaning
@@ -59,7 +67,7 @@ cdef struct Layout:
 
 cdef struct Vector:             # followed by `capacity` u64 counts
     Vector *next
-    uint32_t layout             # index in Source.layouts
+    uint32_t scheme             # index in Source.schemes
     uint32_t size               # counts in use
     uint32_t capacity
     int32_t scale, offset       # exponential: of counts[0]
@@ -85,26 +93,30 @@ cdef struct Source:
     Slot *tens[TENS]
     Slot *firsts[FIRSTS]
     uint32_t first_count
-    uint32_t layout_count
-    Layout layouts[LAYOUTS]
+    uint32_t scheme_count
+    Scheme schemes[SCHEMES]
 
 cdef struct HealthSeries        # below
 
 cdef struct HealthService:
-    Account *index_account      # what is there once a service, source or series
+    Account *index_account      # what exists once for each service, source or series
     Account *account            # what grows with time: slots, vectors
-    uint64_t most               # bytes of `account` beyond which a new slot costs the oldest ones; constant, 0 any
+    uint64_t most               # bytes of `account` beyond which a new slot costs the oldest ones;
+                                # 0: any
+                                # number. Constant
     pthread_mutex_t lock
     char *name                  # UTF-8; constant
     uint32_t name_length
     uint32_t id                 # string id; constant
     int64_t first_seen          # earliest point time of any metric; INT64_MAX before the first
-    int64_t last_seen           # latest one, not beyond now + 5 m when it came; INT64_MIN before the first
+    int64_t last_seen           # latest one, not beyond now + 5 m when it came; INT64_MIN before
+                                # the first
     uint32_t source_count
     Source *sources[SOURCES]
     uint32_t resources          # that refer to it; under SeriesTable.lock
     HealthSeries *series        # all that are bound, linked by their `next`
-    int64_t shed_until          # newest point time in a slot that was dropped for want of memory; INT64_MIN none
+    int64_t shed_until          # newest point time in a slot that was dropped for want of memory;
+                                # INT64_MIN none
     uint64_t dropped            # increments not counted for want of memory or of a slot that old
 
 cdef struct HealthSeries:
@@ -115,7 +127,7 @@ cdef struct HealthSeries:
     uint32_t kind
     uint32_t cumulative
     uint32_t is_error
-    uint32_t collapsed          # stands for many sources: equal times are not re-sent points
+    uint32_t collapsed          # stands for many sets: points of equal times are not re-sent ones
     double multiplier, divisor
     uint32_t primed             # has a last point
     uint32_t flags              # of the last point (FLAG_INT)
@@ -126,7 +138,7 @@ cdef struct HealthSeries:
     int64_t recent_time[RECENT]
     uint32_t recent_next
     # The last vector, as sent (explicit) or downscaled to BUCKETS (exponential).
-    int32_t layout              # index in Source.layouts; -1: none
+    int32_t scheme              # index in Source.schemes; -1: none
     int32_t scale, offset
     uint64_t zero
     uint32_t size

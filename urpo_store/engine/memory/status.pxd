@@ -6,8 +6,7 @@
 #   pointer   NULL has one meaning, which the contract names; so has 0 where an id is returned
 #
 # A function that can fail in one way only is still tested against OK, so that a second way can be
-# added. `core`, `reader` and the classes of tests/drivers turn codes into exceptions; nothing below
-# them raises.
+# added. Codes become exceptions where Python is called: memory/failures.pxd.
 cdef enum:
     OK = 0
     NO_MEMORY = -1

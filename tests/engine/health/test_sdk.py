@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import pytest
+from drivers.health_book import FilingBook
 from helpers.health import (
     FLAG_MAX,
     KIND_EXPONENTIAL,
@@ -23,7 +24,6 @@ from opentelemetry.sdk.metrics.view import (
 )
 from opentelemetry.sdk.resources import Resource
 
-from urpo_store.engine.health.book import HealthBook
 from urpo_store.model import ServiceHealthMetrics
 
 REQUESTS = 2000
@@ -41,11 +41,11 @@ CASES = {
 
 
 class Feed:
-    """Hands each collection of an SDK reader to a HealthBook, as ingest would."""
+    """Hands each collection of an SDK reader to a FilingBook, as ingest would."""
 
     def __init__(self, reader: InMemoryMetricReader) -> None:
         self.reader = reader
-        self.book = HealthBook("shop")
+        self.book = FilingBook("shop")
         self.handles: dict[Any, int] = {}
         self.newest = 0
 
