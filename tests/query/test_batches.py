@@ -8,7 +8,7 @@ import pytest
 import urpo_store
 from urpo_store import Aggregation, Counter, Gauge, MetricPoint, MetricQuery
 from urpo_store.embedded.reader import StoreReader
-from urpo_store.query import evaluate
+from urpo_store.query import number_rows
 
 BASE = 1_700_000_000_000_000_000
 SECOND = 10**9
@@ -67,8 +67,8 @@ def test_the_size_of_batches_does_not_show(store, monkeypatch, metric, aggregati
     whole = store.query_metrics(query)
     assert len(whole) == {None: 13, (): 1, ("group",): 4}[by]
     for batch in (1, 2, 5):
-        monkeypatch.setattr(evaluate, "_FIRST_BATCH", batch)
-        monkeypatch.setattr(evaluate, "_BATCH_POINTS", 1)
+        monkeypatch.setattr(number_rows, "_FIRST_BATCH", batch)
+        monkeypatch.setattr(number_rows, "_BATCH_POINTS", 1)
         parts = store.query_metrics(query)
         assert len(parts) == len(whole)
         for one, other in zip(parts, whole, strict=True):

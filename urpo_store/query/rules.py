@@ -7,6 +7,7 @@ from numbers import Real
 
 from ..errors import QueryError
 from ..model import Aggregation, MetricKind, MetricQuery
+from .plans import find_plan
 from .source import Stream
 
 _BUCKETS = (MetricKind.HISTOGRAM, MetricKind.EXPONENTIAL_HISTOGRAM)
@@ -45,35 +46,33 @@ def check_stream(stream: Stream, aggregation: Aggregation, quantile: float | Non
 
     `quantile`, if set, is asked for in place of the aggregation.
     """
+    if _has_meaning(stream, aggregation, quantile):
+        return
     asked = f"quantile {quantile:g}" if quantile is not None else aggregation.name
-    kind = stream.kind.value.replace("_", " ")
-    what = f"{stream.metric!r} is a {kind}"
-    if stream.kind is MetricKind.EXPONENTIAL_HISTOGRAM:
-        what = f"{stream.metric!r} is an exponential histogram"
+    what = f"{stream.metric!r} is a {stream.kind.value.replace('_', ' ')}"
     if stream.kind is MetricKind.COUNTER:
-        if quantile is not None or aggregation in (
-            Aggregation.AVG,
-            Aggregation.MIN,
-            Aggregation.MAX,
-        ):
-            raise QueryError(
-                f"{what}, and {asked} of running totals means nothing. Ask for RATE (per second), "
-                "INCREASE (how much was counted), or LAST (the total)."
-            )
-    elif stream.kind is MetricKind.GAUGE:
-        if quantile is None and aggregation in (Aggregation.RATE, Aggregation.INCREASE):
-            raise QueryError(
-                f"{what}: its values stand for themselves and are no totals, so it has no {asked}. "
-                "Ask for LAST, AVG, MIN, MAX or a quantile."
-            )
-    elif stream.kind is MetricKind.SUMMARY and (
-        quantile is None and aggregation not in (Aggregation.RAW, Aggregation.LAST)
-    ):
         raise QueryError(
-            f"{what}: its quantiles were computed at the source, and {asked} cannot be told from "
-            "them. Ask for RAW or LAST, whose `summary` has count, sum and quantiles, or for one "
-            "of the stored quantiles of a single series."
+            f"{what}, and {asked} of running totals means nothing. Ask for RATE (per second), "
+            "INCREASE (how much was counted), or LAST (the total)."
         )
+    if stream.kind is MetricKind.GAUGE:
+        raise QueryError(
+            f"{what}: its values stand for themselves and are no totals, so it has no {asked}. "
+            "Ask for LAST, AVG, MIN, MAX or a quantile."
+        )
+    raise QueryError(
+        f"{what}: its quantiles were computed at the source, and {asked} cannot be told from "
+        "them. Ask for RAW or LAST, whose `summary` has count, sum and quantiles, or for one "
+        "of the stored quantiles of a single series."
+    )
+
+
+def _has_meaning(stream: Stream, aggregation: Aggregation, quantile: float | None) -> bool:
+    if stream.kind is MetricKind.SUMMARY:
+        return quantile is not None or aggregation in (Aggregation.RAW, Aggregation.LAST)
+    if quantile is None and aggregation is Aggregation.RAW:
+        return True
+    return find_plan(stream.kind, stream.temporality, aggregation, quantile) is not None
 
 
 def has_buckets(stream: Stream) -> bool:

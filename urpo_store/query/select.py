@@ -123,6 +123,9 @@ class Groups:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    def members(self, g: int) -> Int64Array:
+        return self.order[self.offsets[g] : self.offsets[g + 1]]
+
 
 def group(reader: Reader, ids: UInt32Array, by: Sequence[str] | None) -> Groups | None:
     """The groups that `by` makes of the series; None if every series stands for itself."""
