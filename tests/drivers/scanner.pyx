@@ -52,17 +52,20 @@ cdef class Scanner:
             verdict = wire_scan(&self.scan_, p, n)
         return self.scan_.total_points if verdict == OK else -1
 
-    def scan(self, bytes data not None, uint32_t max_attributes=0xFFFFFFFF, uint32_t max_string=0xFFFFFFFF):
-        """[(resource, scope, metric, points)] of each metric that has points; None if it is malformed.
+    def scan(self, bytes data not None, uint32_t max_attributes=0xFFFFFFFF,
+             uint32_t max_string=0xFFFFFFFF):
+        """[(resource, scope, metric, points)] of each metric that has points; None: malformed.
 
         resource: attributes; scope: (name, version, schema_url, attributes); metric: (name, unit,
         description, kind, temporality, monotonic); a point: (reason, attributes, time, start, value
-        bits, flags, layout words, row words, exemplars, bad exemplars), of a refused one the first two.
+        bits, flags, layout words, row words, exemplars, bad exemplars), of a refused one the first
+        two.
         """
         cdef Scan *scan = &self.scan_
         cdef WireMetric *metric
         cdef WireScope *scope
         cdef WirePoint *point
+        cdef Span span
         cdef size_t i
         scan_end(scan)
         if wire_scan(scan, <const uint8_t *>data, len(data)) != OK:
@@ -74,7 +77,8 @@ cdef class Scanner:
             if wire_check_scope(scan.scopes[i].body, max_attributes, max_string) == BAD_BYTES:
                 return None
         for i in range(scan.point_count):
-            if wire_check_attributes(scan.points[i].attributes, max_attributes, max_string) == BAD_BYTES:
+            span = scan.points[i].attributes
+            if wire_check_attributes(span, max_attributes, max_string) == BAD_BYTES:
                 return None
         found = []
         for i in range(scan.metric_count):
@@ -99,10 +103,12 @@ cdef class Scanner:
     cdef object attributes(self, Span span, uint32_t field):
         cdef const uint8_t *at = span.p
         cdef Attribute attribute
+        cdef Span value
         cdef dict found = {}
         while wire_next_attribute(&self.scan_, &at, span.p + span.n, field, &attribute) > 0:
             key = span_bytes(attribute.key).decode()
-            found[key] = decode_value(span_bytes(wire_canonical_value(&self.scan_, attribute.value)))
+            value = wire_canonical_value(&self.scan_, attribute.value)
+            found[key] = decode_value(span_bytes(value))
         return found
 
     cdef object point(self, WirePoint *point):

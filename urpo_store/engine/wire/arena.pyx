@@ -3,25 +3,25 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from urpo_store.engine.memory.alloc cimport Account, mem_alloc, mem_free
-from urpo_store.engine.memory.status cimport BAD_BYTES, NO_MEMORY, OK
+from urpo_store.engine.memory.status cimport NO_MEMORY, OK
 from urpo_store.engine.points.slots cimport Point
 from urpo_store.engine.wire.messages cimport check_message
 from urpo_store.engine.wire.types cimport (
-    WIRE_E_NONE, ArenaBlock, Scan, Span, WireMetric, WirePoint, WireResource, WireScope,
+    WIRE_E_NONE, ArenaBlock, Scan, Span, WireMetric, WirePoint, WireResource, WireScope, malformed,
 )
 
 cdef enum:
     BLOCK = 65536               # least size of an arena block
-    KEEP = 1 << 20              # memory kept from one scan to the next, in each of the big arrays, at least
+    KEEP = 1 << 20              # bytes that the arena and each array may keep in any case
 
 
-# ---- the arena --------------------------------------------------------------------------------------
+# ---- the arena -----------------------------------------------------------------------------------
 
 cdef uint8_t *arena_take(Scan *scan, size_t size) noexcept nogil:
-    """`size` bytes, 8-aligned, until the next scan; NULL: no memory."""
     cdef ArenaBlock *block = scan.arena_at
     cdef ArenaBlock *made
     cdef uint8_t *taken
+    cdef size_t room
     size = (size + 7) & ~<size_t>7
     while block != NULL and block.size - block.used < size:
         if block.next == NULL or block.next.size < size:
@@ -29,10 +29,11 @@ cdef uint8_t *arena_take(Scan *scan, size_t size) noexcept nogil:
         block = block.next
         block.used = 0
     if block == NULL or block.size - block.used < size:
-        made = <ArenaBlock *>mem_alloc(scan.account, sizeof(ArenaBlock) + (size if size > BLOCK else BLOCK))
+        room = max(size, <size_t>BLOCK)
+        made = <ArenaBlock *>mem_alloc(scan.account, sizeof(ArenaBlock) + room)
         if made == NULL:
             return NULL
-        made.size = size if size > BLOCK else BLOCK
+        made.size = room
         made.used = 0
         made.next = NULL
         if block == NULL:
@@ -61,7 +62,7 @@ cdef void arena_back(Scan *scan, ArenaMark mark) noexcept nogil:
 
 
 cdef void arena_reset(Scan *scan) noexcept nogil:
-    """Empties the arena, and gives blocks back beyond what is usually needed."""
+    """Empties the arena. Gives back blocks beyond what is usually needed."""
     cdef ArenaBlock *block = scan.arena
     cdef ArenaBlock *next
     cdef size_t kept = 0
@@ -79,9 +80,13 @@ cdef void arena_reset(Scan *scan) noexcept nogil:
     scan.arena_at = scan.arena
 
 
-cdef void trim(Scan *scan, void **items, size_t *capacity, size_t used, size_t size) noexcept nogil:
-    # Beyond KEEP only where it is needed again and again: taking and giving back megabytes makes the
-    # kernel clear pages.
+# ---- the scan ------------------------------------------------------------------------------------
+
+cdef void trim(
+    Scan *scan, void **items, size_t *capacity, size_t used, size_t size
+) noexcept nogil:
+    # More than KEEP is kept only where it is needed again and again: memory that is taken and given
+    # back by megabytes makes the kernel clear pages.
     if capacity[0] * size > KEEP and (capacity[0] * size > scan.keep or used < capacity[0] // 4):
         mem_free(scan.account, items[0])
         items[0] = NULL
@@ -112,12 +117,16 @@ cdef void scan_begin(Scan *scan, const uint8_t *data, size_t length) noexcept no
 
 
 cdef void scan_end(Scan *scan) noexcept nogil:
-    cdef size_t points = min(scan.total_points, <uint64_t>scan.batch) if scan.batch else scan.point_count
-    trim(scan, <void **>&scan.resources, &scan.resource_capacity, scan.resource_count, sizeof(WireResource))
+    cdef size_t points = scan.point_count
+    if scan.batch:
+        points = min(scan.total_points, <uint64_t>scan.batch)
+    trim(scan, <void **>&scan.resources, &scan.resource_capacity, scan.resource_count,
+         sizeof(WireResource))
     trim(scan, <void **>&scan.scopes, &scan.scope_capacity, scan.scope_count, sizeof(WireScope))
     trim(scan, <void **>&scan.metrics, &scan.metric_capacity, scan.metric_count, sizeof(WireMetric))
     trim(scan, <void **>&scan.points, &scan.point_capacity, points, sizeof(WirePoint))
-    trim(scan, <void **>&scan.slots, &scan.slot_capacity, max(scan.most_slots, scan.slot_count), sizeof(Point))
+    trim(scan, <void **>&scan.slots, &scan.slot_capacity, max(scan.most_slots, scan.slot_count),
+         sizeof(Point))
     trim(scan, <void **>&scan.scratch, &scan.scratch_capacity, 0, 1)
     arena_reset(scan)
 
@@ -137,14 +146,7 @@ cdef void scan_destroy(Scan *scan) noexcept nogil:
     mem_free(scan.account, scan.scratch)
 
 
-cdef int malformed(Scan *scan, uint32_t error, const uint8_t *p) noexcept nogil:
-    scan.error = error
-    # Of a message that came in pieces, and was concatenated, the place is not known.
-    scan.error_offset = p - scan.begin if scan.begin <= p <= scan.begin + scan.length else 0
-    return BAD_BYTES
-
-
-# ---- pieces -----------------------------------------------------------------------------------------
+# ---- pieces --------------------------------------------------------------------------------------
 
 cdef int pieces_add(Scan *scan, Pieces *pieces, Span piece) noexcept nogil:
     cdef uint8_t *room
@@ -157,7 +159,8 @@ cdef int pieces_add(Scan *scan, Pieces *pieces, Span piece) noexcept nogil:
     if piece.n == 0:
         return OK
     if needed > pieces.room:
-        # Twice what is needed: a message in very many pieces is copied twice, not once a piece.
+        # Twice what is needed: a message in very many pieces is copied about twice, not once a
+        # piece.
         room = arena_take(scan, 2 * needed)
         if room == NULL:
             return NO_MEMORY
@@ -170,14 +173,30 @@ cdef int pieces_add(Scan *scan, Pieces *pieces, Span piece) noexcept nogil:
     return OK
 
 
-cdef int pieces_add_checked(Scan *scan, Pieces *pieces, Span piece, uint32_t kind, int depth) noexcept nogil:
+cdef int pieces_add_checked(
+    Scan *scan, Pieces *pieces, Span piece, uint32_t kind, int depth
+) noexcept nogil:
     cdef uint32_t error = WIRE_E_NONE
     if pieces.any:
         if not pieces.several:
-            error = check_message(kind, pieces.whole.p, pieces.whole.p + pieces.whole.n, depth)
+            error = check_message(kind, pieces.whole, depth)
         if error == WIRE_E_NONE:
-            error = check_message(kind, piece.p, piece.p + piece.n, depth)
+            error = check_message(kind, piece, depth)
         if error != WIRE_E_NONE:
             return malformed(scan, error, piece.p)
         pieces.several = True
     return pieces_add(scan, pieces, piece)
+
+
+# ---- words ---------------------------------------------------------------------------------------
+
+cdef int words_grow(Scan *scan, WordList *list) noexcept nogil:
+    cdef size_t wanted = list.capacity * 2 if list.capacity else 64
+    cdef uint64_t *room = <uint64_t *>arena_take(scan, wanted * 8)
+    if room == NULL:
+        return NO_MEMORY
+    if list.n:
+        memcpy(room, list.words, list.n * 8)
+    list.words = room
+    list.capacity = wanted
+    return OK

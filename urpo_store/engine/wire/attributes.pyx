@@ -4,248 +4,235 @@ from libc.stdlib cimport qsort
 from libc.string cimport memcmp, memcpy, memset
 
 from urpo_store.engine.memory.alloc cimport mem_free, mem_grow
-from urpo_store.engine.memory.status cimport BAD_BYTES, OK
+from urpo_store.engine.memory.status cimport BAD_BYTES, NO_MEMORY, OK
 from urpo_store.engine.wire.arena cimport Pieces, arena_take, no_span, pieces_add
 from urpo_store.engine.wire.messages cimport (
     DEPTH_POINT, DEPTH_RESOURCE, DEPTH_SCOPE, M_ATTRIBUTES, M_RESOURCE, M_SCOPE, check_message,
 )
 from urpo_store.engine.wire.protobuf cimport (
-    WT_BYTES, WT_FIXED64, WT_VARINT, read_fixed64, read_length, read_tag, read_varint, skip_value,
+    CHECKED, WT_BYTES, Cursor, Field, cursor_over, next_field,
+)
+from urpo_store.engine.wire.tags cimport (
+    ANY_ARRAY, ANY_BOOL, ANY_BYTES, ANY_DOUBLE, ANY_INT, ANY_MAP, ANY_STRING, ANY_STRING_INDEX,
+    ARRAY_ITEM, KEYVALUE_KEY, KEYVALUE_VALUE, MAP_ENTRY, RESOURCE_ATTRIBUTE, SCOPE_ATTRIBUTE,
+    SCOPE_NAME, SCOPE_VERSION,
 )
 from urpo_store.engine.wire.types cimport REJECT_ATTRIBUTES, REJECT_STRING, WIRE_E_NONE, Scan, Span
 
 
-# ---- limits and checks ----------------------------------------------------------------------------------
+# ---- limits and checks ---------------------------------------------------------------------------
 
-cdef int check_limits(Span body, uint32_t field, uint32_t max_attributes, uint32_t max_string) noexcept nogil:
-    """The limits on the attributes in a well-formed span."""
-    cdef const uint8_t *p = body.p
-    cdef const uint8_t *end = p + body.n
-    cdef uint32_t tag, count = 0
-    cdef size_t length
-    while p < end:
-        p = read_tag(p, end, &tag)
-        if tag & 7 != WT_BYTES or (field and tag >> 3 != field):
-            p = skip_value(p, end, tag, DEPTH_POINT)
-            continue
-        p = read_length(p, end, &length)
-        count += 1
-        if count > max_attributes:
-            return REJECT_ATTRIBUTES
-        if length > max_string and has_long_string(p, length, max_string):
-            return REJECT_STRING
-        p += length
-    return OK
+cdef inline bint is_attribute(const Field *field, uint32_t number) noexcept nogil:
+    """Whether the field is a KeyValue of this number, 0 for any."""
+    return field.tag & 7 == WT_BYTES and (number == 0 or field.tag >> 3 == number)
 
 
-cdef bint has_long_string(const uint8_t *p, size_t n, uint32_t max_string) noexcept nogil:
+cdef bint has_long_string(Span attribute, uint32_t max_string) noexcept nogil:
     """Whether a KeyValue's key, or its value with all that is in it, is longer than the limit.
 
-    The value's own bytes are what is measured, tags and lengths included: a list of many short texts
-    is as much to keep as one long text.
+    Of a value its own bytes are measured, tags and lengths included: a list of many short texts
+    takes as much memory as one long text.
     """
-    cdef const uint8_t *end = p + n
-    cdef uint32_t tag, rest = max_string >> 7
-    cdef size_t length, head = 2
+    cdef Cursor cursor = cursor_over(attribute, CHECKED)
+    cdef Field field
+    cdef uint32_t rest = max_string >> 7
+    cdef size_t head = 2
+    # A text of exactly max_string bytes comes after a tag and its length, a varint.
     while rest:
         head += 1
         rest >>= 7
-    while p < end:
-        p = read_tag(p, end, &tag)
-        if tag & 7 != WT_BYTES:
-            p = skip_value(p, end, tag, DEPTH_POINT)
-            continue
-        p = read_length(p, end, &length)
-        # A text of exactly max_string bytes stands behind a tag and its length, a varint.
-        if (tag >> 3 == 1 and length > max_string) or (tag >> 3 == 2 and length > max_string + head):
+    while next_field(&cursor, &field):
+        if field.tag == KEYVALUE_KEY and field.body.n > max_string:
             return True
-        p += length
+        if field.tag == KEYVALUE_VALUE and field.body.n > max_string + head:
+            return True
     return False
 
 
-cdef int check_deferred(uint32_t kind, Span body, int depth, uint32_t field, uint32_t max_attributes,
-                        uint32_t max_string) noexcept nogil:
-    if check_message(kind, body.p, body.p + body.n, depth) != WIRE_E_NONE:
+cdef int check_limits(
+    Span body, uint32_t number, uint32_t max_attributes, uint32_t max_string
+) noexcept nogil:
+    """The limits on the attributes in a checked message."""
+    cdef Cursor cursor = cursor_over(body, CHECKED)
+    cdef Field field
+    cdef uint32_t count = 0
+    while next_field(&cursor, &field):
+        if not is_attribute(&field, number):
+            continue
+        count += 1
+        if count > max_attributes:
+            return REJECT_ATTRIBUTES
+        if field.body.n > max_string and has_long_string(field.body, max_string):
+            return REJECT_STRING
+    return OK
+
+
+cdef int wire_check_attributes(
+    Span attributes, uint32_t max_attributes, uint32_t max_string
+) noexcept nogil:
+    if check_message(M_ATTRIBUTES, attributes, DEPTH_POINT) != WIRE_E_NONE:
         return BAD_BYTES
-    return check_limits(body, field, max_attributes, max_string)
+    return check_limits(attributes, 0, max_attributes, max_string)
 
 
-cdef int wire_check_attributes(Span attributes, uint32_t max_attributes, uint32_t max_string) noexcept nogil:
-    return check_deferred(M_ATTRIBUTES, attributes, DEPTH_POINT, 0, max_attributes, max_string)
-
-
-cdef int wire_check_resource(Span body, uint32_t max_attributes, uint32_t max_string) noexcept nogil:
-    return check_deferred(M_RESOURCE, body, DEPTH_RESOURCE, 1, max_attributes, max_string)
+cdef int wire_check_resource(
+    Span body, uint32_t max_attributes, uint32_t max_string
+) noexcept nogil:
+    if check_message(M_RESOURCE, body, DEPTH_RESOURCE) != WIRE_E_NONE:
+        return BAD_BYTES
+    return check_limits(body, RESOURCE_ATTRIBUTE >> 3, max_attributes, max_string)
 
 
 cdef int wire_check_scope(Span body, uint32_t max_attributes, uint32_t max_string) noexcept nogil:
-    cdef int verdict = check_deferred(M_SCOPE, body, DEPTH_SCOPE, 3, max_attributes, max_string)
-    if verdict == OK and (
-        wire_string_field(body, 1).n > max_string or wire_string_field(body, 2).n > max_string
-    ):
+    cdef int verdict
+    if check_message(M_SCOPE, body, DEPTH_SCOPE) != WIRE_E_NONE:
+        return BAD_BYTES
+    verdict = check_limits(body, SCOPE_ATTRIBUTE >> 3, max_attributes, max_string)
+    if verdict == OK and (wire_string_field(body, SCOPE_NAME >> 3).n > max_string
+                          or wire_string_field(body, SCOPE_VERSION >> 3).n > max_string):
         return REJECT_STRING
     return verdict
 
 
-# ---- attributes and their values ------------------------------------------------------------------------
+# ---- attributes ----------------------------------------------------------------------------------
 
 cdef Span wire_string_field(Span body, uint32_t field) noexcept nogil:
-    cdef const uint8_t *p = body.p
-    cdef const uint8_t *end = p + body.n
+    cdef Cursor cursor = cursor_over(body, CHECKED)
+    cdef Field each
     cdef Span found = no_span()
-    cdef uint32_t tag
-    cdef size_t length
-    while p < end:
-        p = read_tag(p, end, &tag)
-        if tag != (field << 3 | WT_BYTES):
-            p = skip_value(p, end, tag, DEPTH_POINT)
-            continue
-        p = read_length(p, end, &length)
-        found.p = p
-        found.n = length
-        p += length
+    while next_field(&cursor, &each):
+        if each.tag == (field << 3 | WT_BYTES):
+            found = each.body
     return found
 
 
-cdef int wire_next_attribute(Scan *scan, const uint8_t **at, const uint8_t *end, uint32_t field, Attribute *out) noexcept nogil:
-    cdef const uint8_t *p = at[0]
-    cdef const uint8_t *stop
-    cdef uint32_t tag
-    cdef size_t length
-    cdef Span piece
+cdef int read_attribute(Scan *scan, Span body, Attribute *out) noexcept nogil:
+    """A KeyValue. OK or NO_MEMORY."""
+    cdef Cursor cursor = cursor_over(body, CHECKED)
+    cdef Field field
     cdef Pieces value
-    while p < end:
-        p = read_tag(p, end, &tag)
-        if tag & 7 != WT_BYTES or (field and tag >> 3 != field):
-            p = skip_value(p, end, tag, DEPTH_POINT)
-            continue
-        p = read_length(p, end, &length)
-        stop = p + length
-        at[0] = stop
-        out.key = no_span()
-        memset(&value, 0, sizeof(Pieces))
-        value.whole = no_span()
-        while p < stop:
-            p = read_tag(p, stop, &tag)
-            if tag != (1 << 3 | WT_BYTES) and tag != (2 << 3 | WT_BYTES):
-                p = skip_value(p, stop, tag, DEPTH_POINT)
-                continue
-            p = read_length(p, stop, &length)
-            piece.p = p
-            piece.n = length
-            p += length
-            if tag >> 3 == 1:
-                out.key = piece
-            elif pieces_add(scan, &value, piece) != OK:
-                return -1
-        out.value = value.whole
-        return 1
+    memset(&value, 0, sizeof(Pieces))
+    value.whole = out.key = no_span()
+    while next_field(&cursor, &field):
+        if field.tag == KEYVALUE_KEY:
+            out.key = field.body
+        elif field.tag == KEYVALUE_VALUE and pieces_add(scan, &value, field.body) != OK:
+            return NO_MEMORY
+    out.value = value.whole
+    return OK
+
+
+cdef int wire_next_attribute(
+    Scan *scan, const uint8_t **at, const uint8_t *end, uint32_t field, Attribute *out
+) noexcept nogil:
+    cdef Cursor cursor
+    cdef Field each
+    cursor.at = at[0]
+    cursor.end = end
+    cursor.depth = CHECKED
+    while next_field(&cursor, &each):
+        if is_attribute(&each, field):
+            at[0] = cursor.at
+            return 1 if read_attribute(scan, each.body, out) == OK else NO_MEMORY
     return 0
 
 
+# ---- canonical values ----------------------------------------------------------------------------
+#
+# They are built in Scan.scratch. Each put_* appends to it and answers OK or NO_MEMORY.
+
 cdef int put(Scan *scan, const void *bytes, size_t n) noexcept nogil:
-    if mem_grow(scan.account, <void **>&scan.scratch, &scan.scratch_capacity, scan.scratch_used + n, 1) != 0:
-        return -1
+    if mem_grow(scan.account, <void **>&scan.scratch, &scan.scratch_capacity, scan.scratch_used + n,
+                1) != OK:
+        return NO_MEMORY
     if n:
         memcpy(scan.scratch + scan.scratch_used, bytes, n)
     scan.scratch_used += n
-    return 0
+    return OK
 
 
 cdef int put_tagged(Scan *scan, uint8_t tag, const void *bytes, size_t n) noexcept nogil:
-    if put(scan, &tag, 1) != 0:
-        return -1
-    return put(scan, bytes, n)
+    cdef int verdict = put(scan, &tag, 1)
+    return put(scan, bytes, n) if verdict == OK else verdict
 
 
 cdef int put_sized_value(Scan *scan, Span value) noexcept nogil:
-    """A value behind its length, which is known only when it has been written."""
+    """A value after its length, which is known only when the value has been written."""
     cdef uint32_t length = 0
     cdef size_t place = scan.scratch_used
-    if put(scan, &length, 4) != 0 or put_value(scan, value) != 0:
-        return -1
+    if put(scan, &length, 4) != OK or put_value(scan, value) != OK:
+        return NO_MEMORY
     length = <uint32_t>(scan.scratch_used - place - 4)
     memcpy(scan.scratch + place, &length, 4)
-    return 0
+    return OK
 
 
 cdef int put_value(Scan *scan, Span value) noexcept nogil:
-    """Appends an AnyValue. It recurses, at most 47 deep: the value has been checked, and no more fit
-    into the 100 messages that may be nested."""
-    cdef const uint8_t *p = value.p
-    cdef const uint8_t *end = p + value.n
-    cdef uint32_t tag, member = 0
+    """An AnyValue. It recurses at most 47 deep: the value has been checked, and no more fit into
+    the 100 messages that may be nested."""
+    cdef Cursor cursor = cursor_over(value, CHECKED)
+    cdef Field field
+    cdef Pieces body            # of the member, if it has one
     cdef uint64_t number = 0
-    cdef Pieces body
-    cdef Span piece
-    cdef size_t length
+    cdef uint32_t member = 0    # of the oneof, as a tag: the last one sent
     cdef uint8_t byte
     memset(&body, 0, sizeof(Pieces))
-    while p < end:
-        p = read_tag(p, end, &tag)
-        if tag == (2 << 3 | WT_VARINT) or tag == (3 << 3 | WT_VARINT) or tag == (8 << 3 | WT_VARINT):
-            p = read_varint(p, end, &number)
-        elif tag == (4 << 3 | WT_FIXED64):
-            p = read_fixed64(p, end, &number)
-        elif tag & 7 == WT_BYTES and (tag >> 3 == 1 or 5 <= tag >> 3 <= 7):
-            p = read_length(p, end, &length)
-            piece.p = p
-            piece.n = length
-            p += length
-            if tag >> 3 != member or member == 1 or member == 7:
+    while next_field(&cursor, &field):
+        if (field.tag == ANY_STRING or field.tag == ANY_ARRAY or field.tag == ANY_MAP
+                or field.tag == ANY_BYTES):
+            # Pieces of a list or a map are merged; of texts the last one counts.
+            if field.tag != member or member == ANY_STRING or member == ANY_BYTES:
                 body.any = False
-            if pieces_add(scan, &body, piece) != OK:
-                return -1
+            if pieces_add(scan, &body, field.body) != OK:
+                return NO_MEMORY
+        elif (field.tag == ANY_BOOL or field.tag == ANY_INT or field.tag == ANY_DOUBLE
+                or field.tag == ANY_STRING_INDEX):
+            number = field.value
         else:
-            p = skip_value(p, end, tag, DEPTH_POINT)
             continue
-        member = tag >> 3
-    if member == 1:
+        member = field.tag
+    if member == ANY_STRING:
         return put_tagged(scan, b's', body.whole.p, body.whole.n)
-    if member == 2:
+    if member == ANY_BOOL:
         byte = number != 0
         return put_tagged(scan, b'b', &byte, 1)
-    if member == 3:
+    if member == ANY_INT:
         return put_tagged(scan, b'i', &number, 8)
-    if member == 4:
+    if member == ANY_DOUBLE:
         return put_tagged(scan, b'd', &number, 8)
-    if member == 5:
+    if member == ANY_ARRAY:
         return put_array(scan, body.whole)
-    if member == 6:
+    if member == ANY_MAP:
         return put_map(scan, body.whole)
-    if member == 7:
+    if member == ANY_BYTES:
         return put_tagged(scan, b'y', body.whole.p, body.whole.n)
-    # Nothing set, or an index into a table that only profiles have: no value.
+    # Nothing is set, or an index into a table that only profiles have: no value.
     return put_tagged(scan, b'n', NULL, 0)
 
 
 cdef int put_array(Scan *scan, Span body) noexcept nogil:
-    cdef const uint8_t *p = body.p
-    cdef const uint8_t *end = p + body.n
-    cdef uint32_t tag
-    cdef size_t length
-    cdef Span item
-    if put_tagged(scan, b'a', NULL, 0) != 0:
-        return -1
-    while p < end:
-        p = read_tag(p, end, &tag)
-        if tag != (1 << 3 | WT_BYTES):
-            p = skip_value(p, end, tag, DEPTH_POINT)
-            continue
-        p = read_length(p, end, &length)
-        item.p = p
-        item.n = length
-        p += length
-        if put_sized_value(scan, item) != 0:
-            return -1
-    return 0
+    cdef Cursor cursor = cursor_over(body, CHECKED)
+    cdef Field field
+    if put_tagged(scan, b'a', NULL, 0) != OK:
+        return NO_MEMORY
+    while next_field(&cursor, &field):
+        if field.tag == ARRAY_ITEM and put_sized_value(scan, field.body) != OK:
+            return NO_MEMORY
+    return OK
 
 
-# An entry of a map in the scratch buffer.
+# ---- maps: sorted by key, of equal keys the last one ---------------------------------------------
+
+# An entry of a map in the scratch buffer: u32 length of the key, key, u32 length of the value,
+# value.
 cdef struct MapEntry:
     size_t at, size             # of the whole entry
-    const uint8_t *key          # once all entries are there and the buffer moves no more
+    const uint8_t *key          # set when all entries are there and the buffer moves no more
     uint32_t key_length
+
+cdef struct MapEntries:
+    MapEntry *entries
+    size_t count, capacity
 
 
 cdef int compare_keys(const MapEntry *a, const MapEntry *b) noexcept nogil:
@@ -263,53 +250,67 @@ cdef int by_key_and_place(const void *a, const void *b) noexcept nogil:
     return order if order else (x.at > y.at) - (x.at < y.at)
 
 
-cdef int put_map(Scan *scan, Span body) noexcept nogil:
-    cdef const uint8_t *at = body.p
-    cdef const uint8_t *end = at + body.n
-    cdef Attribute entry
-    cdef MapEntry *entries = NULL
-    cdef size_t count = 0, capacity = 0, begin, total, i
+cdef int put_entries(Scan *scan, Span body, MapEntries *map) noexcept nogil:
+    """Appends the entries in the order in which they come, and notes where each is."""
+    cdef Cursor cursor = cursor_over(body, CHECKED)
+    cdef Field field
+    cdef Attribute sent
+    cdef MapEntry *entry
     cdef uint32_t length
-    cdef uint8_t *sorted
-    cdef int more
-    if put_tagged(scan, b'm', NULL, 0) != 0:
-        return -1
-    begin = scan.scratch_used
-    while True:
-        more = wire_next_attribute(scan, &at, end, 1, &entry)
-        if more == 0:
-            break
-        if more < 0 or mem_grow(scan.account, <void **>&entries, &capacity, count + 1, sizeof(MapEntry)) != 0:
-            mem_free(scan.account, entries)
-            return -1
-        entries[count].at = scan.scratch_used
-        entries[count].key_length = length = <uint32_t>entry.key.n
-        if put(scan, &length, 4) != 0 or put(scan, entry.key.p, length) != 0 or put_sized_value(scan, entry.value) != 0:
-            mem_free(scan.account, entries)
-            return -1
-        entries[count].size = scan.scratch_used - entries[count].at
-        count += 1
-    for i in range(count):
-        entries[i].key = scan.scratch + entries[i].at + 4
-    # Of equal keys the last one is the one that is written.
-    if count > 1:
-        qsort(entries, count, sizeof(MapEntry), by_key_and_place)
-    total = scan.scratch_used - begin
-    sorted = arena_take(scan, total)
+    while next_field(&cursor, &field):
+        if field.tag != MAP_ENTRY:
+            continue
+        if read_attribute(scan, field.body, &sent) != OK:
+            return NO_MEMORY
+        if mem_grow(scan.account, <void **>&map.entries, &map.capacity, map.count + 1,
+                    sizeof(MapEntry)) != OK:
+            return NO_MEMORY
+        entry = &map.entries[map.count]
+        entry.at = scan.scratch_used
+        entry.key_length = length = <uint32_t>sent.key.n
+        if (put(scan, &length, 4) != OK or put(scan, sent.key.p, length) != OK
+                or put_sized_value(scan, sent.value) != OK):
+            return NO_MEMORY
+        entry.size = scan.scratch_used - entry.at
+        map.count += 1
+    return OK
+
+
+cdef int sort_entries(Scan *scan, size_t begin, MapEntries *map) noexcept nogil:
+    """Puts the entries into canonical order. They take the scratch buffer from `begin` on."""
+    cdef MapEntry *entries = map.entries
+    cdef uint8_t *sorted = arena_take(scan, scan.scratch_used - begin)
+    cdef size_t i, total = 0
     if sorted == NULL:
-        mem_free(scan.account, entries)
-        return -1
-    total = 0
-    for i in range(count):
-        if i + 1 < count and compare_keys(&entries[i], &entries[i + 1]) == 0:
+        return NO_MEMORY
+    for i in range(map.count):
+        entries[i].key = scan.scratch + entries[i].at + 4
+    if map.count > 1:
+        qsort(entries, map.count, sizeof(MapEntry), by_key_and_place)
+    for i in range(map.count):
+        if i + 1 < map.count and compare_keys(&entries[i], &entries[i + 1]) == 0:
             continue
         memcpy(sorted + total, scan.scratch + entries[i].at, entries[i].size)
         total += entries[i].size
     if total:
         memcpy(scan.scratch + begin, sorted, total)
     scan.scratch_used = begin + total
-    mem_free(scan.account, entries)
-    return 0
+    return OK
+
+
+cdef int put_map(Scan *scan, Span body) noexcept nogil:
+    cdef MapEntries map
+    cdef size_t begin
+    cdef int verdict
+    memset(&map, 0, sizeof(MapEntries))
+    if put_tagged(scan, b'm', NULL, 0) != OK:
+        return NO_MEMORY
+    begin = scan.scratch_used
+    verdict = put_entries(scan, body, &map)
+    if verdict == OK:
+        verdict = sort_entries(scan, begin, &map)
+    mem_free(scan.account, map.entries)
+    return verdict
 
 
 cdef Span wire_canonical_value(Scan *scan, Span value) noexcept nogil:
@@ -318,7 +319,7 @@ cdef Span wire_canonical_value(Scan *scan, Span value) noexcept nogil:
     out.p = NULL
     out.n = 0
     scan.scratch_used = 0
-    if put_value(scan, value) != 0:
+    if put_value(scan, value) != OK:
         return out
     room = arena_take(scan, scan.scratch_used)
     if room == NULL:

@@ -1,8 +1,10 @@
-# The messages of OTLP metrics, as a table: which fields each has, and of which type.
+# The messages of OTLP metrics below Metric, as a table: which fields each has, and of which type.
 #
-# check_message decides whether bytes are such a message exactly as protobuf's reference decoder (upb)
-# does. The scanner uses it for whatever it does not enter itself.
-from libc.stdint cimport uint8_t, uint32_t
+# check_message decides exactly as protobuf's reference decoder (upb) whether bytes are such a
+# message. The scanner uses it for what it does not enter itself.
+from libc.stdint cimport uint32_t
+
+from urpo_store.engine.wire.types cimport Span
 
 cdef enum:
     M_ANY = 0
@@ -23,19 +25,16 @@ cdef enum:
     M_HISTOGRAM = 15
     M_EXPONENTIAL = 16
     M_SUMMARY = 17
-    M_METRIC = 18
-    M_SCOPE_METRICS = 19
-    M_RESOURCE_METRICS = 20
-    M_REQUEST = 21
-    M_ATTRIBUTES = 22           # no message: a run of KeyValue fields, whatever their numbers
-    M_COUNT = 23
+    M_ATTRIBUTES = 18           # no message: a run of KeyValue fields, whatever their numbers
+    M_COUNT = 19
 
-    # How deep a message stands in a request: upb counts from 0 and refuses more than 100.
+    # How deep a message is in a request: upb counts from 0 and refuses more than DEPTH_LIMIT.
     DEPTH_RESOURCE = 2
     DEPTH_SCOPE = 3
     DEPTH_METRIC = 3
     DEPTH_DATA = 4
     DEPTH_POINT = 5
 
-# WIRE_E_*: 0 if the bytes are a message of this type that stands at `depth`.
-cdef uint32_t check_message(uint32_t kind, const uint8_t *p, const uint8_t *end, int depth) noexcept nogil
+# WIRE_E_NONE: the bytes are a message of type `kind` (M_*) that may be at `depth`; else what is
+# wrong.
+cdef uint32_t check_message(uint32_t kind, Span body, int depth) noexcept nogil

@@ -2,9 +2,9 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from urpo_store.engine.wire.protobuf cimport (
-    DEPTH_LIMIT, WT_BYTES, read_length, read_tag, read_varint, skip_value, valid_utf8,
+    DEPTH_LIMIT, WT_BYTES, Cursor, Field, cursor_over, next_field, read_varint, valid_utf8,
 )
-from urpo_store.engine.wire.types cimport WIRE_E_BYTES, WIRE_E_DEPTH, WIRE_E_NONE, WIRE_E_UTF8
+from urpo_store.engine.wire.types cimport WIRE_E_BYTES, WIRE_E_DEPTH, WIRE_E_NONE, WIRE_E_UTF8, Span
 
 cdef enum:
     F_UNKNOWN = 0
@@ -51,12 +51,6 @@ def _fill():
         M_HISTOGRAM: {1: message(M_HISTOGRAM_POINT), 2: v},
         M_EXPONENTIAL: {1: message(M_EXPONENTIAL_POINT), 2: v},
         M_SUMMARY: {1: message(M_SUMMARY_POINT)},
-        M_METRIC: {1: s, 2: s, 3: s, 5: message(M_NUMBERS), 7: message(M_NUMBERS),
-                   9: message(M_HISTOGRAM), 10: message(M_EXPONENTIAL), 11: message(M_SUMMARY),
-                   12: attributes},
-        M_SCOPE_METRICS: {1: message(M_SCOPE), 2: message(M_METRIC), 3: s},
-        M_RESOURCE_METRICS: {1: message(M_RESOURCE), 2: message(M_SCOPE_METRICS), 3: s},
-        M_REQUEST: {1: message(M_RESOURCE_METRICS)},
         M_ATTRIBUTES: {number: attributes for number in range(FIELDS)},
     }
     for kind in range(M_COUNT):
@@ -68,58 +62,61 @@ def _fill():
 _fill()
 
 
-cdef inline const uint8_t *check_packed(const uint8_t *p, size_t length) noexcept nogil:
-    cdef const uint8_t *end = p + length
+cdef bint is_packed_varints(Span body) noexcept nogil:
+    cdef const uint8_t *p = body.p
+    cdef const uint8_t *end = p + body.n
     cdef uint64_t value
     while p != NULL and p < end:
         p = read_varint(p, end, &value)
-    return p
+    return p != NULL
 
 
-cdef uint32_t check_message(uint32_t kind, const uint8_t *p, const uint8_t *end, int depth) noexcept nogil:
+cdef uint32_t check_value(uint32_t type, Span body) noexcept nogil:
+    """Checks what is in a field of wire type WT_BYTES that is no message."""
+    if type == F_STRING and not valid_utf8(body.p, body.n):
+        return WIRE_E_UTF8
+    if type == F_PACKED_FIXED64 and body.n % 8:
+        return WIRE_E_BYTES
+    if type == F_PACKED_VARINT and not is_packed_varints(body):
+        return WIRE_E_BYTES
+    return WIRE_E_NONE
+
+
+cdef uint32_t check_message(uint32_t kind, Span body, int depth) noexcept nogil:
     # The messages that are open: a stack of our own, bounded by the depth that upb allows.
     cdef const uint8_t *ends[DEPTH_LIMIT + 1]
     cdef uint32_t kinds[DEPTH_LIMIT + 1]
     cdef int open_messages = 0
-    cdef uint32_t tag, field, wire_type
-    cdef size_t length
+    cdef Cursor cursor = cursor_over(body, depth)
+    cdef Field field
+    cdef uint32_t type, error
     if depth > DEPTH_LIMIT:
         return WIRE_E_DEPTH
     while True:
-        while p >= end:
-            if open_messages == 0:
-                return WIRE_E_NONE
-            open_messages -= 1
-            end = ends[open_messages]
-            kind = kinds[open_messages]
-        p = read_tag(p, end, &tag)
-        if p == NULL:
-            return WIRE_E_BYTES
-        wire_type = tag & 7
-        field = fields[kind][tag >> 3] if tag >> 3 < FIELDS else <uint32_t>F_UNKNOWN
-        if wire_type != WT_BYTES or field == F_UNKNOWN or field == F_VARINT or field == F_FIXED64:
-            # A scalar, or something that upb does not know here and passes over: either way its
-            # bytes are skipped by their wire type.
-            p = skip_value(p, end, tag, depth + open_messages)
-            if p == NULL:
-                return WIRE_E_BYTES
-            continue
-        p = read_length(p, end, &length)
-        if p == NULL:
-            return WIRE_E_BYTES
-        if field & 0xFF == F_MESSAGE:
-            if depth + open_messages >= DEPTH_LIMIT:
+        while next_field(&cursor, &field):
+            # A scalar is passed over, and so is what upb does not know here.
+            if field.tag & 7 != WT_BYTES or field.tag >> 3 >= FIELDS:
+                continue
+            type = fields[kind][field.tag >> 3]
+            if type & 0xFF != F_MESSAGE:
+                error = check_value(type, field.body)
+                if error != WIRE_E_NONE:
+                    return error
+                continue
+            if cursor.depth >= DEPTH_LIMIT:
                 return WIRE_E_DEPTH
-            ends[open_messages] = end
+            ends[open_messages] = cursor.end
             kinds[open_messages] = kind
             open_messages += 1
-            end = p + length
-            kind = field >> 8
-            continue
-        if field == F_STRING and not valid_utf8(p, length):
-            return WIRE_E_UTF8
-        if field == F_PACKED_FIXED64 and length % 8:
+            cursor.at = field.body.p
+            cursor.end = field.body.p + field.body.n
+            cursor.depth += 1
+            kind = type >> 8
+        if cursor.at < cursor.end:
             return WIRE_E_BYTES
-        if field == F_PACKED_VARINT and check_packed(p, length) == NULL:
-            return WIRE_E_BYTES
-        p += length
+        if open_messages == 0:
+            return WIRE_E_NONE
+        open_messages -= 1
+        cursor.end = ends[open_messages]
+        cursor.depth -= 1
+        kind = kinds[open_messages]

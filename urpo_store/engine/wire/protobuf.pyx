@@ -3,8 +3,10 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 
-cdef const uint8_t *long_varint(const uint8_t *p, const uint8_t *end, uint64_t *out) noexcept nogil:
-    # Up to ten bytes; bits beyond the 64th are dropped, over-long encodings are fine: as upb.
+cdef const uint8_t *long_varint(
+    const uint8_t *p, const uint8_t *end, uint64_t *out
+) noexcept nogil:
+    # As upb: at most ten bytes, bits beyond the 64th are dropped, over-long encodings are fine.
     cdef uint64_t value = 0
     cdef int shift = 0
     while shift < 70:
@@ -18,6 +20,17 @@ cdef const uint8_t *long_varint(const uint8_t *p, const uint8_t *end, uint64_t *
         p += 1
         shift += 7
     return NULL
+
+
+cdef const uint8_t *long_length(const uint8_t *p, const uint8_t *end, size_t *out) noexcept nogil:
+    cdef const uint8_t *begin = p
+    cdef uint64_t length
+    p = long_varint(p, end, &length)
+    # Compared unsigned, before anything is added to a pointer. upb reads at most five bytes of it.
+    if p == NULL or length > <size_t>(end - p) or p - begin > 5:
+        return NULL
+    out[0] = length
+    return p
 
 
 cdef const uint8_t *long_tag(const uint8_t *p, const uint8_t *end, uint32_t *out) noexcept nogil:
@@ -38,8 +51,10 @@ cdef const uint8_t *long_tag(const uint8_t *p, const uint8_t *end, uint32_t *out
     return NULL
 
 
-cdef const uint8_t *skip_value(const uint8_t *p, const uint8_t *end, uint32_t tag, int depth) noexcept nogil:
-    # Groups nest; the open ones are remembered by number, so that ends must match.
+cdef const uint8_t *skip_value(
+    const uint8_t *p, const uint8_t *end, uint32_t tag, int depth
+) noexcept nogil:
+    # Groups nest. The numbers of the open ones are kept, because each end must match its begin.
     cdef uint32_t open_groups[DEPTH_LIMIT]
     cdef int count = 0
     cdef uint64_t value
@@ -70,7 +85,7 @@ cdef const uint8_t *skip_value(const uint8_t *p, const uint8_t *end, uint32_t ta
             return NULL
         if p == NULL or count == 0:
             return p
-        # Inside a group upb lets field number 0 pass, which it refuses everywhere else.
+        # In a group upb lets field number 0 pass, which it refuses everywhere else.
         p = long_tag(p, end, &tag)
         if p == NULL:
             return NULL
@@ -96,7 +111,7 @@ cdef bint valid_utf8(const uint8_t *p, size_t n) noexcept nogil:
         if lead < 0x80:
             p += 1
         elif lead < 0xC2:
-            # A continuation out of place, or an over-long form.
+            # A continuation byte out of place, or an over-long form.
             return False
         elif lead < 0xE0:
             if end - p < 2 or not continues(p[1]):
@@ -105,14 +120,14 @@ cdef bint valid_utf8(const uint8_t *p, size_t n) noexcept nogil:
         elif lead < 0xF0:
             if end - p < 3 or not continues(p[1]) or not continues(p[2]):
                 return False
-            # Over-long forms, and surrogates.
+            # Over-long forms and surrogates.
             if (lead == 0xE0 and p[1] < 0xA0) or (lead == 0xED and p[1] >= 0xA0):
                 return False
             p += 3
         elif lead < 0xF5:
             if end - p < 4 or not continues(p[1]) or not continues(p[2]) or not continues(p[3]):
                 return False
-            # Over-long forms, and what lies beyond U+10FFFF.
+            # Over-long forms and what is beyond U+10FFFF.
             if (lead == 0xF0 and p[1] < 0x90) or (lead == 0xF4 and p[1] >= 0x90):
                 return False
             p += 4

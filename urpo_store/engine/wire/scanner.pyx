@@ -1,36 +1,46 @@
 """The OTLP scanner: requests, resources, scopes, metrics; the contract is in wire/scanner.pxd.
 
-  wire               from the request down to a metric's data
-  temporality        what a metric says of all its points, which may stand behind them
-  data_points        what points have in common; numbers
-  histogram_points   histograms, exponential histograms, summaries
-  attribute_values   attributes, when they are not known
-  wire_memory        the arena, and messages that come in pieces
-  messages           whether a message is well formed
-  protobuf           varints, tags, lengths, strings
+  scanner       from the request down to a metric's data message
+  temporality   what a data message says of all its points, which may come after them
+  numbers, histograms, exponential, summaries   the points of each kind
+  staging       what points have in common: attributes, exemplars, slots
+  attributes    attributes, when they are not known
+  messages      whether a message is well formed
+  arena         the memory of a scan; messages that come in pieces
+  protobuf      fields: tags, varints, lengths, strings
+  tags          the numbers of OTLP's fields
 """
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset
 
 from urpo_store.engine.memory.alloc cimport mem_grow
-from urpo_store.engine.memory.status cimport NO_MEMORY, OK
+from urpo_store.engine.memory.status cimport BAD_BYTES, NO_MEMORY, OK
 from urpo_store.engine.points.slots cimport (
     KIND_EXPONENTIAL, KIND_GAUGE, KIND_HISTOGRAM, KIND_SUM, KIND_SUMMARY,
 )
-from urpo_store.engine.wire.arena cimport Pieces, malformed, no_span, pieces_add_checked, scan_begin
-from urpo_store.engine.wire.histograms cimport exponential_point, histogram_point, summary_point
+from urpo_store.engine.wire.arena cimport Pieces, no_span, pieces_add_checked, scan_begin
+from urpo_store.engine.wire.exponential cimport exponential_point
+from urpo_store.engine.wire.histograms cimport histogram_point
 from urpo_store.engine.wire.messages cimport (
     DEPTH_DATA, DEPTH_METRIC, DEPTH_RESOURCE, DEPTH_SCOPE, M_EXPONENTIAL, M_HISTOGRAM, M_KEYVALUE,
     M_NUMBERS, M_RESOURCE, M_SCOPE, M_SUMMARY, check_message,
 )
-from urpo_store.engine.wire.protobuf cimport WT_BYTES, read_length, read_tag, skip_value, valid_utf8
-from urpo_store.engine.wire.staging cimport number_point
+from urpo_store.engine.wire.numbers cimport number_point
+from urpo_store.engine.wire.protobuf cimport (
+    CHECKED, Cursor, Field, cursor_over, message_end, next_field, valid_utf8,
+)
+from urpo_store.engine.wire.summaries cimport summary_point
+from urpo_store.engine.wire.tags cimport (
+    DATA_POINT, ENVELOPE_CONTENT, ENVELOPE_IDENTITY, ENVELOPE_SCHEMA_URL, METRIC_DESCRIPTION,
+    METRIC_EXPONENTIAL, METRIC_GAUGE, METRIC_HISTOGRAM, METRIC_METADATA, METRIC_NAME, METRIC_SUM,
+    METRIC_SUMMARY, METRIC_UNIT, REQUEST_RESOURCE_METRICS,
+)
 from urpo_store.engine.wire.temporality cimport (
     Stream, read_stream_field, stream_begin, stream_settle,
 )
 from urpo_store.engine.wire.types cimport (
-    WIRE_E_BYTES, WIRE_E_DEPTH, WIRE_E_NONE, WIRE_E_UTF8, Scan, Span, WireMetric, WireResource,
-    WireScope,
+    WIRE_E_DEPTH, WIRE_E_NONE, WIRE_E_UTF8, Scan, Span, WireMetric, WireResource, WireScope,
+    malformed,
 )
 
 
@@ -41,19 +51,73 @@ cdef enum:
     AHEAD = 1024                # bytes
 
 
-# ---- metrics ----------------------------------------------------------------------------------------
+cdef int check_piece(Scan *scan, uint32_t kind, Span piece, int depth) noexcept nogil:
+    cdef uint32_t error = check_message(kind, piece, depth)
+    return OK if error == WIRE_E_NONE else malformed(scan, error, piece.p)
 
-cdef uint32_t data_kind(uint32_t field) noexcept nogil:
-    """KIND_* of a member of Metric.data; 0 if the field is none."""
-    if field == 5:
+
+cdef int read_string(Scan *scan, Span piece, Span *out) noexcept nogil:
+    if not valid_utf8(piece.p, piece.n):
+        return malformed(scan, WIRE_E_UTF8, piece.p)
+    out[0] = piece
+    return OK
+
+
+# ---- metrics -------------------------------------------------------------------------------------
+
+cdef inline void fetch_ahead(const uint8_t *p, size_t length) noexcept nogil:
+    """Fetches bytes some points ahead, as many as a point took: requests are larger than caches."""
+    cdef size_t at
+    for at in range(AHEAD, AHEAD + length, 64):
+        __builtin_prefetch(p + at)
+
+
+cdef int scan_data(Scan *scan, uint32_t index, Span data) noexcept nogil:
+    """A Gauge, Sum, Histogram, ExponentialHistogram or Summary."""
+    cdef uint32_t kind = scan.metrics[index].kind
+    cdef Cursor cursor = cursor_over(data, DEPTH_DATA)
+    cdef Field field
+    cdef Stream found
+    cdef int verdict
+    stream_begin(scan, index, data)
+    found.temporality = found.monotonic = 0
+    while next_field(&cursor, &field):
+        if field.tag != DATA_POINT:
+            read_stream_field(&field, kind, &found)
+            continue
+        fetch_ahead(cursor.at, field.body.n)
+        if kind == KIND_HISTOGRAM:
+            verdict = histogram_point(scan, field.body)
+        elif kind == KIND_EXPONENTIAL:
+            verdict = exponential_point(scan, field.body)
+        elif kind == KIND_SUMMARY:
+            verdict = summary_point(scan, field.body)
+        else:
+            verdict = number_point(scan, field.body)
+        if verdict != OK:
+            return verdict
+    if message_end(scan, &cursor) != OK:
+        return BAD_BYTES
+    return stream_settle(scan, found)
+
+
+# The data message of a metric, a oneof: the last member that is sent.
+cdef struct Data:
+    uint32_t kind               # KIND_*; 0: none
+    Pieces pieces
+
+
+cdef uint32_t data_kind(uint32_t tag) noexcept nogil:
+    """KIND_* of a member of Metric.data; 0: the field is none."""
+    if tag == METRIC_GAUGE:
         return KIND_GAUGE
-    if field == 7:
+    if tag == METRIC_SUM:
         return KIND_SUM
-    if field == 9:
+    if tag == METRIC_HISTOGRAM:
         return KIND_HISTOGRAM
-    if field == 10:
+    if tag == METRIC_EXPONENTIAL:
         return KIND_EXPONENTIAL
-    if field == 11:
+    if tag == METRIC_SUMMARY:
         return KIND_SUMMARY
     return 0
 
@@ -68,276 +132,157 @@ cdef uint32_t data_message(uint32_t kind) noexcept nogil:
     return M_NUMBERS
 
 
-cdef int check_piece(Scan *scan, uint32_t kind, Span piece, int depth) noexcept nogil:
-    cdef uint32_t error = check_message(kind, piece.p, piece.p + piece.n, depth)
-    return OK if error == WIRE_E_NONE else malformed(scan, error, piece.p)
+cdef int add_data(Scan *scan, Data *data, uint32_t kind, Span piece) noexcept nogil:
+    cdef int verdict
+    if data.kind != kind and data.kind != 0:
+        # Another member takes the place of what came before, which only has to be well formed.
+        verdict = check_piece(scan, data_message(data.kind), data.pieces.whole, DEPTH_DATA)
+        if verdict != OK:
+            return verdict
+        memset(data, 0, sizeof(Data))
+    data.kind = kind
+    return pieces_add_checked(scan, &data.pieces, piece, data_message(kind), DEPTH_DATA)
 
 
 cdef int scan_metric(Scan *scan, uint32_t scope, Span body) noexcept nogil:
+    cdef Cursor cursor = cursor_over(body, DEPTH_METRIC)
+    cdef Field field
     cdef WireMetric *metric
-    cdef Span piece
-    cdef Span text[4]           # by field number: name, description, unit
-    cdef const uint8_t *p = body.p
-    cdef const uint8_t *end = p + body.n
-    cdef const uint8_t *at
-    cdef uint32_t tag, field, kind = 0, other
-    cdef size_t length
-    cdef Pieces data
+    cdef WireMetric found
+    cdef Data data
+    cdef uint32_t kind
     cdef int verdict
-    memset(&data, 0, sizeof(Pieces))
-    text[1] = text[2] = text[3] = no_span()
-    while p < end:
-        at = p
-        p = read_tag(p, end, &tag)
-        if p == NULL:
-            return malformed(scan, WIRE_E_BYTES, at)
-        if tag & 7 != WT_BYTES:
-            p = skip_value(p, end, tag, DEPTH_METRIC)
-            if p == NULL:
-                return malformed(scan, WIRE_E_BYTES, at)
-            continue
-        p = read_length(p, end, &length)
-        if p == NULL:
-            return malformed(scan, WIRE_E_BYTES, at)
-        piece.p = p
-        piece.n = length
-        p += length
-        field = tag >> 3
-        if 1 <= field <= 3:
-            if not valid_utf8(piece.p, length):
-                return malformed(scan, WIRE_E_UTF8, piece.p)
-            text[field] = piece
-        elif field == 12:
-            verdict = check_piece(scan, M_KEYVALUE, piece, DEPTH_METRIC + 1)
-            if verdict != OK:
-                return verdict
+    memset(&data, 0, sizeof(Data))
+    memset(&found, 0, sizeof(WireMetric))
+    found.scope = scope
+    found.name = found.description = found.unit = no_span()
+    while next_field(&cursor, &field):
+        verdict = OK
+        if field.tag == METRIC_NAME:
+            verdict = read_string(scan, field.body, &found.name)
+        elif field.tag == METRIC_DESCRIPTION:
+            verdict = read_string(scan, field.body, &found.description)
+        elif field.tag == METRIC_UNIT:
+            verdict = read_string(scan, field.body, &found.unit)
+        elif field.tag == METRIC_METADATA:
+            verdict = check_piece(scan, M_KEYVALUE, field.body, DEPTH_METRIC + 1)
         else:
-            other = data_kind(field)
-            if other == 0:
-                continue
-            if other != kind and kind != 0:
-                # Another member takes the place of what came before, which only has to be well formed.
-                verdict = check_piece(scan, data_message(kind), data.whole, DEPTH_DATA)
-                if verdict != OK:
-                    return verdict
-                memset(&data, 0, sizeof(Pieces))
-            kind = other
-            verdict = pieces_add_checked(scan, &data, piece, data_message(kind), DEPTH_DATA)
-            if verdict != OK:
-                return verdict
-    if kind == 0:
-        return OK
-    if mem_grow(scan.account, <void **>&scan.metrics, &scan.metric_capacity, scan.metric_count + 1,
-                sizeof(WireMetric)) != 0:
-        return NO_MEMORY
-    metric = &scan.metrics[scan.metric_count]
-    scan.metric_count += 1
-    metric.scope = scope
-    metric.name = text[1]
-    metric.description = text[2]
-    metric.unit = text[3]
-    metric.kind = kind
-    return scan_data(scan, <uint32_t>(scan.metric_count - 1), data.whole)
-
-
-cdef inline void fetch_ahead(const uint8_t *p, size_t length) noexcept nogil:
-    """Asks for as many bytes as a point took, some points ahead: a request is larger than the caches."""
-    cdef size_t at
-    for at in range(AHEAD, AHEAD + length, 64):
-        __builtin_prefetch(p + at)
-
-
-cdef int scan_data(Scan *scan, uint32_t index, Span data) noexcept nogil:
-    """A Gauge, Sum, Histogram, ExponentialHistogram or Summary."""
-    cdef uint32_t kind = scan.metrics[index].kind
-    cdef const uint8_t *p = data.p
-    cdef const uint8_t *end = p + data.n
-    cdef const uint8_t *at
-    cdef uint32_t tag
-    cdef size_t length
-    cdef Span body
-    cdef Stream found
-    cdef int verdict
-    stream_begin(scan, index, data)
-    found.temporality = found.monotonic = 0
-    while p < end:
-        at = p
-        p = read_tag(p, end, &tag)
-        if p == NULL:
-            return malformed(scan, WIRE_E_BYTES, at)
-        if tag != (1 << 3 | WT_BYTES):
-            p = read_stream_field(p, end, tag, kind, &found)
-            if p == NULL:
-                return malformed(scan, WIRE_E_BYTES, at)
-            continue
-        p = read_length(p, end, &length)
-        if p == NULL:
-            return malformed(scan, WIRE_E_BYTES, at)
-        body.p = p
-        body.n = length
-        p += length
-        fetch_ahead(p, length)
-        if kind == KIND_HISTOGRAM:
-            verdict = histogram_point(scan, body)
-        elif kind == KIND_EXPONENTIAL:
-            verdict = exponential_point(scan, body)
-        elif kind == KIND_SUMMARY:
-            verdict = summary_point(scan, body)
-        else:
-            verdict = number_point(scan, body)
+            kind = data_kind(field.tag)
+            if kind != 0:
+                verdict = add_data(scan, &data, kind, field.body)
         if verdict != OK:
             return verdict
-    return stream_settle(scan, found)
+    if message_end(scan, &cursor) != OK:
+        return BAD_BYTES
+    if data.kind == 0:
+        return OK
+    if mem_grow(scan.account, <void **>&scan.metrics, &scan.metric_capacity, scan.metric_count + 1,
+                sizeof(WireMetric)) != OK:
+        return NO_MEMORY
+    metric = &scan.metrics[scan.metric_count]
+    metric[0] = found
+    metric.kind = data.kind
+    scan.metric_count += 1
+    return scan_data(scan, <uint32_t>(scan.metric_count - 1), data.pieces.whole)
 
 
-# ---- envelopes ----------------------------------------------------------------------------------------
+# ---- envelopes -----------------------------------------------------------------------------------
 
-# ResourceMetrics and ScopeMetrics have the same shape: 1 identity, 2 content, repeated, 3 schema_url.
+# ResourceMetrics and ScopeMetrics have the same shape.
 cdef struct Envelope:
-    Span identity
+    Span identity               # Resource, InstrumentationScope: merged
     Span schema_url
-    bint contents               # whether there is any content
+    bint has_content            # ScopeMetrics, Metric
 
 
-cdef int read_envelope(Scan *scan, Span body, uint32_t kind, int depth, Envelope *out) noexcept nogil:
-    cdef const uint8_t *p = body.p
-    cdef const uint8_t *end = p + body.n
-    cdef const uint8_t *at
-    cdef uint32_t tag
-    cdef size_t length
-    cdef Span piece
+cdef int read_envelope(
+    Scan *scan, Span body, uint32_t kind, int depth, Envelope *out
+) noexcept nogil:
+    """Indexes an envelope whose identity is a message of type `kind` at `depth`."""
+    cdef Cursor cursor = cursor_over(body, depth - 1)
+    cdef Field field
     cdef Pieces identity
     cdef int verdict
     memset(&identity, 0, sizeof(Pieces))
     identity.whole = out.schema_url = no_span()
-    out.contents = False
-    while p < end:
-        at = p
-        p = read_tag(p, end, &tag)
-        if p == NULL:
-            return malformed(scan, WIRE_E_BYTES, at)
-        if tag & 7 != WT_BYTES:
-            p = skip_value(p, end, tag, depth - 1)
-            if p == NULL:
-                return malformed(scan, WIRE_E_BYTES, at)
-            continue
-        p = read_length(p, end, &length)
-        if p == NULL:
-            return malformed(scan, WIRE_E_BYTES, at)
-        piece.p = p
-        piece.n = length
-        p += length
-        if tag >> 3 == 1:
-            verdict = pieces_add_checked(scan, &identity, piece, kind, depth)
+    out.has_content = False
+    while next_field(&cursor, &field):
+        if field.tag == ENVELOPE_IDENTITY:
+            verdict = pieces_add_checked(scan, &identity, field.body, kind, depth)
             if verdict != OK:
                 return verdict
-        elif tag >> 3 == 2:
-            out.contents = True
-        elif tag >> 3 == 3:
-            if not valid_utf8(piece.p, length):
-                return malformed(scan, WIRE_E_UTF8, piece.p)
-            out.schema_url = piece
+        elif field.tag == ENVELOPE_CONTENT:
+            out.has_content = True
+        elif field.tag == ENVELOPE_SCHEMA_URL:
+            verdict = read_string(scan, field.body, &out.schema_url)
+            if verdict != OK:
+                return verdict
+    if message_end(scan, &cursor) != OK:
+        return BAD_BYTES
     out.identity = identity.whole
-    if not out.contents:
-        # Nobody will look at its identity later, so it is checked here.
-        return check_piece(scan, kind, out.identity, depth)
-    return OK
+    # Without content its identity is never looked at, and so never checked, later.
+    return OK if out.has_content else check_piece(scan, kind, out.identity, depth)
 
 
 cdef int scan_scope(Scan *scan, uint32_t resource, Span body) noexcept nogil:
+    cdef Cursor cursor = cursor_over(body, CHECKED)
+    cdef Field field
     cdef Envelope envelope
-    cdef const uint8_t *p = body.p
-    cdef const uint8_t *end = p + body.n
-    cdef uint32_t tag, index
-    cdef size_t length
-    cdef Span metric
+    cdef uint32_t index = <uint32_t>scan.scope_count
     cdef int verdict = read_envelope(scan, body, M_SCOPE, DEPTH_SCOPE, &envelope)
-    if verdict != OK or not envelope.contents:
+    if verdict != OK or not envelope.has_content:
         return verdict
     if mem_grow(scan.account, <void **>&scan.scopes, &scan.scope_capacity, scan.scope_count + 1,
-                sizeof(WireScope)) != 0:
+                sizeof(WireScope)) != OK:
         return NO_MEMORY
-    index = <uint32_t>scan.scope_count
     scan.scope_count += 1
     scan.scopes[index].resource = resource
     scan.scopes[index].body = envelope.identity
     scan.scopes[index].schema_url = envelope.schema_url
-    while p < end:
-        p = read_tag(p, end, &tag)
-        if tag != (2 << 3 | WT_BYTES):
-            p = skip_value(p, end, tag, DEPTH_SCOPE - 1)
-            continue
-        p = read_length(p, end, &length)
-        metric.p = p
-        metric.n = length
-        p += length
-        verdict = scan_metric(scan, index, metric)
-        if verdict != OK:
-            return verdict
+    while next_field(&cursor, &field):
+        if field.tag == ENVELOPE_CONTENT:
+            verdict = scan_metric(scan, index, field.body)
+            if verdict != OK:
+                return verdict
     return OK
 
 
 cdef int scan_resource(Scan *scan, Span body) noexcept nogil:
+    cdef Cursor cursor = cursor_over(body, CHECKED)
+    cdef Field field
     cdef Envelope envelope
-    cdef const uint8_t *p = body.p
-    cdef const uint8_t *end = p + body.n
-    cdef uint32_t tag, index
-    cdef size_t length
-    cdef Span scope
+    cdef uint32_t index = <uint32_t>scan.resource_count
     cdef int verdict = read_envelope(scan, body, M_RESOURCE, DEPTH_RESOURCE, &envelope)
-    if verdict != OK or not envelope.contents:
+    if verdict != OK or not envelope.has_content:
         return verdict
-    if mem_grow(scan.account, <void **>&scan.resources, &scan.resource_capacity, scan.resource_count + 1,
-                sizeof(WireResource)) != 0:
+    if mem_grow(scan.account, <void **>&scan.resources, &scan.resource_capacity,
+                scan.resource_count + 1, sizeof(WireResource)) != OK:
         return NO_MEMORY
-    index = <uint32_t>scan.resource_count
     scan.resource_count += 1
     scan.resources[index].body = envelope.identity
-    scan.resources[index].schema_url = envelope.schema_url
-    while p < end:
-        p = read_tag(p, end, &tag)
-        if tag != (2 << 3 | WT_BYTES):
-            p = skip_value(p, end, tag, DEPTH_RESOURCE - 1)
-            continue
-        p = read_length(p, end, &length)
-        scope.p = p
-        scope.n = length
-        p += length
-        verdict = scan_scope(scan, index, scope)
-        if verdict != OK:
-            return verdict
+    while next_field(&cursor, &field):
+        if field.tag == ENVELOPE_CONTENT:
+            verdict = scan_scope(scan, index, field.body)
+            if verdict != OK:
+                return verdict
     return OK
 
 
 cdef int wire_scan(Scan *scan, const uint8_t *data, size_t length) noexcept nogil:
-    cdef const uint8_t *p = data
-    cdef const uint8_t *end = data + length
-    cdef const uint8_t *at
-    cdef uint32_t tag
-    cdef size_t size
     cdef Span body
+    cdef Cursor cursor
+    cdef Field field
     cdef int verdict
     scan_begin(scan, data, length)
-    while p < end:
-        at = p
-        p = read_tag(p, end, &tag)
-        if p == NULL:
-            return malformed(scan, WIRE_E_BYTES, at)
-        if tag != (1 << 3 | WT_BYTES):
-            p = skip_value(p, end, tag, 0)
-            if p == NULL:
-                return malformed(scan, WIRE_E_BYTES, at)
-            continue
-        p = read_length(p, end, &size)
-        if p == NULL:
-            return malformed(scan, WIRE_E_BYTES, at)
-        body.p = p
-        body.n = size
-        p += size
-        verdict = scan_resource(scan, body)
-        if verdict != OK:
-            return verdict
-    return OK
+    body.p = data
+    body.n = length
+    cursor = cursor_over(body, 0)
+    while next_field(&cursor, &field):
+        if field.tag == REQUEST_RESOURCE_METRICS:
+            verdict = scan_resource(scan, field.body)
+            if verdict != OK:
+                return verdict
+    return message_end(scan, &cursor)
 
 
 cdef const char *wire_error_text(uint32_t error) noexcept nogil:

@@ -1,56 +1,86 @@
-# Data points: what all kinds have in common, and numbers (of gauges and sums).
+# Staging a point: what all kinds of data points have in common.
 #
-# A point's fields are read in one pass, then it is staged: what is wrong with it alone is noted, what
-# is right becomes slots as points/slots.pxd describes them.
+#   1. A kind's module reads the fields of one point into PointFields, in one pass.
+#   2. It says what is wrong with the point (`reason`) and how many words its payload needs.
+#   3. stage() takes the point into Scan.points and, if it is good, into Scan.slots.
+#   4. The kind's module fills the payload, at PointFields.words.
 #
-# The attributes are most of a point's bytes, and mostly those that are expected (Scan.expected): then one
-# comparison takes the place of reading them.
+# Attributes are most of a point's bytes, and mostly those that are expected (Scan.expected). Then
+# one comparison takes the place of reading them.
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp
 
-from urpo_store.engine.wire.types cimport Scan, Span
+from urpo_store.engine.wire.arena cimport ArenaMark, arena_back, no_span
+from urpo_store.engine.wire.protobuf cimport Cursor, Field
+from urpo_store.engine.wire.types cimport REJECT_NONE, Scan, Span
 
-# A data point while its fields are read.
-cdef struct Fields:
-    uint64_t time, start, value, count
+cdef struct PointFields:
+    # Set by fields_begin.
+    Span body                   # the whole message
+    uint32_t attribute_tag, exemplar_tag
+    # Set by the kind's module, from the fields as sent.
+    uint64_t time, start, value
     uint64_t sum, min, max
     uint32_t flags              # as sent
     uint32_t has                # FLAG_INT, FLAG_SUM, FLAG_MIN, FLAG_MAX
-    bint has_value
+    uint32_t exemplars          # how many
+    # Set by take_attribute.
     Span attributes
-    bint scattered              # attributes are not one run
+    bint scattered              # they are not one run
     bint expected               # they begin with the expected ones
-    uint32_t exemplars
-    uint32_t attribute_field, exemplar_field
+    # Set by the kind's module before stage().
+    uint32_t reason             # REJECT_*: what is wrong with the point so far
+    size_t layout, row          # words of the payload
+    # Set by stage(): where the layout and row words go. NULL: there is nothing to fill.
+    uint64_t *words
+
+# Takes one point of Scan.current into the arrays. OK, BAD_BYTES, NO_MEMORY, or what a callback
+# answered.
+cdef int stage(Scan *scan, PointFields *fields) noexcept nogil
 
 
-cdef inline void add_attribute(Fields *fields, const uint8_t *tag, const uint8_t *end) noexcept nogil:
-    if fields.attributes.n == 0:
-        fields.attributes.p = tag
-        fields.attributes.n = end - tag
-    elif fields.attributes.p + fields.attributes.n == tag:
-        fields.attributes.n += end - tag
-    else:
-        fields.scattered = True
+cdef inline void fields_begin(
+    PointFields *fields, Span body, uint32_t attribute_tag, uint32_t exemplar_tag
+) noexcept nogil:
+    fields.body = body
+    fields.attribute_tag = attribute_tag
+    fields.exemplar_tag = exemplar_tag
+    # One by one: a memset of so few words takes longer than all of them.
+    fields.time = fields.start = fields.value = 0
+    fields.sum = fields.min = fields.max = 0
+    fields.flags = fields.has = fields.exemplars = 0
+    fields.attributes = no_span()
+    fields.scattered = fields.expected = False
+    fields.reason = REJECT_NONE
+    fields.layout = fields.row = 0
+    fields.words = NULL
 
 
-cdef inline bint add_expected(Scan *scan, Fields *fields, const uint8_t *tag, const uint8_t *end) noexcept nogil:
-    """Takes all attributes in one step when, from this first one on, they are the expected bytes."""
-    cdef Span expected = scan.expected
-    if (fields.attributes.n or expected.n == 0 or <size_t>(end - tag) < expected.n
-            or memcmp(tag, expected.p, expected.n) != 0):
-        return False
-    fields.attributes.p = tag
-    fields.attributes.n = expected.n
-    fields.expected = True
-    return True
+# Takes a point's attribute, or all that are expected at once when this is the first one.
+cdef inline void take_attribute(
+    const Scan *scan, PointFields *fields, const Field *field, Cursor *cursor
+) noexcept nogil:
+    cdef const uint8_t *begin = field.begin
+    cdef size_t expected
+    if fields.attributes.n:
+        if fields.attributes.p + fields.attributes.n == begin:
+            fields.attributes.n += cursor.at - begin
+        else:
+            fields.scattered = True
+        return
+    expected = scan.expected.n
+    if (expected and <size_t>(cursor.end - begin) >= expected
+            and memcmp(begin, scan.expected.p, expected) == 0):
+        fields.expected = True
+        cursor.at = begin + expected
+    fields.attributes.p = begin
+    fields.attributes.n = cursor.at - begin
 
 
-# OK, BAD_BYTES, NO_MEMORY, or what a callback answered: both of these.
-#
-# Takes one point of Scan.current into the arrays. `reason` is what is wrong with it so far; layout and row
-# words are counted here and filled by the caller, at *words (NULL: the point is refused).
-cdef int stage(Scan *scan, Fields *fields, Span body, uint32_t reason, size_t layout,
-               size_t row, uint64_t **words) noexcept nogil
-# A NumberDataPoint.
-cdef int number_point(Scan *scan, Span body) noexcept nogil
+# Gives back what a point took of the arena, when its numbers are in slots. Attributes that were
+# gathered there are needed until the point is resolved.
+cdef inline void release_arena(
+    Scan *scan, const PointFields *fields, ArenaMark mark
+) noexcept nogil:
+    if not fields.scattered:
+        arena_back(scan, mark)

@@ -2,33 +2,34 @@
 from libc.stdint cimport uint8_t, uint32_t
 
 from urpo_store.engine.memory.alloc cimport mem_grow
-from urpo_store.engine.memory.status cimport NO_MEMORY, OK
-from urpo_store.engine.points.slots cimport KIND_GAUGE, KIND_SUM, KIND_SUMMARY
-from urpo_store.engine.wire.arena cimport malformed
-from urpo_store.engine.wire.protobuf cimport WT_VARINT, read_tag
+from urpo_store.engine.memory.status cimport BAD_BYTES, NO_MEMORY, OK
+from urpo_store.engine.points.slots cimport KIND_SUM
+from urpo_store.engine.wire.messages cimport DEPTH_DATA
+from urpo_store.engine.wire.protobuf cimport Cursor, Field, cursor_over, message_end, next_field
+from urpo_store.engine.wire.tags cimport DATA_MONOTONIC, DATA_TEMPORALITY
 from urpo_store.engine.wire.types cimport (
-    REJECT_NONE, REJECT_NO_NAME, REJECT_TEMPORALITY, REJECT_TIME_RANGE, REJECT_TIME_ZERO,
-    WIRE_E_BYTES, Scan, Span, WireMetric, WirePoint, reject,
+    REJECT_NONE, REJECT_NO_NAME, REJECT_TEMPORALITY, REJECT_TIME_RANGE, REJECT_TIME_ZERO, Scan,
+    Span, WireMetric, WirePoint, reject,
 )
 
 
 cdef Stream guess_stream(Span data, uint32_t kind) noexcept nogil:
-    """What probably holds: fields of two bytes in front of the points, or behind them."""
+    """What the message probably says, in fields of two bytes before or after the points."""
     cdef Stream found
     cdef const uint8_t *p = data.p
     cdef const uint8_t *end = p + data.n
     found.temporality = found.monotonic = 0
     if kind == KIND_SUM and data.n >= 4:
-        if p[0] == (3 << 3 | WT_VARINT):
+        if p[0] == DATA_MONOTONIC:
             found.monotonic = p[1] != 0
             p += 2
-        elif end[-2] == (3 << 3 | WT_VARINT):
+        elif end[-2] == DATA_MONOTONIC:
             found.monotonic = end[-1] != 0
             end -= 2
     if end - p >= 2:
-        if p[0] == (2 << 3 | WT_VARINT):
+        if p[0] == DATA_TEMPORALITY:
             found.temporality = p[1]
-        elif end[-2] == (2 << 3 | WT_VARINT):
+        elif end[-2] == DATA_TEMPORALITY:
             found.temporality = end[-1]
     return found
 
@@ -36,8 +37,8 @@ cdef Stream guess_stream(Span data, uint32_t kind) noexcept nogil:
 cdef void stream_begin(Scan *scan, uint32_t index, Span data) noexcept nogil:
     cdef WireMetric *metric = &scan.metrics[index]
     cdef Stream guessed
-    # These have neither.
-    metric.settled = metric.kind == KIND_GAUGE or metric.kind == KIND_SUMMARY
+    # Gauges and summaries have neither.
+    metric.settled = not has_temporality(metric.kind)
     metric.temporality = metric.monotonic = 0
     if not metric.settled:
         guessed = guess_stream(data, metric.kind)
@@ -49,12 +50,12 @@ cdef void stream_begin(Scan *scan, uint32_t index, Span data) noexcept nogil:
 
 
 cdef int enter_again(Scan *scan, Stream found) noexcept nogil:
-    """Enters the current metric once more, with what is right; the one that was guessed keeps no points."""
+    """Enters the current metric once more, with what is right. The guessed one keeps no points."""
     cdef WireMetric *metric
     cdef WirePoint *point
     cdef size_t i
     if mem_grow(scan.account, <void **>&scan.metrics, &scan.metric_capacity, scan.metric_count + 1,
-                sizeof(WireMetric)) != 0:
+                sizeof(WireMetric)) != OK:
         return NO_MEMORY
     metric = &scan.metrics[scan.metric_count]
     metric[0] = scan.metrics[scan.current]
@@ -80,7 +81,7 @@ cdef void refuse_points(Scan *scan) noexcept nogil:
     for i in range(scan.current_first, scan.point_count):
         point = &scan.points[i]
         reject(scan, point, REJECT_TEMPORALITY)
-        # What is wrong with a time or a name comes first, as in `stage`.
+        # What is wrong with a time or a name counts first, as in staging.
         if point.reason not in (REJECT_TIME_ZERO, REJECT_TIME_RANGE, REJECT_NO_NAME):
             point.reason = REJECT_TEMPORALITY
 
@@ -103,19 +104,14 @@ cdef int stream_settle(Scan *scan, Stream found) noexcept nogil:
 
 cdef int stream_settle_early(Scan *scan) noexcept nogil:
     cdef uint32_t kind = scan.metrics[scan.current].kind
-    cdef const uint8_t *p = scan.current_data.p
-    cdef const uint8_t *end = p + scan.current_data.n
-    cdef const uint8_t *at
-    cdef uint32_t tag
+    cdef Cursor cursor = cursor_over(scan.current_data, DEPTH_DATA)
+    cdef Field field
     cdef Stream found
     if scan.metrics[scan.current].settled:
         return OK
     found.temporality = found.monotonic = 0
-    while p < end:
-        at = p
-        p = read_tag(p, end, &tag)
-        if p != NULL:
-            p = read_stream_field(p, end, tag, kind, &found)
-        if p == NULL:
-            return malformed(scan, WIRE_E_BYTES, at)
+    while next_field(&cursor, &field):
+        read_stream_field(&field, kind, &found)
+    if message_end(scan, &cursor) != OK:
+        return BAD_BYTES
     return stream_settle(scan, found)

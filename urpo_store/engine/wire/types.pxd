@@ -1,18 +1,21 @@
-# What a scan finds in a request: declarations only, shared by the modules of the scanner
-# and by those who use what it finds. wire/scanner.pxd says how it is found.
+# What a scan finds in a request. Declarations only; wire/scanner.pxd says how it is found.
+#
+# A Scan belongs to one thread. The scanner writes its results; the caller sets the options before a
+# scan, and the two callbacks fill in what is known of a point's series.
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport Account
+from urpo_store.engine.memory.status cimport BAD_BYTES
 from urpo_store.engine.points.slots cimport Point
 
 cdef enum:
-    # Scan.error, after BAD_BYTES; Scan.error_offset says about where
+    # Scan.error: why a scan answered BAD_BYTES.
     WIRE_E_NONE = 0
-    WIRE_E_BYTES = 1            # a length, tag or value that protobuf does not allow, or the end too early
+    WIRE_E_BYTES = 1            # a tag, length or value that protobuf does not allow, or cut off
     WIRE_E_UTF8 = 2
     WIRE_E_DEPTH = 3
 
-    # Why a point was rejected (WirePoint.reason, and the refusals that identity adds).
+    # WirePoint.reason: why a point was rejected. 12 to 15 are the refusals of resolve and ingest.
     REJECT_NONE = 0
     REJECT_TIME_ZERO = 1
     REJECT_TIME_RANGE = 2       # time or start >= 2^63
@@ -29,7 +32,7 @@ cdef enum:
     REJECT_TOO_OLD = 14         # older than the retention
     REJECT_MEMORY = 15          # no room or no memory for a new series
 
-# Memory that is given back all at once, when the next scan begins.
+# A block of the arena (wire/arena.pxd).
 cdef struct ArenaBlock:
     ArenaBlock *next
     size_t used, size
@@ -40,7 +43,6 @@ cdef struct Span:
 
 cdef struct WireResource:
     Span body                   # the Resource message, merged
-    Span schema_url
 
 cdef struct WireScope:
     uint32_t resource           # index in Scan.resources
@@ -53,41 +55,46 @@ cdef struct WireMetric:
     uint32_t kind               # KIND_*
     uint32_t temporality        # as sent; 0 for gauges and summaries
     uint32_t monotonic
-    bint settled                # the two above are as sent; else guessed, until all of the metric is scanned
+    bint settled                # the two above are as sent; else they are guessed (temporality.pxd)
 
 cdef struct WirePoint:
     uint32_t metric             # index in Scan.metrics
     uint32_t reason             # REJECT_*; a rejected point still counts
     Span attributes             # its KeyValue fields, tags included, contiguous and in order
-    uint32_t slot               # index of its Point in Scan.slots; 0, which is a START slot, if it has none
-    uint32_t series             # filled by on_point, or later by who resolves or creates it; 0 not known
+    uint32_t slot               # index in Scan.slots; 0, which is a START slot: it has none
+    uint32_t series             # set by on_point, or later by resolve or ingest; 0: not known
     uint32_t bad_exemplars      # exemplars dropped (no value, bad id length)
 
 cdef struct Scan
-# Called when `batch` points are gathered and more follow; the arrays points and slots are emptied
-# after it. Returns OK to go on; anything else ends the scan and is what wire_scan returns.
+
+# Called when `batch` points are gathered and one more follows. The scanner empties the arrays
+# `points` and `slots` after it. OK: go on; anything else ends the scan and is what wire_scan
+# returns.
 ctypedef int (*batch_fn)(void *context, Scan *scan) noexcept nogil
-# Called for each point as it is staged, while its bytes are at hand: who knows its series sets it, in
-# the point and in its slot, and Scan.expected for the next one. `expected`: its attributes are those.
-# A point that comes back without a series counts in Scan.unresolved. Returns OK to go on; anything else
-# ends the scan and is what wire_scan returns. Nobody else changes Scan.expected while a scan is under
-# way: it may have been compared already.
+
+# Called for each point when it has been staged and its bytes are still in the caches. It may set
+#   - the point's series, in the point and in its slot; without one it counts in Scan.unresolved;
+#   - Scan.expected, for the next point. Nothing else may change it during a scan: the scanner may
+#     have compared it already.
+# `expected`: the point's attributes are those that were expected.
+# OK: go on; anything else ends the scan and is what wire_scan returns.
 ctypedef int (*point_fn)(void *context, Scan *scan, WirePoint *point, bint expected) noexcept nogil
 
 cdef struct Scan:
     Account *account
-    # options, constant during a scan
-    size_t batch                # points per call of on_batch, which is also called before there are more than
-                                # 8 * batch slots
+
+    # Options, constant during a scan.
+    size_t batch                # most points of a call of on_batch; and most slots, 8 * batch
     batch_fn on_batch           # NULL: the arrays grow as needed
-    point_fn on_point           # NULL: nobody knows series
-    void *context
-    bint dry                    # only look: points are told of, but no slots are filled
+    point_fn on_point           # NULL: no series are known
+    void *context               # of the two
+    bint dry                    # only look: points are gathered and told, no slots are filled
     size_t keep                 # bytes of any array that may be kept from one scan to the next
     uint32_t max_payload        # words; a point with more is REJECT_TOO_LARGE
-    const uint8_t *begin        # of the request
+    const uint8_t *begin        # the request
     size_t length
-    # results
+
+    # Results.
     WireResource *resources
     size_t resource_count, resource_capacity
     WireScope *scopes
@@ -96,35 +103,47 @@ cdef struct Scan:
     size_t metric_count, metric_capacity
     WirePoint *points
     size_t point_count, point_capacity
-    # Slots as points/slots.pxd describes them, ready for the ring: a START slot first, a new one whenever
-    # the start time changes; Point.series is 0 (the caller fills it). Rejected points have none.
+    # Slots as in points/slots.pxd, ready for the ring: a START slot first, a new one whenever the
+    # start time changes. Point.series is 0 until the point's series is known. Rejected points have
+    # no slot.
     Point *slots
     size_t slot_count, slot_capacity
-    size_t most_slots           # of all batches of the scan
+    size_t most_slots           # the most of a batch that has been handed over
     uint64_t total_points       # of the whole request, rejected ones included
     size_t unresolved           # points among `points` without a series
-    # Attributes that the next point probably has: whole fields that have been checked before. The bytes
-    # are compared, never believed. p NULL: no idea.
+    # The attributes that the next point probably has: whole fields that have been checked before.
+    # They are compared with what comes, never taken in its place. p NULL: no expectation.
     Span expected
-    uint32_t error
-    size_t error_offset
-    # the metric whose points are scanned: its index, its message, and the first of its points
+    uint32_t error              # WIRE_E_*
+    size_t error_offset         # about where in the request
+
+    # The metric whose points are scanned: its index, its data message, the first of its points.
     uint32_t current
     Span current_data
     size_t current_first
-    # memory reused between requests: blocks that never move while spans point into them
+
+    # Memory reused between requests.
     ArenaBlock *arena
-    ArenaBlock *arena_at        # the block in use; those behind it are empty
+    ArenaBlock *arena_at        # the block in use; those after it are empty
     uint8_t *scratch            # canonical values are built here
     size_t scratch_used, scratch_capacity
-    # the START slot that governs the next point
+
+    # The START slot that governs the next point.
     uint64_t start
     size_t start_slot
     bint has_start
 
 
-# Refuses a point for `reason`, unless something is wrong with it already. Its slot, if it has one, is voided:
-# series 0, which the drain and every reader pass over.
+# Notes what is wrong with the request, and where; BAD_BYTES.
+cdef inline int malformed(Scan *scan, uint32_t error, const uint8_t *p) noexcept nogil:
+    scan.error = error
+    # In a message that was put together from pieces the place in the request is not known.
+    scan.error_offset = p - scan.begin if scan.begin <= p <= scan.begin + scan.length else 0
+    return BAD_BYTES
+
+
+# Refuses a point for `reason`, unless something is wrong with it already. Its slot is voided: the
+# drain and every reader pass over series 0.
 cdef inline void reject(Scan *scan, WirePoint *point, uint32_t reason) noexcept nogil:
     if point.reason != REJECT_NONE:
         return
