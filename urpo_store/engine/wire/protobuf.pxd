@@ -8,8 +8,8 @@
 #     return message_end(scan, &cursor)         # bytes that are no protobuf end the loop early
 #
 # Invariants:
-#   1. cursor.at <= cursor.end. next_field checks bounds and moves `at`. The loop may move it too, to
-#      a place in the message that it has checked itself.
+#   1. cursor.at <= cursor.end. next_field checks bounds and moves `at`. The loop may move it too,
+#      to a place in the message that it has checked itself.
 #   2. next_field answers False at the end, and before a field that is no protobuf. Then `at` is at
 #      that field's tag, so `at < end` tells the two apart and says where.
 #   3. next_field has passed over the value, whatever it is. So a field that the loop does not know
@@ -29,8 +29,8 @@ cdef enum:
     WT_END_GROUP = 4
     WT_FIXED32 = 5
     DEPTH_LIMIT = 100           # messages (and groups) inside one another
-    # The depth for a second reading of bytes that have been checked at their real depth. No depth is
-    # less, so what has passed once passes again.
+    # The depth for a second reading of bytes that have been checked at their real depth. No depth
+    # is less, so what has passed once passes again.
     CHECKED = 0
 
 cdef struct Cursor:
