@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.memory_reader import MemoryReader
+from helpers.questions import T, ask, gauge
 
 from urpo_store.errors import QueryError
 from urpo_store.model import Aggregation, MetricQuery
@@ -109,3 +111,16 @@ def test_a_step_that_makes_too_many_windows_is_refused() -> None:
 def test_windows_end_at_or_before_end() -> None:
     windows = parse_windows(MetricQuery("m", step=10), 100, 129)
     assert windows == Windows(100, 10, 3) and windows.last == 120
+
+
+def test_step_is_required_except_for_raw_and_last() -> None:
+    reader = MemoryReader()
+    reader.add(gauge((5, 1)))
+    for aggregation in Aggregation:
+        if aggregation in (Aggregation.RAW, Aggregation.LAST):
+            assert len(ask(reader, aggregation, step=None, start=T)) == 1
+        else:
+            with pytest.raises(QueryError, match=f"{aggregation.name} needs a step"):
+                ask(reader, aggregation, step=None)
+    with pytest.raises(QueryError, match=r"quantile=0\.5 needs a step"):
+        ask(reader, Aggregation.RAW, step=None, quantile=0.5)

@@ -34,8 +34,8 @@ from .replay import replayed_health
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
-#: How many refusals `rejections()` remembers.
-REMEMBERED_REJECTIONS = 256
+#: How many refusals `rejections()` lists.
+RECENT_REJECTIONS = 256
 
 
 class MetricStore:
@@ -56,7 +56,7 @@ class MetricStore:
             ring_slots=self._options.ring_slots,
             drain_interval=self._options.drain_interval,
         )
-        self._rejections: deque[Rejection] = deque(maxlen=REMEMBERED_REJECTIONS)
+        self._rejections: deque[Rejection] = deque(maxlen=RECENT_REJECTIONS)
 
     def __enter__(self) -> Self:
         return self

@@ -38,7 +38,7 @@ class Column:
     ) -> None: ...
 
 @final
-class Stream:
+class BatchSource:
     """What a capsule's stream reads from."""
 
 def stream_capsule(schema: Field, batches: Iterable[Column]) -> object:

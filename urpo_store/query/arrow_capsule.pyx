@@ -92,7 +92,7 @@ cdef class Column:
 
 
 @cython.final
-cdef class Stream:
+cdef class BatchSource:
     """What a capsule's stream reads from: the schema, and an iterator of batches."""
 
     cdef Field schema
@@ -102,7 +102,7 @@ cdef class Stream:
 
 def stream_capsule(Field schema not None, batches):
     """A PyCapsule "arrow_array_stream" of struct columns; the reader pulls `batches`."""
-    cdef Stream source = Stream()
+    cdef BatchSource source = BatchSource()
     source.schema = schema
     source.batches = iter(batches)
     source.error = b""
@@ -141,7 +141,7 @@ cdef void drop(void *owned) noexcept nogil:
 
 cdef int stream_get_schema(ArrowArrayStream *stream, ArrowSchema *out) noexcept nogil:
     with gil:
-        source = <Stream>stream.private_data
+        source = <BatchSource>stream.private_data
         try:
             export_schema(source.schema, out, 0)
             return 0
@@ -152,7 +152,7 @@ cdef int stream_get_schema(ArrowArrayStream *stream, ArrowSchema *out) noexcept 
 
 cdef int stream_get_next(ArrowArrayStream *stream, ArrowArray *out) noexcept nogil:
     with gil:
-        source = <Stream>stream.private_data
+        source = <BatchSource>stream.private_data
         memset(out, 0, sizeof(ArrowArray))      # `release` NULL: the end
         try:
             batch = next(source.batches, None)
@@ -169,7 +169,7 @@ cdef int stream_get_next(ArrowArrayStream *stream, ArrowArray *out) noexcept nog
 
 cdef const char *stream_get_last_error(ArrowArrayStream *stream) noexcept nogil:
     with gil:
-        source = <Stream>stream.private_data
+        source = <BatchSource>stream.private_data
         return <const char *>source.error if source.error else NULL
 
 

@@ -1,6 +1,6 @@
-"""The layouts of a scan, equal ones made one.
+"""The distinct row layouts of a scan.
 
-A reader may give the same bounds under several layout numbers, since each chunk knows its own.
+A reader may give the same bounds under several numbers, since each chunk has its own.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def distinct_layouts(scanned: Scanned) -> tuple[Int64Array, list[RowLayout]]:
 
 
 def flat_bounds(layouts: Sequence[RowLayout]) -> tuple[Float64Array, Int64Array]:
-    """All words as float64, layout after layout, and where each layout begins (and the end)."""
+    """(all words as float64, layout after layout; where each layout begins, and the end)."""
     offsets = np.zeros(len(layouts) + 1, np.int64)
     if not layouts:
         return np.zeros(0), offsets

@@ -1,7 +1,7 @@
 """How each aggregation of each kind is computed: the table of docs/queries.md, "Aggregations".
 
-An aggregation is one choice of points (which of them count, and whether whole) and one result of what
-they add up to in each window. What is not in the table cannot be asked; rules.py says so.
+An aggregation is one choice of points (which of them count, and whether whole) and one result of
+what they add up to in each window. What is not in the table cannot be asked; rules.py says so.
 """
 
 from __future__ import annotations

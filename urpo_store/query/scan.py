@@ -1,7 +1,7 @@
-"""Scans whose predecessors are values.
+"""Scans for increases, in which the predecessor of every series is a value.
 
 INCREASE measures a point against the value before it, however old. A reader gives the newest point
-before the range, which may be a stale mark: no value. Then the value before that is looked for.
+before the range. That may be a stale mark, which is no value; then an older value is looked for.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def scan_increases(reader: Reader, ids: UInt32Array, start: int, end: int) -> Sc
 def _older_value(reader: Reader, series: UInt32Array, time: int) -> tuple[Scanned, int] | None:
     """A scan, and the index in it of the newest value before `time`; None if there is none.
 
-    Mostly a mark stands alone. Behind two of them everything older is read at once, so that a
-    long run of marks costs one scan and not one each.
+    A mark mostly stands alone. Behind two of them everything older is read at once, so that a long
+    run of marks costs one scan, not one for each.
     """
     older = reader.scan(series, time, time, predecessor=True)
     if older.first[0] == older.offsets[0]:

@@ -139,7 +139,7 @@ def group(reader: Reader, ids: UInt32Array, by: Sequence[str] | None) -> Groups 
         _, first, inverse = np.unique(columns[0], return_index=True, return_inverse=True)
     else:
         _, first, inverse = np.unique(columns, axis=1, return_index=True, return_inverse=True)
-    # np.unique sorts by value id, which means nothing to anyone; order of creation does.
+    # np.unique sorts by value id, which means nothing; the order of creation does.
     rank = np.empty(len(first), np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
     member_of = rank[inverse.reshape(-1)]

@@ -29,7 +29,7 @@ FLAG_MAX = 1 << 27
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What series must agree in to be merged: kind, unit, temporality, monotonicity.
+    """Series that may be merged: they agree in kind, unit, temporality and monotonicity.
 
     `ids` are the series of this stream, uint32, in order of creation.
     """
@@ -44,7 +44,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class RowLayout:
-    """What the rows of histograms and summaries share; `words` and row words as in points/slots.pxd.
+    """What the rows of histograms and summaries share, as engine/points/slots.pxd has it.
 
     Histogram: words are the bounds (float64 bits), a row is sum, min, max, bucket counts.
     Exponential: words are scale | positive count << 32 and positive offset | negative offset << 32
@@ -80,10 +80,10 @@ class Scanned:
 
 
 class Reader(Protocol):
-    """A way into the stored series; open only as long as one question takes.
+    """A way into the stored series, open as long as one question takes.
 
-    Every point acknowledged before a scan is in it once; later ones may be in it for some series and not
-    for others.
+    Every point acknowledged before a scan is in it once. Later points may be in it for some series
+    and not for others.
     """
 
     def __enter__(self) -> Self: ...
@@ -100,9 +100,9 @@ class Reader(Protocol):
         ...
 
     def attribute_column(self, ids: UInt32Array, key: str) -> UInt32Array:
-        """The value id of attribute `key`, of point, scope, resource the first that has it.
+        """The value id of attribute `key`: of the point, else of its scope, else of its resource.
 
-        0 where none has it.
+        0 where none of them has it.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Points as they are stored, in columns: RAW, and LAST of single series."""
+"""Chosen as they are stored, in columns: RAW, and LAST of single series."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from ..model import (
 from .layouts import distinct_layouts
 from .source import FLAG_INT, FLAG_MAX, FLAG_MIN, FLAG_STALE, FLAG_SUM, RowLayout, Scanned
 
-# Points of a scan: a run of neighbours, or picked ones. Runs stay views of the scan's columns.
-Points = slice | Int64Array
+# Chosen of a scan: a run of neighbours, or picked ones. Runs stay views of the scan's columns.
+Chosen = slice | Int64Array
 
 _HISTOGRAM_HEAD = 3
 _EXPONENTIAL_HEAD = 5
 
 
 class StoredColumns:
-    """The columns of a scan as a `MetricSeries` has them, converted once for all series."""
+    """The columns of a scan in the form of `MetricSeries`, converted once for all series."""
 
     def __init__(self, scanned: Scanned, kind: MetricKind) -> None:
         self._scanned = scanned
@@ -52,15 +52,15 @@ class StoredColumns:
         self._any_int = bool(self._is_int.any())
         self._layout, self._layouts = distinct_layouts(scanned)
 
-    def series(self, points: Points, identity: MetricSeries) -> Iterator[MetricSeries]:
-        """`identity` with the columns of these points: one series per run of equal bounds."""
+    def series(self, points: Chosen, identity: MetricSeries) -> Iterator[MetricSeries]:
+        """`identity` with the columns of these points: one series for each run of equal bounds."""
         if self._kind in (MetricKind.HISTOGRAM, MetricKind.SUMMARY):
             for run in self._runs(points):
                 yield self._one(run, identity)
         else:
             yield self._one(points, identity)
 
-    def _runs(self, points: Points) -> Iterator[Points]:
+    def _runs(self, points: Chosen) -> Iterator[Chosen]:
         layout = self._layout[points]
         # A stale mark has no bounds of its own; it stays in the run before it.
         stale = self._stale[points]
@@ -75,7 +75,7 @@ class StoredColumns:
             else:
                 yield points[begin:end]
 
-    def _one(self, points: Points, identity: MetricSeries) -> MetricSeries:
+    def _one(self, points: Chosen, identity: MetricSeries) -> MetricSeries:
         scanned = self._scanned
         stale = self._stale[points] if self._any_stale else None
         if stale is not None and not stale.any():
@@ -108,11 +108,11 @@ class StoredColumns:
             summary=summary,
         )
 
-    def _layout_of_run(self, points: Points) -> RowLayout | None:
+    def _layout_of_run(self, points: Chosen) -> RowLayout | None:
         real = np.flatnonzero(~self._stale[points])
         return self._layouts[int(self._layout[points][real[0]])] if len(real) else None
 
-    def _words(self, points: Points, begin: int, count: int) -> UInt64Array:
+    def _words(self, points: Chosen, begin: int, count: int) -> UInt64Array:
         """uint64[n, count]: words begin..begin + count of each point's row; 0 for stale marks."""
         scanned = self._scanned
         stale = self._stale[points]
@@ -123,7 +123,7 @@ class StoredColumns:
         return out
 
     def _heads(
-        self, points: Points, count: int
+        self, points: Chosen, count: int
     ) -> tuple[list[Float64Array], tuple[BoolArray, BoolArray, BoolArray]]:
         """Sum, min and max (NaN if absent), the further words as float64; which are present."""
         words = self._words(points, 0, count)
@@ -134,7 +134,7 @@ class StoredColumns:
             column[~present] = np.nan
         return columns, (has[0], has[1], has[2])
 
-    def _histogram(self, points: Points) -> HistogramColumns:
+    def _histogram(self, points: Chosen) -> HistogramColumns:
         layout = self._layout_of_run(points)
         size = 0 if layout is None else layout.row_words - _HISTOGRAM_HEAD
         (sums, least, greatest), has = self._heads(points, _HISTOGRAM_HEAD)
@@ -151,7 +151,7 @@ class StoredColumns:
             has_max=has[2],
         )
 
-    def _exponential(self, points: Points) -> ExponentialHistogramColumns:
+    def _exponential(self, points: Chosen) -> ExponentialHistogramColumns:
         scanned = self._scanned
         columns, has = self._heads(points, _EXPONENTIAL_HEAD)
         stale = self._stale[points]
@@ -193,7 +193,7 @@ class StoredColumns:
             has_max=has[2],
         )
 
-    def _summary(self, points: Points) -> SummaryColumns:
+    def _summary(self, points: Chosen) -> SummaryColumns:
         layout = self._layout_of_run(points)
         size = 0 if layout is None else layout.row_words - 1
         words = self._words(points, 0, size + 1).view(np.float64)

@@ -1,5 +1,5 @@
-# A float sum that carries what rounding lost (Neumaier 1974), so that 1,000,000 small increments
-# beside a large one are all there. Infinities and NaN pass through as a plain sum would have them.
+# A sum of doubles that carries what rounding lost (Neumaier 1974): 1,000,000 small increments
+# beside a large one all count. Infinities and NaN give what a plain sum would give.
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 

@@ -7,7 +7,6 @@ import pytest
 
 import urpo_store
 from urpo_store import Aggregation, Counter, Gauge, MetricPoint, MetricQuery
-from urpo_store.embedded.reader import StoreReader
 from urpo_store.query import number_rows
 
 BASE = 1_700_000_000_000_000_000
@@ -78,15 +77,3 @@ def test_the_size_of_batches_does_not_show(store, monkeypatch, metric, aggregati
             np.testing.assert_array_equal(one.values, other.values)
             if other.int_values is not None:
                 np.testing.assert_array_equal(one.int_values, other.int_values)
-
-
-def test_columns_of_an_earlier_scan_stay_as_they_were(store):
-    """A reader decodes into the same memory again, but not while somebody looks at it."""
-    with StoreReader(store._engine) as reader:
-        (stream,) = reader.streams("level")
-        first = reader.scan(stream.ids[:1], 0, 2**62)
-        kept = first.values
-        before = kept.copy()
-        del first
-        reader.scan(stream.ids[1:], 0, 2**62)
-        np.testing.assert_array_equal(kept, before)
