@@ -137,3 +137,8 @@ class HalfCall:
             elif each.kind == PING and not each.flags & ACK:
                 self._unsent += frame(PING, ACK, 0, each.payload)
         self.over = not piece or any(each.kind == RST_STREAM for each in found)
+
+
+def export(stream: int = 1, message: bytes = EMPTY_MESSAGE, flags: int = END_STREAM) -> bytes:
+    """A call of Export on one stream."""
+    return frame(HEADERS, END_HEADERS, stream, EXPORT_HEADERS) + frame(DATA, flags, stream, message)

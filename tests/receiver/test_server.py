@@ -1,7 +1,6 @@
 """Both receivers on real sockets: ports, addresses, TLS, slow and hostile clients, shutdown."""
 
 import contextlib
-import json
 import socket
 import subprocess
 import threading
@@ -14,7 +13,8 @@ import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 from helpers.fake_storage import FakeStorage
 from helpers.http2 import AGREED, END_HEADERS, EXPORT_HEADERS, HEADERS, exchange, frame
-from helpers.requests import GAUGE_JSON, gauge_request
+from helpers.raw_http import http
+from helpers.requests import gauge_request
 from helpers.served import gauge_request as gauge_request_of_now
 from helpers.served import serving
 
@@ -46,22 +46,6 @@ def taken(host: str = "127.0.0.1") -> Iterator[int]:
         listener.bind((host, 0))
         listener.listen()
         yield listener.getsockname()[1]
-
-
-def http(port: int, request: bytes, host: str = "127.0.0.1", finish: bool = True) -> bytes:
-    """Send bytes, read until the server closes."""
-    with socket.create_connection((host, port), timeout=10) as connection:
-        connection.sendall(request)
-        answer = b""
-        with contextlib.suppress(ConnectionResetError):
-            while piece := connection.recv(65536):
-                answer += piece
-        return answer
-
-
-def post(body: bytes, *headers: str, path: str = "/v1/metrics") -> bytes:
-    lines = [f"POST {path} HTTP/1.1", "Host: localhost", "Connection: close", *headers]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 def test_ports_are_reported_and_both_receivers_answer() -> None:
@@ -242,165 +226,6 @@ def test_the_http_client_on_the_grpc_port() -> None:
         HttpStorage(f"http://{server.grpc_address}", timeout=5).stats()
 
 
-def test_a_chunked_json_body_as_the_javascript_sdk_sends_it() -> None:
-    storage = FakeStorage()
-    body = json.dumps(GAUGE_JSON).encode()
-    chunks = b"".join(
-        b"%x\r\n%s\r\n" % (len(body[at : at + 50]), body[at : at + 50])
-        for at in range(0, len(body), 50)
-    )
-    with Server(storage, grpc_port=None, http_port=0) as server:
-        answer = http(
-            server.http_port or 0,
-            post(
-                chunks + b"0\r\n\r\n",
-                "Transfer-Encoding: chunked",
-                "Content-Type: application/json",
-            ),
-        )
-    assert answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"\r\n\r\n{}")
-    assert storage.metric_names == ["queue.depth"]
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        ("Content-Length: 3", "Content-Length: 4"),
-        ("Content-Length: 3", "Transfer-Encoding: chunked"),
-        ("Transfer-Encoding: chunked, gzip",),
-        ("Content-Length: +3",),
-    ],
-)
-def test_ambiguous_lengths_are_refused(headers: tuple[str, ...]) -> None:
-    """Two readers could take them for different requests (smuggling)."""
-    storage = FakeStorage()
-    kind = "Content-Type: application/x-protobuf"
-    with Server(storage, grpc_port=None, http_port=0) as server:
-        answer = http(server.http_port or 0, post(b"0\r\n\r\n", kind, *headers))
-        status = int(answer.split()[1])
-    assert status in (400, 501) and not storage.requests
-
-
-FAST = Limits(header_seconds=0.2, body_seconds=0.2, answer_seconds=0.2, request_bytes=100_000)
-
-
-@pytest.fixture(scope="module")
-def impatient() -> Iterator[tuple[FakeStorage, int]]:
-    storage = FakeStorage()
-    with Server(storage, grpc_port=None, http_port=0, limits=FAST) as server:
-        yield storage, server.http_port or 0
-
-
-@pytest.mark.parametrize(
-    "start",
-    [
-        b"",
-        b"POST /v1/met",
-        b"POST /v1/metrics HTTP/1.1\r\nHost: localhost\r\nX-A: ",
-        b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\nGET /-/heal",
-    ],
-)
-def test_slow_heads_are_cut_off(impatient: tuple[FakeStorage, int], start: bytes) -> None:
-    """A drop of the head now and then keeps nothing open."""
-    with socket.create_connection(("127.0.0.1", impatient[1]), timeout=10) as connection:
-        connection.sendall(start)
-        connection.settimeout(0.05)
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            try:
-                if start:
-                    connection.sendall(b"x")
-                if connection.recv(65536) == b"":
-                    return
-            except TimeoutError:
-                continue
-            except ConnectionError:
-                return
-    pytest.fail("the connection was not closed")
-
-
-def test_slow_bodies_are_408(impatient: tuple[FakeStorage, int]) -> None:
-    kind = "Content-Type: application/x-protobuf"
-    answer = http(impatient[1], post(b"half", kind, "Content-Length: 1000"))
-    assert answer.startswith(b"HTTP/1.1 408 ")
-
-
-def test_a_body_that_is_refused_early_does_not_hold_the_connection(
-    impatient: tuple[FakeStorage, int],
-) -> None:
-    head = b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", impatient[1]), timeout=10) as connection:
-        connection.sendall(head)
-        assert connection.recv(65536).startswith(b"HTTP/1.1 404 ")
-        connection.settimeout(0.05)
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            try:
-                connection.sendall(b"x")
-                if connection.recv(65536) == b"":
-                    return
-            except TimeoutError:
-                continue
-            except ConnectionError:
-                return
-    pytest.fail("the connection was not closed")
-
-
-def test_a_client_that_does_not_read_is_cut_off(impatient: tuple[FakeStorage, int]) -> None:
-    storage, port = impatient
-    storage.answers["services"] = ["x" * 1000] * 20_000
-    request = b"GET /api/urpo/v1/services HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    try:
-        with socket.socket() as connection:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            connection.settimeout(10)
-            connection.connect(("127.0.0.1", port))
-            connection.sendall(request)
-            connection.recv(1)
-            # The server gives up although we never close; then the rest breaks off.
-            time.sleep(0.5)
-            received = 1
-            with pytest.raises(ConnectionError):
-                while piece := connection.recv(1 << 20):
-                    received += len(piece)
-                raise ConnectionError("closed")
-            assert received < 20_000_000
-    finally:
-        del storage.answers["services"]
-
-
-def test_too_large_a_body_is_answered_while_it_is_sent(impatient: tuple[FakeStorage, int]) -> None:
-    kind = "Content-Type: application/x-protobuf"
-    answer = http(impatient[1], post(bytes(200_000), kind, "Content-Length: 200000"))
-    assert answer.startswith(b"HTTP/1.1 413 ")
-
-
-def test_too_large_a_body_is_answered_before_it_is_sent(
-    impatient: tuple[FakeStorage, int],
-) -> None:
-    kind = "Content-Type: application/x-protobuf"
-    answer = http(impatient[1], post(b"", kind, "Content-Length: 200000"))
-    assert answer.startswith(b"HTTP/1.1 413 ")
-
-
-def test_more_connections_than_allowed_are_told_to_come_back() -> None:
-    limits = Limits(connections=3)
-    with Server(FakeStorage(), grpc_port=None, http_port=0, limits=limits) as server:
-        port = server.http_port or 0
-        with contextlib.ExitStack() as stack:
-            for _ in range(3):
-                stack.enter_context(socket.create_connection(("127.0.0.1", port)))
-            kind = "Content-Type: application/x-protobuf"
-            request = post(gauge_request(), kind, f"Content-Length: {len(gauge_request())}")
-            answer = http(port, request)
-            assert answer.startswith(b"HTTP/1.1 503 ") and b"retry-after: 1\r\n" in answer.lower()
-            for _ in range(3):
-                stack.enter_context(socket.create_connection(("127.0.0.1", port)))
-            assert http(port, b"") == b"", "far beyond the limit a connection is closed unheard"
-        while not http(port, request).startswith(b"HTTP/1.1 200 "):
-            time.sleep(0.01)
-
-
 def test_more_calls_than_allowed_are_told_to_come_back() -> None:
     """A call that has begun counts until it is over, whatever it waits for."""
     storage = FakeStorage()
@@ -505,7 +330,12 @@ def test_a_handshake_of_tls_that_never_begins(certificate: tuple[Path, Path]) ->
     storage = FakeStorage()
     with (
         Server(
-            storage, grpc_port=0, http_port=None, tls_cert=cert, tls_key=key, limits=FAST
+            storage,
+            grpc_port=0,
+            http_port=None,
+            tls_cert=cert,
+            tls_key=key,
+            limits=Limits(header_seconds=0.2),
         ) as server,
         socket.create_connection(("127.0.0.1", server.grpc_port), timeout=10) as silent,
     ):
@@ -526,14 +356,6 @@ def test_idle_connections_of_grpc_are_closed(monkeypatch: pytest.MonkeyPatch) ->
         assert closed and b"connection idle" in received[-1].payload
         send(gauge_request(), timeout=10)
     assert len(storage.requests) == 2
-
-
-def test_a_grpc_client_on_the_http_port_is_noticed() -> None:
-    with Server(FakeStorage(), grpc_port=None, http_port=0) as server:
-        with grpc.insecure_channel(server.http_address) as channel, pytest.raises(grpc.RpcError):
-            channel.unary_unary(METRICS)(gauge_request(), timeout=5)
-        assert server.status().refused["http HTTP/2"] >= 1
-        assert "gRPC has a port of its own" in server.status().last_refusal
 
 
 def test_stop_lets_a_request_in_progress_finish() -> None:
