@@ -18,7 +18,7 @@ help:
 	@echo "make check        lint, types, stubs, build hints, sdist -> wheel -> import"
 	@echo "make race         ThreadSanitizer, and the mutants that it must catch"
 	@echo "make sanitize     engine and query tests under AddressSanitizer and UBSan"
-	@echo "make fuzz         the scanner against protobuf's decoder, FUZZ_SECONDS=60 (needs clang)"
+	@echo "make fuzz         requests and chunks, any bytes of them, FUZZ_SECONDS=60 (needs clang)"
 	@echo "make bench-smoke  every benchmark once; make bench: in earnest"
 	@echo "make peers        the same points to VictoriaMetrics, Prometheus, DuckDB, SQLite and tsink"
 	@echo "make build        compile the engine in place; make clean"

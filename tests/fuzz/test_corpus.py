@@ -1,27 +1,40 @@
 """The short form of `make fuzz`: every input that was kept, by the usual build."""
 
-import importlib.util
+import importlib
 from pathlib import Path
 
 import pytest
+from helpers.chunk_cases import WHOLE, pack
 
 HERE = Path(__file__).parent
-CORPUS = sorted((HERE / "corpus").iterdir())
 
 
-@pytest.fixture(scope="module")
-def target():
-    spec = importlib.util.spec_from_file_location("fuzz_target", HERE / "target.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_corpus_is_decided_as_protobuf_decides(target):
+def replayed(name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[int, dict[str, int]]:
+    """How many inputs there are, and what they count for."""
+    monkeypatch.syspath_prepend(str(HERE))
+    target = importlib.import_module(f"{name}_target")
     before = dict(target.counts)
-    for path in CORPUS:
+    inputs = sorted((HERE / "corpus" / name).iterdir())
+    for path in inputs:
         target.one_input(path.read_bytes())
-    assert target.counts["inputs"] - before["inputs"] == len(CORPUS) > 20
+    return len(inputs), {key: count - before[key] for key, count in target.counts.items()}
+
+
+def test_requests_are_decided_as_protobuf_decides(monkeypatch):
+    inputs, counts = replayed("requests", monkeypatch)
+    assert counts["inputs"] == inputs > 20
     # It gets through: what cannot be decoded is the smaller part of what was kept.
-    assert target.counts["requests"] > len(CORPUS) / 4
-    assert target.counts["points"] > 20
+    assert counts["requests"] > inputs / 4
+    assert counts["points"] > 20
+
+
+def test_chunks_are_decoded_or_refused(monkeypatch):
+    inputs, counts = replayed("chunks", monkeypatch)
+    assert counts["inputs"] == inputs > 20
+    assert counts["whole"] > inputs / 4
+
+
+def test_the_corpus_has_a_whole_chunk_of_each_form():
+    kept = {path.read_bytes() for path in (HERE / "corpus/chunks").iterdir()}
+    for name, (_, case) in WHOLE.items():
+        assert pack(case) in kept, f"no input in corpus/chunks is the chunk {name!r}"

@@ -1,7 +1,5 @@
 """What is done with each input: the scanner against protobuf's decoder, then the same into a store."""
 
-import json
-import os
 from typing import Any
 
 from helpers.wire_oracle import check
@@ -66,11 +64,3 @@ def answers(query: MetricQuery) -> list[Any]:
         )
         for series in _store.query_metrics(query)
     ]
-
-
-def report() -> None:
-    """Called once by fuzz.c when libFuzzer exits: the interpreter is not finalized, so no atexit runs."""
-    path = os.environ.get("FUZZ_REPORT")
-    if path:
-        with open(path, "w") as out:
-            json.dump(counts, out)

@@ -1,0 +1,251 @@
+"""A whole chunk gives its points; any other bytes are refused, without a read or write outside.
+
+The driver puts chunk, ticks and work memory in blocks of exactly their size, so that `make sanitize`
+sees what is read or written behind them.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers.chunk_cases import (
+    BLOCK,
+    EXPONENTIAL,
+    GAUGE,
+    HISTOGRAM,
+    SUMMARY,
+    WHOLE,
+    Case,
+    bits,
+    damaged_spans,
+    driver,
+    own,
+    pack,
+    unpack,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+NAMES = sorted(WHOLE)
+CLOCKED = [name for name in NAMES if WHOLE[name][1].spans]
+HEADER = 16
+
+
+def decide(case: Case) -> bool:
+    """Whether the case is decoded. What comes out must not depend on what was in memory before."""
+    found = case.decode(0)
+    assert found == case.decode(0xFF)
+    return found is not None
+
+
+def with_header(case: Case, **fields: int) -> Case:
+    names = ("clock", "tick", "count", "flags", "length")
+    header = dict(zip(names, struct.unpack_from("<IIHHI", case.data), strict=True)) | fields
+    return replace(case, data=struct.pack("<IIHHI", *header.values()) + case.data[HEADER:])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_whole_chunk_gives_its_points(name: str) -> None:
+    points, case = WHOLE[name]
+    assert case.decode() == points
+    assert decide(case)
+    assert unpack(pack(case)) == case
+
+
+def test_whole_chunks_show_every_form() -> None:
+    flags = [struct.unpack_from("<IIHHI", case.data)[3] for _, case in WHOLE.values()]
+    assert {f & 3 for f in flags} == {0, 1, 2}
+    assert {f >> 2 & 7 for f in flags} == {0, 1, 2, 3, 4}
+    assert {f >> 5 & 3 for f in flags} == {0, 1, 2, 3}
+    assert {f >> 7 & 3 for f in flags} == {0, 1, 2, 3}
+    assert {f >> 9 & 3 for f in flags} == {0, 2, 3}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_truncation_is_refused(name: str) -> None:
+    case = WHOLE[name][1]
+    for end in range(len(case.data)):
+        assert not decide(replace(case, data=case.data[:end]))
+        if end >= HEADER:
+            # The same bytes, but with a header that says so.
+            cut = replace(case, data=case.data[:end])
+            assert not decide(with_header(cut, length=end - HEADER))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bytes_behind_the_last_column_are_refused(name: str) -> None:
+    case = WHOLE[name][1]
+    longer = replace(case, data=case.data + b"\0")
+    # Room behind the chunk is not the chunk's.
+    assert longer.decode() == case.decode()
+    assert not decide(with_header(longer, length=len(case.data) - HEADER + 1))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_flipped_bits_do_no_harm(name: str) -> None:
+    case = WHOLE[name][1]
+    for at in range(min(len(case.data), 120)):
+        for bit in range(8):
+            data = bytearray(case.data)
+            data[at] ^= 1 << bit
+            decide(replace(case, data=bytes(data)))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"count": 0},
+        {"count": BLOCK + 1},
+        {"count": 0xFFFF},
+        {"length": 0},
+        {"length": 0xFFFFFFFF},
+        {"flags": 0xFFFF},
+        {"flags": 3},
+        {"flags": 2 | 5 << 2},
+        {"flags": 2 | 1 << 9},
+        {"flags": 2 | 1 << 10},
+        {"flags": 2 | 1 << 11},
+        # Times of its own on a clock, and ticks without one.
+        {"clock": 1},
+        {"flags": 0},
+    ],
+    ids=str,
+)
+def test_a_header_that_contradicts_itself_is_refused(fields: dict[str, int]) -> None:
+    assert not decide(with_header(WHOLE["doubles"][1], **fields))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_chunk_of_another_kind_is_refused(name: str) -> None:
+    case = WHOLE[name][1]
+    for kind in (GAUGE, HISTOGRAM, EXPONENTIAL, SUMMARY):
+        if (kind >= HISTOGRAM) != (case.kind >= HISTOGRAM):
+            assert not decide(replace(case, kind=kind))
+    if case.layout is None:
+        assert not decide(replace(case, layout=(), row_words=3))
+    else:
+        assert not decide(replace(case, layout=None))
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if WHOLE[n][1].layout is not None])
+def test_a_layout_of_another_width_does_no_harm(name: str) -> None:
+    case = WHOLE[name][1]
+    for words in range(20):
+        decide(replace(case, row_words=words))
+
+
+@pytest.mark.parametrize("name", CLOCKED)
+def test_ticks_that_are_not_there_are_refused(name: str) -> None:
+    case = WHOLE[name][1]
+    for i, (held, count, raw) in enumerate(case.spans):
+        if held is None:
+            continue
+        for span in ((None, count, raw), (held[:-1], count, raw), (held, 0, raw), (held, 481, raw)):
+            assert not decide(replace(case, spans=(*case.spans[:i], span, *case.spans[i + 1 :])))
+        assert not decide(replace(case, spans=case.spans[:i]))
+
+
+def test_the_tick_behind_the_last_one_is_refused() -> None:
+    case = WHOLE["ticks up to the raw block"][1]
+    ticks = struct.unpack_from("<IIHHI", case.data)[1]
+    assert not decide(with_header(case, tick=ticks + 1))
+    assert not decide(with_header(case, tick=2**32 - 3))
+
+
+def test_ends_that_are_not_those_of_the_column_are_refused() -> None:
+    case = WHOLE["doubles"][1]
+    for at in (HEADER, HEADER + 8):
+        data = bytearray(case.data)
+        data[at] ^= 1
+        assert not decide(replace(case, data=bytes(data)))
+
+
+@pytest.mark.parametrize("name", ["doubles", "some ticks of many blocks", "exponential"])
+def test_no_memory_is_not_bad_bytes(name: str) -> None:
+    points, case = WHOLE[name]
+    failed = 0
+    for n in range(1, 100):
+        driver.fail_at(n)
+        try:
+            found = case.decode()
+        except MemoryError:
+            failed += 1
+            continue
+        finally:
+            driver.fail_at(0)
+        assert found == points
+        break
+    assert failed >= 3
+
+
+@settings(max_examples=600, deadline=None, derandomize=True)
+@given(st.sampled_from(NAMES), st.integers(0, 2**32), st.integers(1, 6))
+def test_mutated_chunks_do_no_harm(name: str, seed: int, changes: int) -> None:
+    chance = np.random.default_rng(seed)
+    case = WHOLE[name][1]
+    data = bytearray(case.data)
+    for _ in range(changes):
+        # Most of what decides is at the beginning.
+        end = len(data) if chance.random() < 0.5 else min(len(data), 48)
+        data[int(chance.integers(8, end))] = int(chance.integers(256))
+    decide(replace(case, data=bytes(data)))
+    # The same with a header that is whole.
+    decide(replace(case, data=case.data[:HEADER] + bytes(data[HEADER:])))
+    if case.spans:
+        decide(damaged_spans(case, chance))
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(
+    st.sampled_from(NAMES),
+    st.binary(max_size=200),
+    st.integers(1, BLOCK),
+    st.integers(0, 2**11 - 1),
+)
+def test_random_columns_behind_a_sound_header_do_no_harm(
+    name: str, rest: bytes, count: int, flags: int
+) -> None:
+    case = WHOLE[name][1]
+    case = replace(case, data=case.data[:HEADER] + rest)
+    decide(with_header(case, length=len(rest), count=count))
+    decide(with_header(case, length=len(rest), count=count, flags=flags))
+
+
+# Golden bytes: the header, where the times are, the number of the layout (1), and columns.
+
+
+def golden(kind: int, row: tuple[int, ...] = (), layout: tuple[int, ...] | None = None) -> Case:
+    points = [(1000 + 10 * i, 900, 5 + i, 0, row) for i in range(4)]
+    return own(kind, points, layout)
+
+
+GOLDEN = {
+    "own times": (
+        golden(GAUGE),
+        "00000000000000000400060020000000e803000000000000060400000000000003d00f14840300000000000006"
+        "030a02",
+    ),
+    "a histogram": (
+        golden(HISTOGRAM, (bits(2.5), 0, 0, 3, 2), (bits(1.0),)),
+        "0000000000000000040006042a00000001000000e803000000000000060400000000000003d00f148403000000"
+        "000000030a0219123202060204",
+    ),
+    "ticks": (
+        WHOLE["ticks of one block"][1],
+        "07000000e001000064000000120000001419460500020209070307310afe01401400",
+    ),
+    "a bitmap": (
+        WHOLE["most ticks of one block"][1],
+        "070000000b0000009800010043000000bd00efbdf7de7befbdf7de7befbdf7de7befbdf7de7befbdf71e141100"
+        "05001307000c639847016b088d9009b1108e708446c88458084738422364422c84231ca11132",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(GOLDEN))
+def test_golden_bytes(name: str) -> None:
+    case, text = GOLDEN[name]
+    assert case.data.hex() == text
