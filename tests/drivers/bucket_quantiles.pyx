@@ -4,7 +4,7 @@ from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc
 
 from urpo_store.engine.points.quantile cimport (
-    common_bounds, fold_explicit, quantile_explicit, quantile_exponential,
+    ExponentialCounts, common_bounds, fold_explicit, quantile_explicit, quantile_exponential,
 )
 
 
@@ -45,9 +45,17 @@ def exponential_quantile(q, scale, zero_count, zero_threshold, positive_offset, 
     """Quantile q of exponential buckets."""
     cdef _Counts p = _Counts(positive_counts, True)
     cdef _Counts n = _Counts(negative_counts, True)
-    return quantile_exponential(
-        q, scale, zero_count, zero_threshold, positive_offset, p.counts, p.size,
-        negative_offset, n.counts, n.size)
+    cdef ExponentialCounts buckets
+    buckets.scale = scale
+    buckets.zero_count = zero_count
+    buckets.zero_threshold = zero_threshold
+    buckets.positive_offset = positive_offset
+    buckets.positive = p.counts
+    buckets.positive_size = p.size
+    buckets.negative_offset = negative_offset
+    buckets.negative = n.counts
+    buckets.negative_size = n.size
+    return quantile_exponential(q, &buckets)
 
 
 def merge_explicit(first_bounds, first_counts, second_bounds, second_counts):

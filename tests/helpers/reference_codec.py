@@ -428,7 +428,7 @@ def read_stream(reader: Reader, count: int, inner: bool = False) -> list[int]:
         return values + [0] * (count - len(values))
     if tag == 3 and not inner:
         used = reader.varint()
-        if not 1 <= used <= 32:
+        if not 1 <= used <= min(32, count):
             raise ValueError(f"a dictionary of {used}")
         entries: list[int] = []
         for step in read_stream(reader, used, True):

@@ -4,8 +4,8 @@
 #   chunks/decode     a chunk to points
 #   here              the header, and the times between which a chunk's points lie
 #
-# A chunk stands alone: its bytes hold no pointer. It names its clock and its layout by number, in the
-# tables of the store (or of whatever file the chunk is in).
+# A chunk stands alone: its bytes hold no pointer. It names its clock and its layout by number, in
+# the tables of the store (or of whatever file the chunk is in).
 #
 # Invariants
 # (1) A chunk never changes once it is made.

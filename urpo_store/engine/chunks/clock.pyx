@@ -313,8 +313,8 @@ cdef int64_t clock_find(Work *work, const Clock *clock, int64_t time, int64_t hi
                 if times[block_place(<uint32_t>hint)] == time:
                     return hint
                 return search(work, clock, number - clock.first_block, time)
-    # From the newest block back: the times asked for are mostly recent. Where a block is retired, no
-    # chunk that is left has a tick.
+    # From the newest block back: the times asked for are mostly recent. Where a block is retired,
+    # no chunk that is left has a tick.
     i = clock.block_count
     while i:
         i -= 1
@@ -363,7 +363,9 @@ cdef void clock_extend(Clock *clock, uint32_t last, uint32_t new_last) noexcept 
             clock_block(clock, number).references += 1
 
 
-cdef void clock_release(ClockTable *table, Clock *clock, uint32_t first, uint32_t last) noexcept nogil:
+cdef void clock_release(
+    ClockTable *table, Clock *clock, uint32_t first, uint32_t last
+) noexcept nogil:
     cdef uint32_t number
     cdef TickBlock *block
     for number in range(block_number(first), block_number(last) + 1):

@@ -11,11 +11,11 @@ from urpo_store.engine.chunks.rows cimport Rows
 from urpo_store.engine.chunks.ticks cimport TickSpan
 from urpo_store.engine.chunks.work cimport Work
 
-# Appends the points of a chunk to `rows`. OK, NO_MEMORY or BAD_BYTES; without OK the points in `rows`
-# are as before. No lock.
+# Appends the points of a chunk to `rows`. OK, NO_MEMORY or BAD_BYTES; without OK the points in
+# `rows` are as before. No lock.
 #
-# `spans` are the blocks of ticks from that of chunk.tick on, `span_count` of them; none for times of
-# its own. `layout` is the one whose number is chunk_layout(chunk); NULL: there is none.
+# `spans` are the blocks of ticks from that of chunk.tick on, `span_count` of them; none for times
+# of its own. `layout` is the one whose number is chunk_layout(chunk); NULL: there is none.
 # REQUIRES: chunk_size(chunk) bytes are there.
 cdef int chunk_decode(
     Work *work, uint32_t kind, const Chunk *chunk, const TickSpan *spans, uint32_t span_count,

@@ -1,7 +1,7 @@
 """Points to a sealed chunk; the contract is in chunks/encode.pxd.
 
-Each put_* writes one part of the chunk to work.out + *at, moves *at behind it, and returns the flags
-that tell a reader how the part is written.
+Each put_* writes one part of the chunk to work.out + *at, moves *at behind it, and returns the
+flags that tell a reader how the part is written.
 """
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset

@@ -3,6 +3,7 @@ from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove, memset
 
 from urpo_store.engine.memory.alloc cimport Account, mem_free, mem_grow, mem_realloc
+from urpo_store.engine.memory.status cimport NO_MEMORY, OK
 from urpo_store.engine.points.slots cimport payload_layout_words, payload_row_words
 from urpo_store.engine.chunks.work cimport work_free
 
@@ -36,43 +37,47 @@ cdef void rows_clear(Rows *rows) noexcept nogil:
 cdef inline int resize(Account *account, void **column, size_t size) noexcept nogil:
     cdef void *moved = mem_realloc(account, column[0], size)
     if moved == NULL:
-        return -1
+        return NO_MEMORY
     column[0] = moved
-    return 0
+    return OK
 
 
 cdef int rows_reserve(Rows *rows, size_t more, bint rowed) noexcept nogil:
     cdef size_t wanted = rows.capacity, i
     cdef bint missing = rowed and rows.layout == NULL
     if rows.count + more <= wanted and not missing:
-        return 0
+        return OK
     if wanted < 8:
         wanted = 8
     while wanted < rows.count + more:
         wanted *= 2
-    # A column that has grown when the next one fails is merely larger than `capacity` says.
+    # If one fails, those that have grown are only larger than `capacity` says.
     if wanted > rows.capacity:
         if (
-            resize(rows.account, <void **>&rows.times, 8 * wanted) != 0
-            or resize(rows.account, <void **>&rows.starts, 8 * wanted) != 0
-            or resize(rows.account, <void **>&rows.values, 8 * wanted) != 0
-            or resize(rows.account, <void **>&rows.flags, 4 * wanted) != 0
+            resize(rows.account, <void **>&rows.times, 8 * wanted) != OK
+            or resize(rows.account, <void **>&rows.starts, 8 * wanted) != OK
+            or resize(rows.account, <void **>&rows.values, 8 * wanted) != OK
+            or resize(rows.account, <void **>&rows.flags, 4 * wanted) != OK
         ):
-            return -1
-    if (rowed or rows.row != NULL) and resize(rows.account, <void **>&rows.row, 8 * wanted) != 0:
-        return -1
-    if (rowed or rows.layout != NULL) and resize(rows.account, <void **>&rows.layout, 4 * wanted) != 0:
-        return -1
+            return NO_MEMORY
+    if (rowed or rows.row != NULL) and resize(rows.account, <void **>&rows.row, 8 * wanted) != OK:
+        return NO_MEMORY
+    if (
+        (rowed or rows.layout != NULL)
+        and resize(rows.account, <void **>&rows.layout, 4 * wanted) != OK
+    ):
+        return NO_MEMORY
     if missing:
         for i in range(rows.count):
             rows.layout[i] = NO_LAYOUT
             rows.row[i] = 0
     rows.capacity = wanted
-    return 0
+    return OK
 
 
 cdef int rows_reserve_words(Rows *rows, size_t more) noexcept nogil:
-    return mem_grow(rows.account, <void **>&rows.words, &rows.word_capacity, rows.word_count + more, 8)
+    return mem_grow(
+        rows.account, <void **>&rows.words, &rows.word_capacity, rows.word_count + more, 8)
 
 
 cdef int64_t rows_layout(
@@ -90,11 +95,15 @@ cdef int64_t rows_layout(
         ) == 0):
             return <int64_t>i
     if (
-        mem_grow(rows.account, <void **>&rows.layouts, &rows.layout_capacity, rows.layout_count + 1, 8) != 0
-        or mem_grow(rows.account, <void **>&rows.layout_words, &rows.layout_word_capacity,
-                    rows.layout_word_count + layout_words, 8) != 0
+        mem_grow(
+            rows.account, <void **>&rows.layouts, &rows.layout_capacity, rows.layout_count + 1, 8
+        ) != OK
+        or mem_grow(
+            rows.account, <void **>&rows.layout_words, &rows.layout_word_capacity,
+            rows.layout_word_count + layout_words, 8,
+        ) != OK
     ):
-        return -1
+        return NO_MEMORY
     words = rows.layout_words + rows.layout_word_count
     if layout_words:
         memcpy(words, layout, 8 * layout_words)
@@ -127,42 +136,41 @@ cdef int put_row(Rows *rows, size_t at, const PointView *view) noexcept nogil:
         if rows.layout != NULL:
             rows.layout[at] = NO_LAYOUT
             rows.row[at] = 0
-        return 0
-    if rows_reserve_words(rows, view.row_words) != 0:
-        return -1
+        return OK
+    if rows_reserve_words(rows, view.row_words) != OK:
+        return NO_MEMORY
     layout = rows_layout(rows, view.layout_words, view.row_words, view.layout)
     if layout < 0:
-        return -1
+        return NO_MEMORY
     if view.row_words:
         memcpy(rows.words + rows.word_count, view.row, 8 * view.row_words)
     rows.layout[at] = <uint32_t>layout
     rows.row[at] = rows.word_count
     rows.word_count += view.row_words
-    return 0
+    return OK
 
 
 cdef int rows_push(Rows *rows, const PointView *view) noexcept nogil:
-    if rows_reserve(rows, 1, view.rowed) != 0 or put_row(rows, rows.count, view) != 0:
-        return -1
+    if rows_reserve(rows, 1, view.rowed) != OK or put_row(rows, rows.count, view) != OK:
+        return NO_MEMORY
     rows.times[rows.count] = view.time
     rows.starts[rows.count] = view.start
     rows.values[rows.count] = view.value
     rows.flags[rows.count] = view.flags
     rows.count += 1
-    return 0
+    return OK
 
 
 cdef int rows_replace(Rows *rows, size_t at, const PointView *view) noexcept nogil:
-    if put_row(rows, at, view) != 0:
-        return -1
+    if put_row(rows, at, view) != OK:
+        return NO_MEMORY
     rows.starts[at] = view.start
     rows.values[at] = view.value
     rows.flags[at] = view.flags
-    return 0
+    return OK
 
 
 cdef void rows_shift(Rows *rows, size_t to, size_t source, size_t count) noexcept nogil:
-    """Moves rows[source:source + count] to `to`."""
     memmove(rows.times + to, rows.times + source, 8 * count)
     memmove(rows.starts + to, rows.starts + source, 8 * count)
     memmove(rows.values + to, rows.values + source, 8 * count)
@@ -176,10 +184,10 @@ cdef int rows_insert(Rows *rows, size_t at, const PointView *view) noexcept nogi
     cdef size_t end = rows.count
     cdef uint64_t row = 0
     cdef uint32_t layout = 0
-    if rows_push(rows, view) != 0:
-        return -1
+    if rows_push(rows, view) != OK:
+        return NO_MEMORY
     if at == end:
-        return 0
+        return OK
     if rows.layout != NULL:
         layout = rows.layout[end]
         row = rows.row[end]
@@ -191,7 +199,7 @@ cdef int rows_insert(Rows *rows, size_t at, const PointView *view) noexcept nogi
     if rows.layout != NULL:
         rows.layout[at] = layout
         rows.row[at] = row
-    return 0
+    return OK
 
 
 cdef void rows_drop(Rows *rows, size_t begin, size_t end) noexcept nogil:

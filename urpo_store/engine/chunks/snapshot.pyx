@@ -87,7 +87,9 @@ cdef void snapshot_free(Snapshot *snapshot) noexcept nogil:
     mem_free(snapshot.account, snapshot)
 
 
-cdef bint tail_needed(const Tail *tail, int64_t start, int64_t end, bint predecessor) noexcept nogil:
+cdef bint tail_needed(
+    const Tail *tail, int64_t start, int64_t end, bint predecessor
+) noexcept nogil:
     return (
         tail != NULL and tail.cursor.count != 0 and tail.first_time <= end
         and (tail.newest.time >= start or predecessor)

@@ -1,7 +1,7 @@
 # Blocks of ticks as a reader sees them: plain bytes, in memory or from a file, decoded on demand.
 #
-# A clock's ticks stand in blocks of CHUNK_POINTS (chunks/clock.pxd): tick t is in block
-# t // CHUNK_POINTS, at place t % CHUNK_POINTS. A TickSpan says where the bytes of one block are. Who
+# A clock's ticks stand in blocks of CHUNK_POINTS (chunks/clock.pxd): tick t is in block t //
+# CHUNK_POINTS, at place t % CHUNK_POINTS. A TickSpan says where the bytes of one block are. Who
 # reads a chunk gets the spans of all blocks from that of its first tick to that of its last.
 #
 # Nothing here trusts the bytes: damaged ones give BAD_BYTES. No lock. The bytes stay where they are
@@ -45,9 +45,9 @@ cdef int span_times(Work *work, const TickSpan *span, const int64_t **times) noe
 cdef int gather_times(
     Work *work, const TickSpan *spans, size_t span_count, uint32_t first, size_t count, int64_t *out
 ) noexcept nogil
-# Copies the times of those ticks whose bit is set in `bitmap` to `out`. The bitmap has `width` bits;
-# that of tick `first` is the lowest of its first byte. OK, NO_MEMORY, or BAD_BYTES: also unless
-# `count` bits are set, all of them of ticks that are in the spans.
+# Copies the times of those ticks whose bit is set in `bitmap` to `out`. The bitmap has `width`
+# bits; that of tick `first` is the lowest of its first byte. OK, NO_MEMORY, or BAD_BYTES: also
+# unless `count` bits are set, all of them of ticks that are in the spans.
 cdef int gather_marked(
     Work *work, const TickSpan *spans, size_t span_count, uint32_t first,
     const uint8_t *bitmap, uint32_t width, size_t count, int64_t *out

@@ -1,30 +1,33 @@
-# The working memory of whoever encodes or decodes chunks: one for the drain, one for each worker that seals
-# full tails, one for each reader.
+# Working memory for encoding and decoding chunks. The drain has one, each worker that seals full
+# tails has one, and so has each reader. Owned by one thread at a time.
 #
-# Reused from call to call; nothing in it means anything between calls but the decoded blocks of
-# clocks, which are looked up by the block's serial number (a serial is never given twice, so a
-# block that is gone cannot be mistaken for another).
+# It is used again from call to call. Between calls only the decoded blocks of ticks mean anything:
+# they are looked up by TickSpan.serial, which is never given twice, so a block that is gone cannot
+# be taken for another (chunks/ticks.pxd).
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport Account
 
 cdef enum:
-    TIME_CACHE = 8              # decoded blocks kept; a power of two
+    TIME_CACHE = 8              # decoded blocks of ticks kept; a power of two
 
 cdef struct Work:
-    Account *account
+    Account *account            # constant; of all the memory below
     void *codec                 # codec_scratch(CHUNK_POINTS) bytes
-    uint64_t *column            # one column, CHUNK_POINTS words
-    uint32_t *ticks             # the ticks of a chunk's points, CHUNK_POINTS
+    uint64_t *column            # one column: CHUNK_POINTS words
+    uint32_t *ticks             # the ticks of a chunk's points: CHUNK_POINTS
     uint8_t *out                # bytes being written
     size_t out_capacity
     int64_t *span               # the times of a run of ticks
     size_t span_capacity
-    uint64_t serials[TIME_CACHE]
+    uint64_t[TIME_CACHE] serials    # whose times are below; 0: nothing yet
     int64_t *times[TIME_CACHE]  # CHUNK_POINTS each; NULL until needed
 
-cdef Work *work_new(Account *account) noexcept nogil                        # NULL: no memory
+# NULL: no memory.
+cdef Work *work_new(Account *account) noexcept nogil
+# NULL is allowed.
 cdef void work_free(Work *work) noexcept nogil
-# Makes `out` at least `size` bytes, what is in it kept. 0, or -1: no memory.
+# Makes `out` at least `size` bytes; what is in it stays. OK or NO_MEMORY.
 cdef int work_out(Work *work, size_t size) noexcept nogil
+# Makes `span` at least `count` times. OK or NO_MEMORY.
 cdef int work_span(Work *work, size_t count) noexcept nogil

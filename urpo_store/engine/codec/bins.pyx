@@ -1,4 +1,4 @@
-"""Binned, entropy-coded streams; see codec/bins.pxd for the contract and the bytes."""
+"""Binned, entropy-coded streams; contract and bytes are in codec/bins.pxd."""
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
@@ -13,10 +13,10 @@ from urpo_store.engine.codec.huffman cimport (
 
 cdef enum:
     FINEST = 3                  # the largest m
-    LINEAR_BITS = 7             # linear bins start at no more than 2^7 of them,
-    LINEAR_BITS_FEW = 6         # or 2^6 for fewer numbers than FEW, which never make finer bins pay
+    LINEAR_BITS = 7             # at most 2^7 linear bins are tried,
+    LINEAR_BITS_FEW = 6         # or 2^6 for fewer numbers than FEW: more bins never pay there
     FEW = 256
-    HALVES_FROM = 128           # numbers from which on both halves of their codes are decoded at once
+    HALVES_FROM = 128           # from so many numbers on, their codes are decoded in two halves
 
 
 cdef inline uint32_t log_symbol(uint64_t value, uint32_t m) noexcept nogil:
@@ -47,7 +47,11 @@ cdef inline uint64_t bin_base(uint32_t bins, uint32_t symbol, uint32_t rest) noe
     return <uint64_t>((1 << m) | (symbol & ((1 << m) - 1))) << rest
 
 
-cdef uint64_t log_cost(uint32_t m, const uint32_t *counts, uint32_t first, uint32_t last, uint32_t total) noexcept nogil:
+# Choosing
+
+cdef uint64_t log_cost(
+    uint32_t m, const uint32_t *counts, uint32_t first, uint32_t last, uint32_t total
+) noexcept nogil:
     cdef uint64_t rests = 0
     cdef uint32_t symbol
     for symbol in range(first, last + 1):
@@ -55,20 +59,28 @@ cdef uint64_t log_cost(uint32_t m, const uint32_t *counts, uint32_t first, uint3
     return code_cost(counts, first, last, total) + 256 * rests
 
 
-cdef BinChoice choose_bins(
-    const uint64_t *values, size_t count, uint64_t most, uint64_t *rare
+cdef uint64_t rare_cost(const uint32_t *counts, uint32_t last, uint32_t total) noexcept nogil:
+    """What the numbers that are not 0 cost on their own; `counts` are of bins with m = 0."""
+    cdef uint64_t cost = information(total - counts[0])
+    cdef uint32_t symbol
+    for symbol in range(1, last + 1):
+        cost += 256 * <uint64_t>counts[symbol] * rest_bits(BINS_LOG, symbol)
+        cost -= information(counts[symbol])
+    return cost
+
+
+cdef void choose_logarithmic(
+    const uint64_t *values, size_t count, uint64_t most, BinChoice *best, uint64_t *rare
 ) noexcept nogil:
+    """The best m: numbers are counted in the finest bins, which are then merged in pairs."""
     cdef uint32_t[MAX_SYMBOLS] counts
-    cdef uint32_t symbol, first, last, m, width, merged, some
-    cdef uint64_t cost, finer
+    cdef uint32_t symbol, first = 0, last, m, some
+    cdef uint64_t cost
     cdef bint rising = False
     cdef size_t i
-    cdef BinChoice best
-    # Logarithmic bins, counted at the finest and merged in pairs.
     memset(counts, 0, sizeof(counts))
     for i in range(count):
         counts[log_symbol(values[i], FINEST)] += 1
-    first = 0
     while counts[first] == 0:
         first += 1
     last = log_symbol(most, FINEST)
@@ -92,22 +104,25 @@ cdef BinChoice choose_bins(
                 best.bins = BINS_LOG + m - 1
             else:
                 rising = True
-    if rare != NULL:
-        # Here counts[0] are the zeros; the others are coded as if they were alone.
-        some = count - counts[0]
-        rare[0] = information(some)
-        for symbol in range(1, last + 1):
-            rare[0] += 256 * <uint64_t>counts[symbol] * rest_bits(BINS_LOG, symbol)
-            rare[0] -= information(counts[symbol])
-    # Linear bins, the same way.
-    width = bit_length(most)
-    some = LINEAR_BITS if count >= FEW else LINEAR_BITS_FEW
-    width = width - some if width > some else 0
-    memset(counts, 0, (1 << LINEAR_BITS) * sizeof(uint32_t))
+    rare[0] = rare_cost(counts, last, count)
+
+
+cdef void choose_linear(
+    const uint64_t *values, size_t count, uint64_t most, BinChoice *best
+) noexcept nogil:
+    """The best s, if it is better than `best`: again counted at the finest and merged in pairs."""
+    cdef uint32_t[1 << LINEAR_BITS] counts
+    cdef uint32_t symbol, first, last, merged, bits = LINEAR_BITS
+    cdef uint32_t width = bit_length(most)
+    cdef uint64_t cost, finer = ~<uint64_t>0
+    cdef size_t i
+    if count < FEW:
+        bits = LINEAR_BITS_FEW
+    width = width - bits if width > bits else 0
+    memset(counts, 0, sizeof(counts))
     for i in range(count):
         counts[values[i] >> width] += 1
     last = <uint32_t>(most >> width)
-    finer = ~<uint64_t>0
     while True:
         first = 0
         while counts[first] == 0:
@@ -117,7 +132,7 @@ cdef BinChoice choose_bins(
             best.cost = cost
             best.bins = BINS_LINEAR + width
         if last == 0 or cost > finer:
-            return best
+            return
         finer = cost
         for symbol in range((last >> 1) + 1):
             merged = counts[2 * symbol]
@@ -127,6 +142,17 @@ cdef BinChoice choose_bins(
         last >>= 1
         width += 1
 
+
+cdef BinChoice choose_bins(
+    const uint64_t *values, size_t count, uint64_t most, uint64_t *rare
+) noexcept nogil:
+    cdef BinChoice best
+    choose_logarithmic(values, count, most, &best, rare)
+    choose_linear(values, count, most, &best)
+    return best
+
+
+# Writing
 
 cdef uint8_t *write_binned(
     uint32_t bins, const uint64_t *values, size_t count, uint8_t *out, uint16_t *symbols
@@ -172,11 +198,13 @@ cdef uint8_t *write_binned(
     return end_bits(&writer)
 
 
+# Reading
+
 cdef size_t read_run(
     const uint16_t *table, uint64_t mask, const uint8_t *bytes, const uint8_t *end, size_t bit,
     size_t count, uint16_t *symbols
 ) noexcept nogil:
-    """`count` symbols from `bit` on; the bit behind them, which lies beyond `end` if they do not end before."""
+    """Reads `count` symbols from `bit` on. Returns the bit behind: beyond `end` if too few."""
     cdef size_t i = 0, room = end - bytes
     cdef uint64_t word
     cdef uint32_t entry
@@ -185,7 +213,7 @@ cdef size_t read_run(
         symbols[i] = entry >> 6
         bit += entry & 63
         i += 1
-    # The last bytes, fewer than 8, are one word; behind them are zeros, and going there is an error.
+    # The last bytes, fewer than 8, are one word. The zeros behind them are not part of the stream.
     word = load_word_before(bytes + (bit >> 3), end) >> (bit & 7)
     while i < count and bit <= 8 * room:
         entry = table[word & mask]
@@ -197,7 +225,8 @@ cdef size_t read_run(
 
 
 cdef const uint8_t *read_symbols(
-    const HuffmanCode *code, const uint8_t *bytes, const uint8_t *end, size_t count, uint16_t *symbols
+    const HuffmanCode *code, const uint8_t *bytes, const uint8_t *end,
+    size_t count, uint16_t *symbols
 ) noexcept nogil:
     cdef uint16_t[CODE_TABLE] table
     cdef uint32_t width = decode_table(code, table), one, two
@@ -215,8 +244,8 @@ cdef const uint8_t *read_symbols(
             return NULL
     room = end - bytes
     bit_two = half
-    # A symbol waits for the length of the one before it, so two runs side by side take little longer than
-    # one. A load holds four codes (at most 7 + 4 * 12 bits).
+    # A symbol waits for the length of the one before it, so two runs side by side take little
+    # longer than one. A load holds four codes (at most 7 + 4 * 12 bits).
     while i + 4 <= first and (bit >> 3) + 8 <= room and (bit_two >> 3) + 8 <= room:
         word = load_word(bytes + (bit >> 3)) >> (bit & 7)
         other = load_word(bytes + (bit_two >> 3)) >> (bit_two & 7)
@@ -239,9 +268,10 @@ cdef const uint8_t *read_symbols(
 
 
 cdef const uint8_t *read_linear(
-    uint32_t width, const uint8_t *bytes, const uint8_t *end, size_t count, uint64_t *values, const uint16_t *symbols
+    uint32_t width, const uint8_t *bytes, const uint8_t *end, size_t count,
+    uint64_t *values, const uint16_t *symbols
 ) noexcept nogil:
-    """The rests of linear bins: all equally wide, so that none waits for the bin of the one before."""
+    """The rests of linear bins, which are all equally wide: none waits for the one before."""
     cdef size_t bit = 0, i = 0, j, room = end - bytes
     cdef uint64_t mask, word
     if width == 0:
@@ -262,21 +292,23 @@ cdef const uint8_t *read_linear(
             bit += 4 * width
             i += 4
         while i < count and (bit >> 3) + 8 <= room:
-            values[i] = (<uint64_t>symbols[i] << width) + ((load_word(bytes + (bit >> 3)) >> (bit & 7)) & mask)
+            word = load_word(bytes + (bit >> 3)) >> (bit & 7)
+            values[i] = (<uint64_t>symbols[i] << width) + (word & mask)
             bit += width
             i += 1
     while i < count:
-        values[i] = bin_base(BINS_LINEAR + width, symbols[i], width) + load_bits(bytes, end, bit, width)
+        values[i] = bin_base(BINS_LINEAR + width, symbols[i], width)
+        values[i] += load_bits(bytes, end, bit, width)
         bit += width
         i += 1
     return bytes + ((bit + 7) >> 3)
 
 
 cdef const uint8_t *read_logarithmic(
-    uint32_t bins, const HuffmanCode *code, const uint8_t *bytes, const uint8_t *end, size_t count, uint64_t *values,
-    const uint16_t *symbols
+    uint32_t bins, const HuffmanCode *code, const uint8_t *bytes, const uint8_t *end, size_t count,
+    uint64_t *values, const uint16_t *symbols
 ) noexcept nogil:
-    """The rests of logarithmic bins, none of which is wider than 57 bits unless its numbers are huge."""
+    """The rests of logarithmic bins. Only rests of huge numbers are wider than 57 bits."""
     cdef uint64_t[MAX_SYMBOLS] base
     cdef uint8_t[MAX_SYMBOLS] rests
     cdef uint32_t symbol, rest, widest = 0
@@ -284,7 +316,7 @@ cdef const uint8_t *read_logarithmic(
     cdef uint64_t word
     for symbol in range(code.first, code.last + 1):
         rest = rest_bits(bins, symbol)
-        # Bins that would begin beyond 64 bits have no number in them.
+        # A bin that would begin beyond 64 bits has no numbers.
         if rest >= 64:
             return NULL
         rests[symbol] = rest
@@ -322,11 +354,12 @@ cdef const uint8_t *read_logarithmic(
 
 
 cdef const uint8_t *read_binned(
-    uint32_t bins, const uint8_t *bytes, const uint8_t *end, size_t count, uint64_t *values, uint16_t *symbols
+    uint32_t bins, const uint8_t *bytes, const uint8_t *end, size_t count,
+    uint64_t *values, uint16_t *symbols
 ) noexcept nogil:
     cdef HuffmanCode code
     bytes = read_code(bytes, end, &code)
-    # A bin of 64 bits is the only one.
+    # There is only one bin of 64 bits.
     if bytes == NULL or bins >= BINS_END or (bins == BINS_END - 1 and code.last):
         return NULL
     bytes = read_symbols(&code, bytes, end, count, symbols)

@@ -1,4 +1,4 @@
-"""Bit packing in blocks of 32; see codec/bitpack.pxd for the contract."""
+"""Bit packing in blocks of 32; the contract is in codec/bitpack.pxd."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
@@ -50,8 +50,8 @@ cdef inline void unpack_block(
     if width == 0:
         memset(values, 0, 8 * count)
         return
-    # Fast path: a number of at most 57 bits lies in the 8 bytes from its first byte on, and those may
-    # be loaded wherever they end before `end`.
+    # Fast path: a number of at most 57 bits lies in the 8 bytes from its first byte on. If those of
+    # the last number end before `end`, all may be loaded.
     if width <= 57:
         if room >= 8 + ((count * width) >> 3):
             safe = count

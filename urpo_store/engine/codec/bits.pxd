@@ -1,10 +1,10 @@
-# Bits and bytes of a column: variable-length integers, bit streams, the maps between signed and unsigned.
+# Bits and bytes of a column: varints, bit streams, and signed numbers as unsigned ones.
 #
-# Everything on the wire is little-endian, and bit streams fill each byte from its lowest bit. The loads
-# and stores below are plain 8-byte copies, so they are right on little-endian machines only.
+# Stored bytes are little-endian, and bit streams fill each byte from its lowest bit. The loads and
+# stores below copy 8 bytes as they are, so they are right on little-endian machines only.
 #
-# Writers need 8 bytes of room behind what they write. Readers never touch a byte at or behind `end`:
-# load_bits gives zeros there, and whoever reads a whole stream checks its length once, at the end.
+# Writers need 8 bytes of room behind what they write. Readers never touch a byte at or behind
+# `end`: load_bits gives zeros there. Who reads a whole stream checks its length once, at the end.
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
@@ -16,7 +16,8 @@ cdef extern from *:
     """
     uint32_t bit_length "urpo_bit_length"(uint64_t x) noexcept nogil
 
-# A bit stream being written; `held` < 64 bits wait in `pending` between calls, the rest of it is 0.
+# A bit stream being written. Between calls `held` < 64 bits wait in `pending`, whose other bits are
+# 0.
 cdef struct BitWriter:
     uint8_t *out
     uint64_t pending
@@ -33,7 +34,7 @@ cdef inline uint64_t unzigzag(uint64_t x) noexcept nogil:
 
 
 cdef inline uint8_t *put_varint(uint8_t *out, uint64_t x) noexcept nogil:
-    """Seven bits a byte, lowest first, the top bit set on all bytes but the last (1 to 10 bytes)."""
+    """Seven bits a byte, lowest first; the top bit is set on all bytes but the last of 1 to 10."""
     while x >= 0x80:
         out[0] = <uint8_t>(x | 0x80)
         out += 1
@@ -42,7 +43,9 @@ cdef inline uint8_t *put_varint(uint8_t *out, uint64_t x) noexcept nogil:
     return out + 1
 
 
-cdef inline const uint8_t *get_varint(const uint8_t *bytes, const uint8_t *end, uint64_t *x) noexcept nogil:
+cdef inline const uint8_t *get_varint(
+    const uint8_t *bytes, const uint8_t *end, uint64_t *x
+) noexcept nogil:
     """The byte behind the number, or NULL if it does not end before `end` or within 10 bytes."""
     cdef uint32_t shift = 0
     x[0] = 0
@@ -77,7 +80,9 @@ cdef inline uint64_t low_bits(uint32_t width) noexcept nogil:
     return ~<uint64_t>0 >> (64 - width) if width else 0
 
 
-cdef inline uint64_t load_bits(const uint8_t *bytes, const uint8_t *end, size_t bit, uint32_t width) noexcept nogil:
+cdef inline uint64_t load_bits(
+    const uint8_t *bytes, const uint8_t *end, size_t bit, uint32_t width
+) noexcept nogil:
     """`width` (0..64) bits from bit offset `bit`."""
     cdef const uint8_t *at = bytes + (bit >> 3)
     cdef uint32_t shift = bit & 7
@@ -88,7 +93,7 @@ cdef inline uint64_t load_bits(const uint8_t *bytes, const uint8_t *end, size_t 
 
 
 cdef inline void put_bits(BitWriter *writer, uint64_t x, uint32_t width) noexcept nogil:
-    """Appends the `width` (0..64) low bits of x; the bits above must be 0."""
+    """Appends the `width` (0..64) low bits of x. REQUIRES: its other bits are 0."""
     cdef uint32_t rest
     writer.pending |= x << writer.held
     if writer.held + width >= 64:
@@ -107,7 +112,7 @@ cdef inline void put_bits(BitWriter *writer, uint64_t x, uint32_t width) noexcep
 
 
 cdef inline uint8_t *end_bits(BitWriter *writer) noexcept nogil:
-    """Writes the bits that wait, zeros up to a whole byte; the byte behind."""
+    """Writes the bits that wait, and zeros up to a whole byte. Returns the byte behind."""
     memcpy(writer.out, &writer.pending, 8)
     writer.out += (writer.held + 7) >> 3
     writer.pending = 0

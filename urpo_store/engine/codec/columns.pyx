@@ -1,8 +1,8 @@
-"""Value codecs; see codec/columns.pxd for the contract.
+"""Value codecs; the contract is in codec/columns.pxd.
 
-This module only chooses and checks. How a column becomes small is told by what it calls, one idea
-each: decimals (doubles as integers), integers (prediction), streams (numbers near zero) and, below
-these, bins, bitpack and huffman. The first byte of a column of doubles:
+This module chooses and checks. What makes a column small is in the modules it calls, one idea each:
+decimals (doubles as integers), integers (prediction), streams (numbers near zero) and, below these,
+bins, bitpack and huffman. The first byte of a column of doubles:
 
   low half   0 RAW         8 bytes a value
              1 CONST_BITS  8 bytes, the bits of every value
@@ -43,13 +43,17 @@ cdef size_t codec_scratch(size_t count) noexcept nogil:
 
 # Integers and times
 
-cdef size_t encode_ints(const int64_t *values, size_t count, uint8_t *out, void *scratch) noexcept nogil:
+cdef size_t encode_ints(
+    const int64_t *values, size_t count, uint8_t *out, void *scratch
+) noexcept nogil:
     cdef Scratch cut
     cdef size_t size
+    cdef const uint8_t *end
     scratch_cut(&cut, scratch, count)
     size = write_integers(values, count, cut.trial, &cut) - cut.trial
+    end = cut.trial + size
     if (
-        read_integers(cut.trial, cut.trial + size, count, <int64_t *>cut.check, &cut) == cut.trial + size
+        read_integers(cut.trial, end, count, <int64_t *>cut.check, &cut) == end
         and memcmp(cut.check, values, 8 * count) == 0
     ):
         memcpy(out, cut.trial, size)
@@ -67,7 +71,9 @@ cdef const uint8_t *decode_ints(
     return read_integers(bytes, end, count, values, &cut)
 
 
-cdef size_t encode_times(const int64_t *times, size_t count, uint8_t *out, void *scratch) noexcept nogil:
+cdef size_t encode_times(
+    const int64_t *times, size_t count, uint8_t *out, void *scratch
+) noexcept nogil:
     return encode_ints(times, count, out, scratch)
 
 
@@ -127,7 +133,7 @@ cdef uint8_t *write_decimals(
     cdef uint8_t *behind
     corrections = scale_doubles(bits, count, exponent, scratch.scaled, scratch.side, &needed)
     if 16 * corrections > count and needed > exponent:
-        # The sample missed that the column has more decimals.
+        # The column has more decimals than the sample.
         fewer = scale_doubles(bits, count, needed, scratch.scaled, scratch.side, NULL)
         if 2 * fewer < corrections:
             exponent = needed
@@ -163,9 +169,13 @@ cdef uint8_t *write_doubles(
 
 
 cdef size_t keep_if_smaller(
-    const uint64_t *bits, size_t count, int how, int exponent, uint8_t *out, size_t size, Scratch *scratch
+    const uint64_t *bits, size_t count, int how, int exponent, uint8_t *out, size_t size,
+    Scratch *scratch
 ) noexcept nogil:
-    """Replaces the `size` bytes in `out` if this way of writing takes fewer and reads back the same."""
+    """Replaces the `size` bytes in `out` if written so it takes fewer and reads back the same.
+
+    Returns the size of what is then in `out`.
+    """
     cdef const uint8_t *behind = write_doubles(bits, count, how, exponent, scratch.trial, scratch)
     cdef size_t tried = behind - scratch.trial
     if (
@@ -178,7 +188,9 @@ cdef size_t keep_if_smaller(
     return tried
 
 
-cdef size_t encode_doubles(const uint64_t *bits, size_t count, uint8_t *out, void *scratch) noexcept nogil:
+cdef size_t encode_doubles(
+    const uint64_t *bits, size_t count, uint8_t *out, void *scratch
+) noexcept nogil:
     cdef Scratch cut
     cdef DoublePlan plan
     cdef size_t size, i = 1
@@ -196,7 +208,7 @@ cdef size_t encode_doubles(const uint64_t *bits, size_t count, uint8_t *out, voi
     plan = plan_doubles(bits, count)
     size = keep_if_smaller(bits, count, plan.how, plan.exponent, out, size, &cut)
     if plan.how == AS_DECIMALS and size > 5 * count:
-        # Decimals did not help: the sample was not typical, or there are none.
+        # Decimals did not help: the sample was not typical, or the column has none.
         size = keep_if_smaller(bits, count, plan.otherwise, 0, out, size, &cut)
     return size
 

@@ -2,10 +2,10 @@
 #
 #   double = scaled / 10^exponent, moved by `correction` places among all doubles in their order
 #
-# IEEE division is correctly rounded and both operands are exact (|scaled| < 2^53, 10^exponent <= 10^15),
-# so whatever had at most 15 digits has correction 0. Averages land a place or two beside; and since the
-# order is a permutation of all 2^64 patterns, a correction can say any pattern: NaN with a payload, -0.0,
-# infinities need no list of their own. Never built with -ffast-math.
+# IEEE division is correctly rounded and both operands are exact (|scaled| < 2^53, 10^exponent <=
+# 10^15), so a double of at most 15 digits has correction 0. Averages land a place or two beside.
+# The order is a permutation of all 2^64 patterns, so a correction reaches any pattern: NaN with a
+# payload, -0.0 and infinities need no list of their own. Never built with -ffast-math.
 #
 # Pure functions; any thread.
 from libc.stdint cimport int64_t, uint64_t
@@ -28,11 +28,10 @@ cdef inline uint64_t unrotated(uint64_t word) noexcept nogil:
     return word >> 1 | word << 63
 
 
-# The integer next to the double times 10^exponent, 0 if there is none below 2^53; and the double that an
-# integer stands for.
+# The integer next to the double times 10^exponent; 0 if there is none below 2^53.
 cdef int64_t scaled_near(uint64_t bits, int exponent) noexcept nogil
+# The bits of the double that an integer stands for.
 cdef uint64_t unscaled_bits(int64_t scaled, int exponent) noexcept nogil
-
 
 # How a column of doubles is best made integers, judged on a sample.
 cdef enum:
@@ -42,12 +41,17 @@ cdef enum:
 
 cdef struct DoublePlan:
     int how
-    int exponent                # AS_DECIMALS
-    int otherwise               # the better one of the others
+    int exponent                # for AS_DECIMALS
+    int otherwise               # the better one of the other two
 
 cdef DoublePlan plan_doubles(const uint64_t *bits, size_t count) noexcept nogil
-# Fills scaled and side (zigzag of the corrections); returns how many corrections are not 0. If `needed`
-# is not NULL: the largest exponent that the first few of those would have needed, or `exponent`.
-cdef size_t scale_doubles(const uint64_t *bits, size_t count, int exponent, int64_t *scaled, uint64_t *side, int *needed) noexcept nogil
-# The inverse; side may be NULL (no corrections). scaled and bits may be the same memory.
-cdef void unscale_doubles(const int64_t *scaled, const uint64_t *side, size_t count, int exponent, uint64_t *bits) noexcept nogil
+# Fills `scaled` and `side` (zigzag of the corrections). Returns how many corrections are not 0. If
+# `needed` is not NULL, *needed becomes the largest exponent that the first few of those would have
+# needed, or `exponent`.
+cdef size_t scale_doubles(
+    const uint64_t *bits, size_t count, int exponent, int64_t *scaled, uint64_t *side, int *needed
+) noexcept nogil
+# The inverse. `side` may be NULL: no corrections. `scaled` and `bits` may be the same memory.
+cdef void unscale_doubles(
+    const int64_t *scaled, const uint64_t *side, size_t count, int exponent, uint64_t *bits
+) noexcept nogil

@@ -1,4 +1,4 @@
-"""Doubles as integers; see codec/decimals.pxd for the contract."""
+"""Doubles as integers; the contract is in codec/decimals.pxd."""
 from libc.stdint cimport int64_t, uint64_t
 
 cimport cython
@@ -13,7 +13,7 @@ cdef enum:
     SAMPLE_RUNS = 4
     SAMPLE_RUN = 8
     SAMPLE = 32                 # SAMPLE_RUNS * SAMPLE_RUN
-    MISSES = 8                  # corrections that are asked which exponent they needed
+    MISSES = 8                  # so many corrections are looked at for the exponent they needed
 
 cdef double LIMIT = 9007199254740992.0      # 2^53
 
@@ -92,7 +92,7 @@ cdef DoublePlan plan_doubles(const uint64_t *bits, size_t count) noexcept nogil:
             best_cost = cost
             plan.exponent = exponent
             clean = 8 * misfits <= used
-            # An exception or two are no reason to look further.
+            # One value in eight may need a correction.
             if clean:
                 break
     for i in range(used):
@@ -106,14 +106,14 @@ cdef DoublePlan plan_doubles(const uint64_t *bits, size_t count) noexcept nogil:
     if other_cost + used < cost:
         plan.otherwise = AS_ROTATED
         cost = other_cost
-    # Decimals that are not clean must be clearly shorter, as they need a second stream and a division.
+    # Decimals with corrections must be clearly shorter: they need a second stream and a division.
     if not clean and cost <= best_cost + used:
         plan.how = plan.otherwise
     return plan
 
 
 cdef int needed_exponent(uint64_t bits, int exponent) noexcept nogil:
-    """The smallest exponent above `exponent` that gives these bits without correction, or `exponent`."""
+    """The smallest larger exponent that gives these bits without correction, or `exponent`."""
     cdef int larger
     for larger in range(exponent + 1, MAX_EXPONENT + 1):
         if unscaled(scale(bits_to_double(bits), POWERS[larger], 0), POWERS[larger]) == bits:
@@ -151,7 +151,7 @@ cdef void unscale_doubles(
     cdef double power = POWERS[exponent]
     cdef size_t i
     if side == NULL and exponent == 0:
-        # Whole numbers: a division is most of the rest.
+        # Whole numbers: the division would be most of the work.
         for i in range(count):
             bits[i] = double_to_bits(<double>scaled[i])
     elif side == NULL:

@@ -1,4 +1,4 @@
-"""Canonical Huffman codes; see codec/huffman.pxd for the contract and the bytes."""
+"""Canonical Huffman codes; contract and bytes are in codec/huffman.pxd."""
 from libc.math cimport log2, rint
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
@@ -24,7 +24,9 @@ cdef uint64_t symbol_cost(uint32_t count, uint32_t total) noexcept nogil:
     return <uint64_t>count * (bits if bits > 256 else 256)
 
 
-cdef uint64_t code_cost(const uint32_t *counts, uint32_t first, uint32_t last, uint32_t total) noexcept nogil:
+cdef uint64_t code_cost(
+    const uint32_t *counts, uint32_t first, uint32_t last, uint32_t total
+) noexcept nogil:
     cdef uint64_t cost = 0
     cdef uint32_t symbol, count, length, previous = 0, gap = 0, description = 16 + 4
     if first == last:
@@ -38,7 +40,7 @@ cdef uint64_t code_cost(const uint32_t *counts, uint32_t first, uint32_t last, u
             description += 2 + 2 * bit_length(gap)
             gap = 0
         cost += symbol_cost(count, total)
-        # The length it will have, roughly.
+        # The length its code will have, roughly.
         length = (LOG2[total] - LOG2[count] + 128) >> 8
         if length == 0:
             length = 1
@@ -126,8 +128,8 @@ cdef void limit_lengths(uint32_t *lengths, uint32_t n) noexcept nogil:
         while kraft > full and lengths[i] < MAX_CODE_BITS:
             lengths[i] += 1
             kraft -= full >> lengths[i]
-    # ... then shorter ones for the most frequent where they fit. What is missing is a multiple of the
-    # weight of the longest code, so a fit exists as long as something is missing.
+    # ... then shorter codes for the most frequent, where they fit. What is missing is a multiple of
+    # the weight of the longest code, so there is a fit as long as something is missing.
     while kraft < full:
         for i in range(n):
             while kraft + (full >> lengths[n - 1 - i]) <= full:
@@ -223,28 +225,20 @@ cdef uint8_t *write_code(const HuffmanCode *code, uint8_t *out) noexcept nogil:
     return end_bits(&writer)
 
 
-cdef const uint8_t *read_code(const uint8_t *bytes, const uint8_t *end, HuffmanCode *code) noexcept nogil:
-    cdef uint64_t first, span
-    cdef uint32_t symbol, previous, width, gap, bits, kraft
-    cdef size_t bit = 0
-    bytes = get_varint(bytes, end, &first)
-    if bytes == NULL:
-        return NULL
-    bytes = get_varint(bytes, end, &span)
-    if bytes == NULL or first >= MAX_SYMBOLS or span >= MAX_SYMBOLS - first:
-        return NULL
-    code.first = first
-    code.last = first + span
-    memset(code.lengths, 0, MAX_SYMBOLS)
-    if span == 0:
-        return bytes
-    previous = load_bits(bytes, end, 0, 4)
+cdef bint read_lengths(
+    const uint8_t *bytes, const uint8_t *end, HuffmanCode *code, size_t *bit_count
+) noexcept nogil:
+    """Fills code.lengths from the bits at `bytes`. False: they are no complete code.
+
+    Bits behind `end` are zeros here; the caller compares *bit_count, how many were read.
+    """
+    cdef uint32_t symbol = code.first + 1, width, gap, bits, kraft
+    cdef uint32_t previous = load_bits(bytes, end, 0, 4)
+    cdef size_t bit = 4
     if previous == 0 or previous > MAX_CODE_BITS:
-        return NULL
-    bit = 4
-    code.lengths[first] = previous
+        return False
+    code.lengths[code.first] = previous
     kraft = CODE_TABLE >> previous
-    symbol = first + 1
     while symbol <= code.last:
         bits = load_bits(bytes, end, bit, 32)
         if bits & 1 == 0:
@@ -268,17 +262,37 @@ cdef const uint8_t *read_code(const uint8_t *bytes, const uint8_t *end, HuffmanC
             gap = (1 << width) | ((bits >> 1) & ((1 << width) - 1))
             bit += 4 + 2 * width
             if width > 9 or gap > code.last - symbol:
-                return NULL
+                return False
             symbol += gap
             continue
         if previous == 0 or previous > MAX_CODE_BITS:
-            return NULL
+            return False
         code.lengths[symbol] = previous
         kraft += CODE_TABLE >> previous
         symbol += 1
-    if kraft != CODE_TABLE or <size_t>(end - bytes) < ((bit + 7) >> 3):
+    bit_count[0] = bit
+    return kraft == CODE_TABLE
+
+
+cdef const uint8_t *read_code(
+    const uint8_t *bytes, const uint8_t *end, HuffmanCode *code
+) noexcept nogil:
+    cdef uint64_t first, span
+    cdef size_t bits
+    bytes = get_varint(bytes, end, &first)
+    if bytes == NULL:
         return NULL
-    return bytes + ((bit + 7) >> 3)
+    bytes = get_varint(bytes, end, &span)
+    if bytes == NULL or first >= MAX_SYMBOLS or span >= MAX_SYMBOLS - first:
+        return NULL
+    code.first = first
+    code.last = first + span
+    memset(code.lengths, 0, MAX_SYMBOLS)
+    if span == 0:
+        return bytes
+    if not read_lengths(bytes, end, code, &bits) or <size_t>(end - bytes) < ((bits + 7) >> 3):
+        return NULL
+    return bytes + ((bits + 7) >> 3)
 
 
 cdef uint32_t decode_table(const HuffmanCode *code, uint16_t *table) noexcept nogil:
@@ -302,9 +316,9 @@ cdef uint32_t decode_table(const HuffmanCode *code, uint16_t *table) noexcept no
         if length:
             ascending[place[length]] = symbol
             place[length] += 1
-    # For each length the table is doubled, and the codes of that length overwrite one entry each: what
-    # stands behind a shorter code is its copy. `at` is the next code, lowest bit first; as a longer one
-    # it only gains a zero at the far end.
+    # For each length the table is doubled, and each code of that length overwrites one entry; the
+    # entries that are left are copies of shorter codes. `at` is the next code, lowest bit first:
+    # made longer, it only gains a zero at the far end.
     for length in range(1, bits + 1):
         bit = <uint32_t>1 << (length - 1)
         memcpy(table + bit, table, bit * sizeof(uint16_t))

@@ -1,4 +1,4 @@
-"""Integer columns; see codec/integers.pxd for the contract and the bytes."""
+"""Integer columns; contract and bytes are in codec/integers.pxd."""
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
@@ -31,7 +31,9 @@ cdef inline uint8_t *put_svarint(uint8_t *out, uint64_t x) noexcept nogil:
     return put_varint(out, zigzag(x))
 
 
-cdef inline const uint8_t *get_svarint(const uint8_t *bytes, const uint8_t *end, uint64_t *x) noexcept nogil:
+cdef inline const uint8_t *get_svarint(
+    const uint8_t *bytes, const uint8_t *end, uint64_t *x
+) noexcept nogil:
     bytes = get_varint(bytes, end, x)
     x[0] = unzigzag(x[0])
     return bytes
@@ -54,7 +56,7 @@ cdef uint64_t divisor_of(const uint64_t *v, size_t count) noexcept nogil:
         other = v[i] - v[0]
         if <int64_t>other < 0:
             other = <uint64_t>0 - other
-        # Euclid, the larger one first: most often `other` is a multiple, and one division settles it.
+        # Euclid, the larger one first: mostly `other` is a multiple, and one division is enough.
         while divisor:
             rest = other % divisor
             other = divisor
@@ -85,7 +87,7 @@ cdef uint64_t median(const uint64_t *values, size_t count, size_t most) noexcept
 
 @cython.cdivision(True)
 cdef uint64_t trend_step(const uint64_t *v, size_t count) noexcept nogil:
-    """The mean step from the first half to the second: noise averages out. Any answer would be right."""
+    """The mean step from the first half to the second, which evens out noise. Any step is right."""
     cdef size_t half = count // 2, i
     cdef uint64_t total = 0
     for i in range(half):
@@ -94,7 +96,7 @@ cdef uint64_t trend_step(const uint64_t *v, size_t count) noexcept nogil:
 
 
 cdef uint64_t levels_cost(const uint64_t *rests, size_t count) noexcept nogil:
-    """What the sample takes in 1/256 bit if rests are named out of a few levels; 2^64 - 1 if not few."""
+    """What the sample takes in 1/256 bit as a choice of few levels; 2^64 - 1 if it has too many."""
     cdef uint64_t[LEVELS] levels
     cdef uint32_t[LEVELS] counts
     cdef uint32_t used = 0, level
@@ -118,8 +120,9 @@ cdef uint64_t levels_cost(const uint64_t *rests, size_t count) noexcept nogil:
 
 
 cdef uint64_t rests_cost(const uint64_t *rests, size_t count) noexcept nogil:
-    """About what the sample takes in 1/256 bit: the entropy of sign and bit length, and the other bits;
-    or less, if it is only a few levels.
+    """About what the sample takes in 1/256 bit.
+
+    That is the entropy of sign and bit length, and the other bits; or less if it is a few levels.
     """
     cdef uint32_t[2 * 65] counts
     cdef uint64_t centre = median(rests, count, 16), rest, cost = information(count)
@@ -183,13 +186,76 @@ cdef void differences(const uint64_t *v, size_t count, uint64_t *out) noexcept n
         out[i] = v[i + 1] - v[i]
 
 
-cdef uint8_t *write_general(const uint64_t *v, size_t count, uint8_t *out, Scratch *scratch) noexcept nogil:
+@cython.cdivision(True)
+cdef void divide(
+    const uint64_t *v, size_t count, uint64_t divisor, uint64_t *column
+) noexcept nogil:
+    """(v[i] - v[0]) / divisor, which is exact and fits an int64."""
+    cdef size_t i
+    cdef uint64_t first = v[0]
+    for i in range(count):
+        column[i] = <uint64_t>(<int64_t>(v[i] - first) // <int64_t>divisor)
+
+
+cdef uint8_t *write_orders(
+    uint32_t *prediction, uint64_t *rests, size_t *left, uint8_t *out, Scratch *scratch
+) noexcept nogil:
+    """Takes differences in place, *prediction times or more; writes the first number of each order.
+
+    *left numbers are left in `rests`.
+    """
+    cdef uint32_t _order
+    for _order in range(prediction[0]):
+        out = put_svarint(out, rests[0])
+        differences(rests, left[0], rests)
+        left[0] -= 1
+    # What is smooth to the second order may be so to higher ones (sines, in full precision).
+    while 2 <= prediction[0] < DEEPEST and left[0] > DEEPER_FROM:
+        differences(rests, left[0], scratch.centred)
+        if sampled_cost(scratch.centred, left[0] - 1) + DEEPER_GAIN > sampled_cost(rests, left[0]):
+            break
+        out = put_svarint(out, rests[0])
+        left[0] -= 1
+        memcpy(rests, scratch.centred, 8 * left[0])
+        prediction[0] += 1
+    return out
+
+
+cdef uint8_t *write_rests(
+    uint64_t *rests, size_t count, uint8_t *flags, uint8_t *out, Scratch *scratch
+) noexcept nogil:
+    """Writes offset and stream: less the minimum, or zigzag around the median if smaller."""
+    cdef uint64_t least = rests[0], centre
+    cdef size_t i
+    cdef Plan plan, centred
+    for i in range(count):
+        if <int64_t>rests[i] < <int64_t>least:
+            least = rests[i]
+    centre = median(rests, count, MEDIAN_OF)
+    for i in range(count):
+        scratch.centred[i] = zigzag(rests[i] - centre)
+        rests[i] -= least
+    plan = plan_stream(rests, count, False)
+    # Around the least of all, zigzag only doubles every number.
+    if centre != least:
+        centred = plan_stream(scratch.centred, count, False)
+        if centred.cost < plan.cost:
+            flags[0] |= CENTRED
+            out = put_svarint(out, centre)
+            return write_stream(centred.tag, scratch.centred, count, out, scratch)
+    out = put_svarint(out, least)
+    return write_stream(plan.tag, rests, count, out, scratch)
+
+
+cdef uint8_t *write_general(
+    const uint64_t *v, size_t count, uint8_t *out, Scratch *scratch
+) noexcept nogil:
+    """What follows the tag of an INT column. Returns the byte behind."""
     cdef uint8_t *flags = out
-    cdef uint64_t divisor = divisor_of(v, count), step, least, centre
+    cdef uint64_t divisor = divisor_of(v, count), step
     cdef uint64_t *rests = scratch.residuals
     cdef size_t i, left = count
-    cdef uint32_t prediction, _order
-    cdef Plan plan, centred
+    cdef uint32_t prediction
     out += 1
     flags[0] = 0
     if divisor > 1:
@@ -206,51 +272,14 @@ cdef uint8_t *write_general(const uint64_t *v, size_t count, uint8_t *out, Scrat
             rests[i] = v[i] - i * step
     else:
         memcpy(rests, v, 8 * count)
-        for _order in range(prediction):
-            out = put_svarint(out, rests[0])
-            differences(rests, left, rests)
-            left -= 1
-        # What is smooth to the second order may be so to higher ones (sines, in full precision).
-        while 2 <= prediction < DEEPEST and left > DEEPER_FROM:
-            differences(rests, left, scratch.centred)
-            if sampled_cost(scratch.centred, left - 1) + DEEPER_GAIN > sampled_cost(rests, left):
-                break
-            out = put_svarint(out, rests[0])
-            left -= 1
-            memcpy(rests, scratch.centred, 8 * left)
-            prediction += 1
+        out = write_orders(&prediction, rests, &left, out, scratch)
     flags[0] |= prediction
-    # Less the minimum, or zigzag around the median: whatever the stream makes less of.
-    least = rests[0]
-    for i in range(left):
-        if <int64_t>rests[i] < <int64_t>least:
-            least = rests[i]
-    centre = median(rests, left, MEDIAN_OF)
-    for i in range(left):
-        scratch.centred[i] = zigzag(rests[i] - centre)
-        rests[i] -= least
-    plan = plan_stream(rests, left, False)
-    # Around the least of all, zigzag only doubles every number.
-    if centre != least:
-        centred = plan_stream(scratch.centred, left, False)
-        if centred.cost < plan.cost:
-            flags[0] |= CENTRED
-            out = put_svarint(out, centre)
-            return write_stream(centred.tag, scratch.centred, left, out, scratch)
-    out = put_svarint(out, least)
-    return write_stream(plan.tag, rests, left, out, scratch)
+    return write_rests(rests, left, flags, out, scratch)
 
 
-@cython.cdivision(True)
-cdef void divide(const uint64_t *v, size_t count, uint64_t divisor, uint64_t *column) noexcept nogil:
-    """(v[i] - v[0]) / divisor, which is exact and fits an int64."""
-    cdef size_t i
-    cdef uint64_t first = v[0]
-    for i in range(count):
-        column[i] = <uint64_t>(<int64_t>(v[i] - first) // <int64_t>divisor)
-
-
-cdef uint8_t *write_integers(const int64_t *values, size_t count, uint8_t *out, Scratch *scratch) noexcept nogil:
+cdef uint8_t *write_integers(
+    const int64_t *values, size_t count, uint8_t *out, Scratch *scratch
+) noexcept nogil:
     cdef const uint64_t *v = <const uint64_t *>values
     cdef uint8_t *behind
     cdef uint64_t step = v[1] - v[0] if count > 1 else 0
@@ -315,8 +344,8 @@ cdef const uint8_t *read_general(
     else:
         for i in range(order, count):
             v[i] += offset
-    # Differences of order n begin at v[n]; summed, with their start before them, they are those of n - 1.
-    # Two orders at a time, since either sum waits only for itself.
+    # Differences of order n begin at v[n]. Summed up from their start they are those of order
+    # n - 1. Two orders at a time, since either sum waits only for itself.
     while order > 1:
         order -= 2
         inner = start[order + 1]

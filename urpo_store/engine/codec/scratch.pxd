@@ -1,7 +1,9 @@
 # The working memory of one encode or decode call, cut from the caller's block.
 #
-# Each array has room for `count` items. Who uses what: codec/columns.pyx `scaled`, `side`, `trial` and `check`;
-# codec/integers.pyx `column`, `residuals` and `centred`; codec/streams.pyx `sparse` and `symbols`.
+# Each array has room for `count` items. Who uses which:
+#   codec/columns     scaled, side, trial, check
+#   codec/integers    column, residuals, centred
+#   codec/streams     sparse, symbols
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 
 cdef struct Scratch:

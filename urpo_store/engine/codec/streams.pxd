@@ -1,4 +1,4 @@
-# Streams: any unsigned 64-bit numbers to bytes, small where the numbers are small, repeated or crowded.
+# Streams: unsigned 64-bit numbers to bytes; small where numbers are small, repeated or crowded.
 #
 # The first byte says how:
 #   0              all zero; nothing follows
@@ -11,15 +11,16 @@
 #            | events varint   | stream of the gaps  | stream of the events less 1 |
 #            +-----------------+---------------------+-----------------------------+
 #
-#   dictionary:  +-----------------+----------------------------------------+-----------------------+
-#                | entries varint  | stream of the distinct numbers, each   | stream of the indexes |
-#                |                 | less the one before and 1 (not the     |                       |
-#                |                 | first); ascending, at most 32          |                       |
-#                +-----------------+----------------------------------------+-----------------------+
+#   dictionary:  +-----------------+-----------------------------------+-----------------------+
+#                | entries varint  | stream of the distinct numbers,   | stream of the indexes |
+#                |                 | each less the one before and 1    |                       |
+#                |                 | (not the first); ascending        |                       |
+#                +-----------------+-----------------------------------+-----------------------+
 #
 # The streams inside are of the other forms.
 #
-# Pure functions; any thread. `count` is at most CODEC_MAX_COUNT; it is known to the reader.
+# The reader knows how many numbers a stream has: at most CODEC_MAX_COUNT. Pure functions; any
+# thread.
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from urpo_store.engine.codec.scratch cimport Scratch
@@ -29,7 +30,7 @@ cdef enum:
     STREAM_PACKED = 1
     STREAM_SPARSE = 2
     STREAM_DICTIONARY = 3
-    DICTIONARY_MAX = 32         # entries
+    DICTIONARY_MAX = 32         # entries, at most
 
 cdef struct Plan:
     uint64_t cost               # estimated size in 1/256 bit
@@ -37,7 +38,12 @@ cdef struct Plan:
 
 # How to write the numbers best; `inner` leaves out the forms that consist of streams.
 cdef Plan plan_stream(const uint64_t *values, size_t count, bint inner) noexcept nogil
-# The byte behind; `tag` is one that plan_stream chose for these numbers.
-cdef uint8_t *write_stream(uint32_t tag, const uint64_t *values, size_t count, uint8_t *out, Scratch *scratch) noexcept nogil
-# The byte behind, or NULL if the bytes are no stream of `count` numbers. Uses scratch.sparse, .symbols.
-cdef const uint8_t *read_stream(const uint8_t *bytes, const uint8_t *end, size_t count, uint64_t *values, Scratch *scratch) noexcept nogil
+# Returns the byte behind. REQUIRES: `tag` is one that plan_stream chose for these numbers.
+cdef uint8_t *write_stream(
+    uint32_t tag, const uint64_t *values, size_t count, uint8_t *out, Scratch *scratch
+) noexcept nogil
+# Returns the byte behind. NULL: the bytes are no stream of `count` numbers. Uses scratch.sparse and
+# .symbols.
+cdef const uint8_t *read_stream(
+    const uint8_t *bytes, const uint8_t *end, size_t count, uint64_t *values, Scratch *scratch
+) noexcept nogil

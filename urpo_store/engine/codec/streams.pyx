@@ -1,4 +1,4 @@
-"""Streams of unsigned numbers; see codec/streams.pxd for the contract and the bytes."""
+"""Streams of unsigned numbers; contract and bytes are in codec/streams.pxd."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
@@ -12,12 +12,12 @@ from urpo_store.engine.codec.huffman cimport information, symbol_cost
 from urpo_store.engine.codec.scratch cimport Scratch
 
 cdef enum:
-    # What the two inner streams of a sparse one add: tags and descriptions of their codes, in bits.
+    # Bits that the two inner streams of a sparse one add: tags and descriptions of their codes.
     SPARSE_OVERHEAD = 8 * 10
-    # The same for a dictionary: tags, and what an entry adds to the descriptions.
+    # The same of a dictionary, and what each entry adds to the descriptions.
     DICTIONARY_OVERHEAD = 8 * 9
     ENTRY_OVERHEAD = 6
-    # Below this, linear bins of width 1 are a dictionary already.
+    # If all numbers are below this, linear bins of width 1 are a dictionary already.
     DICTIONARY_FROM = 128
     SLOTS = 64
 
@@ -30,7 +30,7 @@ cdef struct Dictionary:
 
 
 cdef bint collect(const uint64_t *values, size_t count, Dictionary *found) noexcept nogil:
-    """False, soon, if there are too many distinct numbers."""
+    """Finds the distinct numbers. False, and soon, if there are too many."""
     cdef uint64_t[SLOTS] keys
     cdef uint32_t[SLOTS] counts
     cdef uint32_t slot, used = 0, j
@@ -102,7 +102,7 @@ cdef Plan plan_stream(const uint64_t *values, size_t count, bint inner) noexcept
             plan.tag = STREAM_DICTIONARY
             plan.cost = cost
     if 2 * events <= count:
-        # Where the events are costs what a code of "event or not" would; gaps come close to it.
+        # To say where the events are costs about what a code of "event or not" would.
         cost = information(count) - information(events) - information(count - events)
         cost += rare + SPARSE_OVERHEAD * 256
         if cost < plan.cost:
@@ -111,7 +111,9 @@ cdef Plan plan_stream(const uint64_t *values, size_t count, bint inner) noexcept
     return plan
 
 
-cdef uint8_t *write_sparse(const uint64_t *values, size_t count, uint8_t *out, Scratch *scratch) noexcept nogil:
+cdef uint8_t *write_sparse(
+    const uint64_t *values, size_t count, uint8_t *out, Scratch *scratch
+) noexcept nogil:
     cdef uint64_t *gaps = scratch.sparse
     cdef uint64_t *events = scratch.sparse + count // 2
     cdef size_t i, behind = 0, used = 0
@@ -126,7 +128,9 @@ cdef uint8_t *write_sparse(const uint64_t *values, size_t count, uint8_t *out, S
     return write_stream(plan_stream(events, used, True).tag, events, used, out, scratch)
 
 
-cdef uint8_t *write_dictionary(const uint64_t *values, size_t count, uint8_t *out, Scratch *scratch) noexcept nogil:
+cdef uint8_t *write_dictionary(
+    const uint64_t *values, size_t count, uint8_t *out, Scratch *scratch
+) noexcept nogil:
     cdef Dictionary found
     cdef uint64_t[DICTIONARY_MAX] gaps
     cdef uint64_t *indexes = scratch.sparse
@@ -216,7 +220,7 @@ cdef const uint8_t *read_dictionary(
     cdef uint64_t used
     cdef size_t i
     bytes = get_varint(bytes, end, &used)
-    if bytes == NULL or used == 0 or used > DICTIONARY_MAX:
+    if bytes == NULL or used == 0 or used > DICTIONARY_MAX or used > count:
         return NULL
     bytes = read_dense(bytes, end, used, entries, scratch)
     if bytes == NULL:

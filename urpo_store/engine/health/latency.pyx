@@ -5,8 +5,8 @@ from libc.string cimport memcpy, memset
 
 from urpo_store.engine.memory.atomics cimport bits_to_double, double_to_bits
 from urpo_store.engine.points.quantile cimport (
-    common_bounds, fold_explicit, fold_exponential, quantile_explicit, quantile_exponential,
-    rank_explicit, rank_exponential,
+    ExponentialCounts, common_bounds, fold_explicit, fold_exponential, quantile_explicit,
+    quantile_exponential, rank_explicit, rank_exponential,
 )
 from urpo_store.engine.health.exponential cimport BucketRange, range_cover
 from urpo_store.engine.health.slots cimport vector_counts
@@ -169,12 +169,25 @@ cdef double quantile_of(const Component *components, size_t count, double q) noe
     return mixture_quantile(components, count, q)
 
 
+cdef ExponentialCounts exponential_counts(const Component *component) noexcept nogil:
+    cdef ExponentialCounts buckets
+    memset(&buckets, 0, sizeof(buckets))
+    buckets.scale = component.scale
+    buckets.zero_count = component.zero
+    buckets.zero_threshold = component.zero_threshold
+    buckets.positive_offset = component.offset
+    buckets.positive = component.counts
+    buckets.positive_size = component.size
+    return buckets
+
+
 cdef double component_quantile(const Component *component, double q) noexcept nogil:
+    cdef ExponentialCounts buckets
+    cdef double found
     if component.scheme.exponential:
-        return quantile_exponential(
-            q, component.scale, component.zero, component.zero_threshold, component.offset,
-            component.counts, component.size, 0, NULL, 0
-        ) * component.scheme.multiplier / component.scheme.divisor
+        buckets = exponential_counts(component)
+        found = quantile_exponential(q, &buckets)
+        return found * component.scheme.multiplier / component.scheme.divisor
     return quantile_explicit(q, component.bounds, component.size, component.counts,
                              component.maximum)
 
@@ -205,14 +218,14 @@ cdef double rank_below(const Component *components, size_t count, double x) noex
     """How many observations lie below x."""
     cdef double rank = 0
     cdef const Component *component
+    cdef ExponentialCounts buckets
     cdef size_t i
     for i in range(count):
         component = &components[i]
         if component.scheme.exponential:
+            buckets = exponential_counts(component)
             rank += rank_exponential(
-                x * component.scheme.divisor / component.scheme.multiplier, component.scale,
-                component.zero, component.zero_threshold, component.offset, component.counts,
-                component.size)
+                x * component.scheme.divisor / component.scheme.multiplier, &buckets)
         else:
             rank += rank_explicit(x, component.bounds, component.size, component.counts,
                                   component.maximum)

@@ -6,7 +6,9 @@ from libc.math cimport INFINITY, NAN, exp2, isnan, ldexp, log2
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
 
-cdef double quantile_explicit(double q, const double *bounds, size_t bound_count, const uint64_t *counts, double maximum) noexcept nogil:
+cdef double quantile_explicit(
+    double q, const double *bounds, size_t bound_count, const uint64_t *counts, double maximum
+) noexcept nogil:
     cdef uint64_t total = 0
     cdef uint64_t below = 0
     cdef double rank, low, high
@@ -21,7 +23,7 @@ cdef double quantile_explicit(double q, const double *bounds, size_t bound_count
         return INFINITY
     rank = q * <double>total
     i = 0
-    # The first bucket that holds something and reaches the rank; the sum reaches `total` at the latest.
+    # The first bucket that is not empty and reaches the rank; all together reach `total`.
     while i < bound_count and (counts[i] == 0 or <double>(below + counts[i]) < rank):
         below += counts[i]
         i += 1
@@ -39,22 +41,24 @@ cdef double quantile_explicit(double q, const double *bounds, size_t bound_count
 
 
 cdef double exponential_bound(int32_t scale, double index) noexcept nogil:
-    # ldexp(index, -scale) is exact, so that a bound at a power of two is exact too.
+    # ldexp(index, -scale) is exact, so a bound at a power of two is exact too.
     return exp2(ldexp(index, -scale))
 
 
-cdef double quantile_exponential(double q, int32_t scale, uint64_t zero_count, double zero_threshold, int32_t positive_offset, const uint64_t *positive_counts, size_t positive_size, int32_t negative_offset, const uint64_t *negative_counts, size_t negative_size) noexcept nogil:
-    cdef uint64_t negatives = 0
-    cdef uint64_t positives = 0
-    cdef uint64_t below = 0
-    cdef uint64_t total
+cdef uint64_t total_of(const uint64_t *counts, size_t size) noexcept nogil:
+    cdef uint64_t total = 0
+    cdef size_t i
+    for i in range(size):
+        total += counts[i]
+    return total
+
+
+cdef double quantile_exponential(double q, const ExponentialCounts *buckets) noexcept nogil:
+    cdef uint64_t negatives = total_of(buckets.negative, buckets.negative_size)
+    cdef uint64_t positives = total_of(buckets.positive, buckets.positive_size)
+    cdef uint64_t total = negatives + buckets.zero_count + positives, below = 0, count
     cdef double rank, low, high, inside
     cdef size_t i
-    for i in range(negative_size):
-        negatives += negative_counts[i]
-    for i in range(positive_size):
-        positives += positive_counts[i]
-    total = negatives + zero_count + positives
     if total == 0 or isnan(q):
         return NAN
     if q < 0:
@@ -62,34 +66,39 @@ cdef double quantile_exponential(double q, int32_t scale, uint64_t zero_count, d
     if q > 1:
         return INFINITY
     rank = q * <double>total
-    # From the most negative value upwards: the negative buckets stand last to first.
-    i = negative_size
+    # From the most negative value upwards: the negative buckets, last to first.
+    i = buckets.negative_size
     while i > 0:
         i -= 1
-        if negative_counts[i] != 0:
-            if <double>(below + negative_counts[i]) >= rank:
-                inside = (rank - <double>below) / <double>negative_counts[i]
-                return -exponential_bound(scale, <double>negative_offset + <double>i + 1.0 - inside)
-            below += negative_counts[i]
-    if zero_count != 0:
-        if <double>(below + zero_count) >= rank:
-            low = -zero_threshold if negatives != 0 else 0.0
-            high = zero_threshold if positives != 0 or negatives == 0 else 0.0
-            return low + (high - low) * ((rank - <double>below) / <double>zero_count)
-        below += zero_count
+        count = buckets.negative[i]
+        if count != 0:
+            if <double>(below + count) >= rank:
+                inside = (rank - <double>below) / <double>count
+                high = <double>buckets.negative_offset + <double>i + 1.0 - inside
+                return -exponential_bound(buckets.scale, high)
+            below += count
+    if buckets.zero_count != 0:
+        if <double>(below + buckets.zero_count) >= rank:
+            low = -buckets.zero_threshold if negatives != 0 else 0.0
+            high = buckets.zero_threshold if positives != 0 or negatives == 0 else 0.0
+            return low + (high - low) * ((rank - <double>below) / <double>buckets.zero_count)
+        below += buckets.zero_count
     inside = 1.0
     high = 0.0
-    for i in range(positive_size):
-        if positive_counts[i] != 0:
-            high = <double>positive_offset + <double>i
-            if <double>(below + positive_counts[i]) >= rank:
-                inside = (rank - <double>below) / <double>positive_counts[i]
+    for i in range(buckets.positive_size):
+        count = buckets.positive[i]
+        if count != 0:
+            high = <double>buckets.positive_offset + <double>i
+            if <double>(below + count) >= rank:
+                inside = (rank - <double>below) / <double>count
                 break
-            below += positive_counts[i]
-    return exponential_bound(scale, high + inside)
+            below += count
+    return exponential_bound(buckets.scale, high + inside)
 
 
-cdef double rank_explicit(double x, const double *bounds, size_t bound_count, const uint64_t *counts, double maximum) noexcept nogil:
+cdef double rank_explicit(
+    double x, const double *bounds, size_t bound_count, const uint64_t *counts, double maximum
+) noexcept nogil:
     cdef uint64_t below = 0
     cdef size_t i = 0
     cdef double low, top
@@ -107,27 +116,28 @@ cdef double rank_explicit(double x, const double *bounds, size_t bound_count, co
     return <double>below + <double>counts[i] * ((x - low) / (bounds[i] - low))
 
 
-cdef double rank_exponential(double x, int32_t scale, uint64_t zero_count, double zero_threshold, int32_t offset, const uint64_t *counts, size_t size) noexcept nogil:
-    cdef uint64_t below = 0
+cdef double rank_exponential(double x, const ExponentialCounts *buckets) noexcept nogil:
+    cdef uint64_t below = buckets.zero_count
     cdef double place, inside
     cdef size_t i
-    if x < zero_threshold:
-        return <double>zero_count * (x / zero_threshold)
-    below = zero_count
+    if x < buckets.zero_threshold:
+        return <double>below * (x / buckets.zero_threshold)
     if x <= 0:
         return <double>below
-    place = ldexp(log2(x), scale) - <double>offset
-    for i in range(size):
+    place = ldexp(log2(x), buckets.scale) - <double>buckets.positive_offset
+    for i in range(buckets.positive_size):
         inside = place - <double>i
         if inside <= 0:
             break
         if inside < 1:
-            return <double>below + <double>counts[i] * inside
-        below += counts[i]
+            return <double>below + <double>buckets.positive[i] * inside
+        below += buckets.positive[i]
     return <double>below
 
 
-cdef size_t common_bounds(const double *a, size_t a_count, const double *b, size_t b_count, double *out) noexcept nogil:
+cdef size_t common_bounds(
+    const double *a, size_t a_count, const double *b, size_t b_count, double *out
+) noexcept nogil:
     cdef size_t i = 0
     cdef size_t j = 0
     cdef size_t n = 0
@@ -144,7 +154,10 @@ cdef size_t common_bounds(const double *a, size_t a_count, const double *b, size
     return n
 
 
-cdef void fold_explicit(const double *bounds, size_t bound_count, const uint64_t *counts, const double *kept, size_t kept_count, uint64_t *out) noexcept nogil:
+cdef void fold_explicit(
+    const double *bounds, size_t bound_count, const uint64_t *counts,
+    const double *kept, size_t kept_count, uint64_t *out
+) noexcept nogil:
     cdef size_t i
     cdef size_t k = 0
     for i in range(bound_count + 1):
@@ -155,11 +168,14 @@ cdef void fold_explicit(const double *bounds, size_t bound_count, const uint64_t
 
 
 cdef int32_t fold_index(int32_t index, int64_t shift) noexcept nogil:
-    # gcc and clang shift negative numbers arithmetically: -1 >> 1 == -1, which is what a downscale means.
+    # gcc and clang shift negative numbers arithmetically: -1 >> 1 == -1, which is the right bucket.
     return index >> (shift if shift < SHIFT_MAX else SHIFT_MAX)
 
 
-cdef void fold_exponential(const uint64_t *counts, size_t size, int32_t offset, int64_t shift, uint64_t *out, int32_t out_offset) noexcept nogil:
+cdef void fold_exponential(
+    const uint64_t *counts, size_t size, int32_t offset, int64_t shift,
+    uint64_t *out, int32_t out_offset
+) noexcept nogil:
     cdef size_t i
     cdef int64_t first
     if shift == 0:

@@ -5,7 +5,9 @@ from libc.string cimport memcpy, memset
 from urpo_store.engine.points.slots cimport ROW_EXPONENTIAL
 
 
-cdef bint ranges_read(Ranges *ranges, const uint64_t *layout, uint32_t words, uint32_t row) noexcept nogil:
+cdef bint ranges_read(
+    Ranges *ranges, const uint64_t *layout, uint32_t words, uint32_t row
+) noexcept nogil:
     cdef uint64_t positive
     if words != 2 or row < ROW_EXPONENTIAL:
         return 0
@@ -60,8 +62,10 @@ cdef bint ranges_join(const Ranges *a, const Ranges *b, Ranges *out) noexcept no
         return 1
     if a.scale != b.scale:
         return 0
-    positive_count = join_side(a.positive, a.positive_count, b.positive, b.positive_count, &positive)
-    negative_count = join_side(a.negative, a.negative_count, b.negative, b.negative_count, &negative)
+    positive_count = join_side(
+        a.positive, a.positive_count, b.positive, b.positive_count, &positive)
+    negative_count = join_side(
+        a.negative, a.negative_count, b.negative, b.negative_count, &negative)
     if positive_count + negative_count > RANGE_COLUMNS:
         return 0
     out.scale = a.scale

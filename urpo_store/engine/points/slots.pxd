@@ -1,16 +1,17 @@
 # The packed point, and what follows a point that is more than one number.
 #
-# A *slot* is 32 bytes. Staging memory and the ring hold runs of slots; a run that a producer reserves
-# and publishes at once is a *claim*:
+# A *slot* is 32 bytes. Staging memory and the ring hold runs of slots. A run that a producer
+# reserves and publishes at once is a *claim*:
 #
 #   START   timestamp = the start time (Unix ns, 0 unknown) of the points behind it
 #   point   a Point; `start` is the distance in slots back to its START slot (always >= 1)
 #   EXT     ceil(payload / 4) slots of payload words, directly behind their point (payload > 0)
 #
-# Every claim begins with a START slot, and a point refers to the nearest START slot before it.
-# So a START slot is a boundary at which the drain may stop: no point after it refers to one before it.
+# Every claim begins with a START slot, and a point refers to the nearest START slot before it. So
+# the drain may stop at a START slot: no point after it refers to one before it.
 #
-# Payload words (u64) of a histogram, exponential histogram, summary, or of any point with exemplars:
+# Payload words (u64) of a histogram, exponential histogram or summary, or of a point with
+# exemplars:
 #
 #   word 0            bits 0..15 layout words L, 16..31 row words R, 32..63 exemplar bytes E
 #   L layout words    what neighbouring points of a series share; two points have the same layout
@@ -21,10 +22,10 @@
 #     SUMMARY           the quantiles (f64 bits)
 #     GAUGE, SUM        none
 #   R row words       what changes from point to point; `Point.value` is the count (u64):
-#     HISTOGRAM         sum, min, max (f64 bits, 0 if absent), then the bucket counts (0 or bounds+1)
-#     EXPONENTIAL       sum, min, max, zero_count, zero_threshold (f64), positive.., negative counts;
-#                       counts carry no zeros at either end (trimmed by the scanner); an empty side
-#                       has offset 0
+#     HISTOGRAM         sum, min, max (f64 bits, 0 if absent), then the bucket counts: none, or one
+#                       more than bounds
+#     EXPONENTIAL       sum, min, max, zero_count, zero_threshold (f64), positive counts, negative
+#                       counts; the scanner trims zeros at either end; an empty side has offset 0
 #     SUMMARY           sum (f64), then one f64 per quantile
 #     GAUGE, SUM        none
 #   E exemplar bytes  u32 length + raw OTLP Exemplar message, repeated; padded with zeros to 8
@@ -41,7 +42,7 @@ cdef enum:
     TEMPORALITY_DELTA = 1
     TEMPORALITY_CUMULATIVE = 2
 
-    # Point.flags: OTLP's data point flags in the low 24 bits, ours above.
+    # Point.flags: OTLP's data point flags in the low 24 bits, the engine's above.
     FLAG_STALE = 1              # OTLP "no recorded value": the value bits are 0 and mean nothing
     FLAGS_OTLP = 0x00FFFFFF
     FLAG_INT = 1 << 24          # value is an int64 (a count is not marked)
@@ -49,7 +50,7 @@ cdef enum:
     FLAG_MIN = 1 << 26
     FLAG_MAX = 1 << 27
 
-    # Point.series of slots that are no points; ids of series are smaller (ID_LIMIT).
+    # Point.series of slots that are not points; ids of series are smaller (ID_LIMIT).
     SERIES_START = 0xFFFFFFFE
     SERIES_EXT = 0xFFFFFFFF
 
@@ -74,7 +75,9 @@ cdef inline uint32_t payload_row_words(uint64_t header) noexcept nogil:
 cdef inline uint32_t payload_exemplar_bytes(uint64_t header) noexcept nogil:
     return header >> 32
 
-cdef inline uint64_t payload_header(uint32_t layout, uint32_t row, uint32_t exemplars) noexcept nogil:
+cdef inline uint64_t payload_header(
+    uint32_t layout, uint32_t row, uint32_t exemplars
+) noexcept nogil:
     return <uint64_t>layout | (<uint64_t>row << 16) | (<uint64_t>exemplars << 32)
 
 cdef inline uint32_t ext_slots(uint32_t payload) noexcept nogil:
