@@ -1,7 +1,7 @@
 """The engine as Python sees it; the contract is in core.pxd.
 
-Thin: arguments are checked, the GIL is released around every step that takes long, codes become
-exceptions. The work is in ingest, drain and maintenance.
+Thin: it checks arguments, releases the GIL around every step that takes long, and turns codes into
+exceptions. The work is done in ingest, drain and maintenance.
 """
 import threading
 

@@ -7,8 +7,8 @@
 # (1) A session is inside an epoch from its making until `close`. So long the ids and values that it
 #     names stay valid, and the engine's `close` waits.
 # (2) One thread at a time uses a session.
-# (3) The arrays of `read_points` are views of a RowsOwner, which they keep alive. An owner with views
-#     is never decoded into again.
+# (3) The arrays of `read_points` are views of a RowsOwner, which they keep alive. An owner with
+#     views is never decoded into again.
 from libc.stdint cimport int64_t, uint32_t
 
 from urpo_store.engine.memory.alloc cimport Account

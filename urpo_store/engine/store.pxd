@@ -10,7 +10,7 @@
 #     KeyTable.lock, Epochs.lock. HealthService.lock and ChunkStore.full_lock are leaves: their
 #     holder takes no other.
 # (2) The GIL is never taken while one of them is held.
-# (3) Each stage owns its part of the struct; the comments say who writes what is shared.
+# (3) Each stage owns its part of the struct; the comments name the writer of what is shared.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport Account
@@ -21,7 +21,7 @@ from urpo_store.engine.identity.types cimport SeriesTable
 from urpo_store.engine.health.services cimport Health
 from urpo_store.engine.ring cimport Ring
 
-cdef struct Staging             # request.pxd; whoever looks into one casts, in staging_of
+cdef struct Staging             # request.pxd; staging_of casts to it
 
 cdef struct Options:
     uint64_t ring_slots         # power of two, >= 1024
