@@ -170,24 +170,30 @@ def measure_server(pid: int, send, visible, question) -> dict[str, float | None]
     }
 
 
+def urpo_increase(points: Points, storage) -> float:
+    import urpo_store
+
+    query = urpo_store.MetricQuery(
+        "requests_total",
+        start=int(points.times[0]) * 1_000_000,
+        end=points.end * 1_000_000,
+        step="10s",
+        aggregation=urpo_store.Aggregation.RATE,
+        by=("host",),
+    )
+    return sum(float(np.nansum(series.values)) for series in storage.query_metrics(query)) * 10
+
+
 def urpo_server(points: Points, transport: str) -> dict[str, float | None]:
+    import urpo_store
+
     requests = points.otlp()
     with serving() as (pid, http_port, grpc_port):
         ask = Request(http_port)
-        query = urllib.parse.urlencode(
-            {
-                "metric": "requests_total",
-                "start": int(points.times[0]) * 1_000_000,
-                "end": points.end * 1_000_000,
-                "step": "10s",
-                "aggregation": "rate",
-                "by": "host",
-            }
-        )
+        storage = urpo_store.open(f"http://127.0.0.1:{http_port}")  # takes Arrow
 
         def question() -> float:
-            table = json.loads(ask("GET", f"/api/urpo/v1/query?{query}"))
-            return sum(sum(series["values"]) for series in table["series"]) * 10
+            return urpo_increase(points, storage)
 
         def send() -> None:
             (send_http if transport == "http" else send_grpc)(
@@ -309,18 +315,7 @@ def urpo_library(points: Points, directory: Path):
             store.ingest(request)
         assert store.stats().points == SERIES * TICKS
 
-    def question() -> float:
-        query = urpo_store.MetricQuery(
-            "requests_total",
-            start=int(points.times[0]) * 1_000_000,
-            end=points.end * 1_000_000,
-            step="10s",
-            aggregation=urpo_store.Aggregation.RATE,
-            by=("host",),
-        )
-        return sum(float(np.nansum(series.values)) for series in store.query_metrics(query)) * 10
-
-    return measure_library(send, question)
+    return measure_library(send, lambda: urpo_increase(points, store))
 
 
 #: The increase between neighbours, where it is one; resets do not occur in these points.
