@@ -141,10 +141,6 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def printable_lines(text: str) -> str:
-    return "\n".join(map(printable, text.split("\n")))
-
-
 def columns(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> str:
     """Rows under a head, each column as wide as its widest cell.
 
