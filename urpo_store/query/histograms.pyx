@@ -112,7 +112,7 @@ cdef int64_t add_up(
         while each_window(&walk):
             total = &totals[walk.window]
             total.points += 1
-            time = points.times[walk.point]
+            time = walk.times[walk.point]
             total.newest = time if time > total.newest else total.newest
             if walk.bases[walk.point] != BASE_NONE:
                 add_point(total, points, walk.point, walk.bases[walk.point])

@@ -43,7 +43,7 @@ cdef void add_values(Tally *tallies, Walk *group, const Points *points) noexcept
                 memset(&part, 0, sizeof(Tally))
             window = walk.window
         add_whole(&part, points.values[walk.point], points.flags[walk.point])
-        count_points(&part, points.times[walk.point], 1)
+        count_points(&part, walk.times[walk.point], 1)
     if window >= 0:
         add_sum(&tallies[window], &part)
     walk_touched(group, &walk)
@@ -62,12 +62,12 @@ cdef void compare_values(Tally *tallies, Walk *group, const Points *points, int 
         if op == OP_AVG:
             add_whole(tally, value, points.flags[j])
         elif op == OP_NEWEST:
-            if tally.count == 0 or points.times[j] >= tally.newest:
+            if tally.count == 0 or walk.times[j] >= tally.newest:
                 keep_best(tally, value, points.flags[j])
         elif op != OP_COUNT:
             if tally.count == 0 or better(tally, value, points.flags[j], op == OP_MIN):
                 keep_best(tally, value, points.flags[j])
-        count_points(tally, points.times[j], 1)
+        count_points(tally, walk.times[j], 1)
     walk_touched(group, &walk)
 
 

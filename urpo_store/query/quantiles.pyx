@@ -93,7 +93,7 @@ cdef void sort_by_window(
     walk_group(&walk, g)
     while each_window(&walk):
         k = walk.window
-        time = points.times[walk.point]
+        time = walk.times[walk.point]
         places[k] += 1
         latest[k] = time if time > latest[k] else latest[k]
     for k in range(walk.low, walk.high + 1):
