@@ -1,4 +1,4 @@
-"""A table of strings that stands alone, through which tests and benchmarks drive identity/intern."""
+"""A table of strings that stands alone: tests and benchmarks drive identity/intern through it."""
 import os
 
 cimport cython
@@ -19,7 +19,10 @@ from urpo_store.engine.identity.intern cimport (
 )
 from urpo_store.engine.identity.pages cimport PAGE, PAGES
 
-cdef size_t count_known(KeyTable *table, const Key *keys, size_t count, bint together) noexcept nogil:
+
+cdef size_t count_known(
+    KeyTable *table, const Key *keys, size_t count, bint together
+) noexcept nogil:
     """How many of the keys are known, looked up one by one or FIND_TOGETHER at a time."""
     cdef uint32_t[FIND_TOGETHER] ids
     cdef uint32_t step, i
@@ -56,8 +59,8 @@ cdef uint64_t table_bytes(KeyTable *table) noexcept nogil:
 cdef class Interner:
     """One table of strings: ids for byte strings, counted references.
 
-    `hash_mask` keeps only those bits of every hash, so that keys can be made to collide. Any thread may
-    call any method. An id may be used until its last reference is released.
+    `hash_mask` keeps only those bits of every hash, so that keys can be made to collide. Any thread
+    may call any method. An id may be used until its last reference is released.
     """
 
     cdef Account account
@@ -87,7 +90,7 @@ cdef class Interner:
         return self.table.count
 
     def intern(self, bytes key not None):
-        """The id of `key`, with one reference more. Raises MemoryError; the table is then as before."""
+        """The id of `key`, with one reference more. On MemoryError the table is as before."""
         cdef Key prepared = key_of(<const uint8_t *>PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
         cdef uint32_t id
         cdef int slot
@@ -135,10 +138,10 @@ cdef class Interner:
         return found
 
     def hash(self, bytes key not None, bytes prefix not None=bytes(16)):
-        """The key's hash in this table, of 64 bits; `prefix` as tables of raw series keys have one."""
+        """The key's hash in this table; `prefix` as in tables of raw series keys."""
         cdef Key prepared = key_of(<const uint8_t *>PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
         if len(prefix) != sizeof(prepared.prefix):
-            raise ValueError(f"prefix has {len(prefix)} bytes; it must have {sizeof(prepared.prefix)}")
+            raise ValueError(f"prefix has {len(prefix)} bytes; it needs {sizeof(prepared.prefix)}")
         memcpy(prepared.prefix, PyBytes_AS_STRING(prefix), sizeof(prepared.prefix))
         return table_hash(&self.table, &prepared)
 
@@ -155,7 +158,7 @@ cdef class Interner:
         """Drops one reference. Raises KeyError if the id has none."""
         cdef Entry *entry = table_get(&self.table, id)
         if entry == NULL or entry.refs == 0:
-            raise KeyError(f"id {id} is not in use; release what intern returned, once for each call")
+            raise KeyError(f"id {id} is not in use; release what intern returned, once a call")
         table_release(&self.table, id)
 
     def enter(self):

@@ -1,8 +1,10 @@
 """A series table that stands alone, through which tests and benchmarks drive identity.
 
-It does what ingest, drain and queries do with a SeriesTable, one step at a time: bytes are resolved by
-the three levels, points of collapsed sources are turned into totals, points come to rest in chunks, series
-are evicted. The bytes must be checked ones: well-formed messages within the limits.
+It does what ingest, drain and queries do with a SeriesTable, one step at a time: bytes are resolved
+by the three levels, points of collapsed sources are turned into totals, points come to rest in
+chunks, series are evicted.
+
+REQUIRES: the bytes are checked ones, well-formed messages within the limits.
 """
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -13,14 +15,15 @@ import numpy as np
 
 from urpo_store.engine.memory.alloc cimport Account, account_init, mem_alloc, mem_free
 from urpo_store.engine.memory.atomics cimport (
-    add_relaxed, add_seq_cst, load32_relaxed, load_relaxed, pthread_mutex_lock, pthread_mutex_unlock,
+    add_relaxed, add_seq_cst, load32_relaxed, load_relaxed, pthread_mutex_lock,
+    pthread_mutex_unlock,
     store32_relaxed, store_release,
 )
 from urpo_store.engine.memory.epoch cimport (
     Epochs, epoch_enter, epoch_leave, epoch_reclaim, epochs_destroy, epochs_init,
 )
 from urpo_store.engine.memory.status cimport NO_MEMORY, OK
-from urpo_store.engine.points.slots cimport Point
+from urpo_store.engine.points.slots cimport KIND_GAUGE, Point
 from urpo_store.engine.wire.arena cimport scan_destroy, scan_init
 from urpo_store.engine.wire.types cimport Scan, Span
 from urpo_store.engine.chunks.append cimport chunks_append
@@ -33,7 +36,7 @@ from urpo_store.engine.identity.catalog cimport (
     service_column, string_bytes,
 )
 from urpo_store.engine.identity.idle cimport series_evict_idle
-from urpo_store.engine.identity.intern cimport entry_bytes, table_get
+from urpo_store.engine.identity.intern cimport Entry, entry_bytes, table_get
 from urpo_store.engine.identity.overflow cimport BASELINE, overflow_adds, overflow_point
 from urpo_store.engine.identity.records cimport (
     metric_add, metric_find, metric_release, resource_add, resource_find, resource_release,
@@ -77,7 +80,7 @@ cdef struct Request:
 cdef class SeriesIndex:
     """Series identity without the rest of a store. Any thread may call any method.
 
-    `hash_mask` keeps only those bits of every hash, so that keys are made to collide; `memory_limit` is in
+    `hash_mask` keeps only those bits of every hash, so that keys collide; `memory_limit` is in
     bytes, 0 for none. Raises MemoryError where memory is short.
     """
 
@@ -106,7 +109,7 @@ cdef class SeriesIndex:
         self.table.hooks.walk_lock = &self.chunks.lock
         self.table.hooks.on_new = series_created
         self.table.hooks.on_gone = series_gone
-        for_each_table(&self.table, hash_mask)
+        mask_hashes(&self.table, hash_mask)
 
     def __dealloc__(self):
         if self.ready >= 1:
@@ -121,8 +124,8 @@ cdef class SeriesIndex:
                 uint32_t monotonic=0, bytes attributes=b"", uint32_t previous=0):
         """(series id, level, source): finds or creates a series as ingest does.
 
-        Level 1 is the guess at what follows series `previous`, 2 the table of raw bytes, 3 the canonical
-        set. `source` is the hash of a collapsed set, else None.
+        Level 1 is the guess at what comes after series `previous`, 2 the table of raw bytes, 3 the
+        canonical set. `source` is the hash of a collapsed set, else None.
         """
         cdef Request request
         cdef uint64_t source = 0
@@ -148,13 +151,15 @@ cdef class SeriesIndex:
             epoch_leave(&self.epochs, slot)
             scan_destroy(&scan)
         if id == 0:
-            raise MemoryError("no memory for the series, or no room even for one that stands for others")
+            raise MemoryError("no memory, or no room even for one that stands for others")
         return id, level, source if collapsed else None
 
-    def find_all(self, list attributes not None, size_t repeat=1, *, bint guess=False, bytes resource=b"",
-                 bytes scope=b"", bytes schema_url=b"", bytes name=b"m", bytes unit=b"", uint32_t kind=1,
-                 uint32_t temporality=0, uint32_t monotonic=0):
-        """Looks all sets up `repeat` times without the GIL, by level 1 or by level 2; how many were found."""
+    def find_all(self, list attributes not None, size_t repeat=1, *, bint guess=False):
+        """Looks all sets up `repeat` times without the GIL, by level 1 or by level 2.
+
+        They are of the resource, scope and metric that `resolve` takes if it is given none. Returns
+        how many were found by that level.
+        """
         cdef size_t count = len(attributes), i, _turn, found = 0
         cdef Span *spans = <Span *>mem_alloc(&self.account, count * sizeof(Span))
         cdef uint32_t resource_id, scope_id, metric_id, previous = 0, id
@@ -164,16 +169,18 @@ cdef class SeriesIndex:
         for i in range(count):
             spans[i] = span_of(attributes[i])
         slot = epoch_enter(&self.epochs)
-        resource_id = resource_find(&self.table, span_of(resource))
-        scope_id = scope_find(&self.table, span_of(scope), span_of(schema_url))
-        metric_id = metric_find(&self.table, kind, temporality, monotonic, span_of(name), span_of(unit))
+        resource_id = resource_find(&self.table, span_of(b""))
+        scope_id = scope_find(&self.table, span_of(b""), span_of(b""))
+        metric_id = metric_find(&self.table, KIND_GAUGE, 0, 0, span_of(b"m"), span_of(b""))
         with nogil:
             for _turn in range(repeat):
                 for i in range(count):
                     if guess:
-                        id = series_guess(&self.table, previous, resource_id, scope_id, metric_id, spans[i])
+                        id = series_guess(
+                            &self.table, previous, resource_id, scope_id, metric_id, spans[i])
                         if id == 0:
-                            id = series_find(&self.table, resource_id, scope_id, metric_id, spans[i])
+                            id = series_find(
+                                &self.table, resource_id, scope_id, metric_id, spans[i])
                             series_follows(&self.table, previous, id)
                             found -= id != 0
                         previous = id
@@ -184,9 +191,11 @@ cdef class SeriesIndex:
         mem_free(&self.account, spans)
         return found
 
-    def observe(self, uint32_t series, object source, *, int64_t time, uint64_t value, uint32_t flags=0,
-                int64_t start=0, object payload=None):
-        """A collapsed source's point as the series stores it: (time, value, flags, start, payload), or None.
+    def observe(self, uint32_t series, object source, *, int64_t time, uint64_t value,
+                uint32_t flags=0, int64_t start=0, object payload=None):
+        """A collapsed source's point as the series stores it: (time, value, flags, start, payload).
+
+        None: it is a baseline.
 
         `payload` is a list of words, as points/slots.pxd describes them.
         """
@@ -207,7 +216,8 @@ cdef class SeriesIndex:
         point.payload = <uint32_t>count
         with nogil:
             slot = epoch_enter(&self.epochs)
-            verdict = overflow_point(&self.table, series, hash, &point, &start, words if count else NULL)
+            verdict = overflow_point(
+                &self.table, series, hash, &point, &start, words if count else NULL)
             epoch_leave(&self.epochs, slot)
         if verdict == NO_MEMORY:
             raise MemoryError("no memory to remember a source")
@@ -225,7 +235,8 @@ cdef class SeriesIndex:
         point.series = series
         with nogil:
             pthread_mutex_lock(&self.chunks.lock)
-            verdict = chunks_append(&self.chunks, &series_get(&self.table, series).data, &point, 0, NULL)
+            verdict = chunks_append(
+                &self.chunks, &series_get(&self.table, series).data, &point, 0, NULL)
             pthread_mutex_unlock(&self.chunks.lock)
         if verdict != OK:
             raise MemoryError("no memory for a point")
@@ -300,7 +311,7 @@ cdef class SeriesIndex:
             epoch_leave(&self.epochs, slot)
 
     def streams(self, str name=None):
-        """(name, kind, temporality, monotonic, unit, description, ids) of each metric, or of those named so."""
+        """(name, kind, temporality, monotonic, unit, description, ids) of metrics, all or named."""
         cdef int slot = epoch_enter(&self.epochs)
         try:
             return catalog_streams(&self.table, name)
@@ -362,7 +373,7 @@ cdef class SeriesIndex:
 
     @property
     def counts(self):
-        """Series, strings, resources, scopes, metrics, raw keys, and what has been evicted or collapsed."""
+        """Records of each kind, raw keys, and what has been evicted or collapsed."""
         return {
             "series": load32_relaxed(&self.table.series_count),
             "strings": self.table.strings.count,
@@ -381,14 +392,16 @@ cdef class SeriesIndex:
     def reference_counts(self):
         """{string: references} of all strings in use."""
         cdef uint32_t id
+        cdef Entry *entry
         found = {}
         for id in range(1, self.table.strings.next_id):
-            if table_get(&self.table.strings, id) != NULL and table_get(&self.table.strings, id).refs:
-                found[string_bytes(&self.table, id)] = table_get(&self.table.strings, id).refs
+            entry = table_get(&self.table.strings, id)
+            if entry != NULL and entry.refs:
+                found[string_bytes(&self.table, id)] = entry.refs
         return found
 
 
-cdef void for_each_table(SeriesTable *table, uint64_t hash_mask) noexcept nogil:
+cdef void mask_hashes(SeriesTable *table, uint64_t hash_mask) noexcept nogil:
     table.strings.hash_mask = hash_mask
     table.resources.hash_mask = hash_mask
     table.scopes.hash_mask = hash_mask
@@ -399,8 +412,11 @@ cdef void for_each_table(SeriesTable *table, uint64_t hash_mask) noexcept nogil:
     table.scope_aliases.hash_mask = hash_mask
 
 
-cdef uint32_t resolve(SeriesTable *table, Scan *scan, const Request *request, uint32_t previous, int *level, uint64_t *source) noexcept nogil:
-    """As ingest: the envelope by its raw bytes, then the series by the three levels."""
+cdef uint32_t resolve(
+    SeriesTable *table, Scan *scan, const Request *request, uint32_t previous, int *level,
+    uint64_t *source
+) noexcept nogil:
+    """As ingest: resource, scope and metric by their raw bytes, then the series by three levels."""
     cdef uint32_t resource = resource_find(table, request.resource)
     cdef uint32_t scope = scope_find(table, request.scope, request.schema_url)
     cdef uint32_t metric = metric_find(table, request.kind, request.temporality, request.monotonic,
@@ -417,8 +433,8 @@ cdef uint32_t resolve(SeriesTable *table, Scan *scan, const Request *request, ui
         # References, so that nothing that was found is evicted before the series holds it.
         resource = resource_add(table, scan, request.resource)
         scope = scope_add(table, scan, request.scope, request.schema_url)
-        metric = metric_add(table, request.kind, request.temporality, request.monotonic, request.name,
-                            request.unit, request.description)
+        metric = metric_add(table, request.kind, request.temporality, request.monotonic,
+                            request.name, request.unit, request.description)
         if resource and scope and metric:
             id = series_add(table, scan, resource, scope, metric, request.attributes, source)
         if resource:

@@ -1,13 +1,21 @@
-"""Raw bytes of resources, scopes and attribute sets, as producers send them."""
+"""Raw bytes of resources, scopes and attribute sets, as producers send them; and series made of them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from drivers.series_index import SeriesIndex
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import NumberDataPoint
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 Pairs = Mapping[str, Any] | Iterable[tuple[str, Any]]
+
+#: Seconds after which a series is idle.
+IDLE = 600
+OVERFLOW = "urpo.overflow"
+SUM = 2
+DELTA, CUMULATIVE = 1, 2
+COUNTER: dict[str, Any] = {"kind": SUM, "temporality": CUMULATIVE, "monotonic": 1}
 
 
 def any_value(value: Any) -> AnyValue:
@@ -64,3 +72,22 @@ def field(number: int, data: bytes) -> bytes:
         length >>= 7
     head.append(length)
     return bytes(head) + data
+
+
+def resolve(index: SeriesIndex, pairs: Pairs = (), **parts: Any) -> int:
+    """The id of a series, which is made if need be."""
+    return add(index, pairs, **parts)[0]
+
+
+def add(index: SeriesIndex, pairs: Pairs, **parts: Any) -> tuple[int, int | None]:
+    """The id of a series, and the source's hash if its set collapsed."""
+    number, _, source = index.resolve(attributes=attributes(pairs), **parts)
+    return number, source
+
+
+def full(max_series: int = 4, **options: Any) -> SeriesIndex:
+    """An index with no room: `max_series` series of another metric are in use."""
+    index = SeriesIndex(max_series=max_series, **options)
+    for i in range(max_series):
+        index.resolve(name=b"other", attributes=attributes({"k": i}))
+    return index

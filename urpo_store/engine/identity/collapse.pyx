@@ -42,8 +42,8 @@ cdef uint64_t source_hash(
 
 
 cdef void refresh_ranks(SeriesTable *table, Metric *metric) noexcept nogil:
-    # When sets first collapse, and when the series have doubled or RECOUNT sets have collapsed since:
-    # a store that has room never counts.
+    # When sets first collapse, and when the series have doubled or RECOUNT sets have collapsed
+    # since: a store that has room never counts.
     metric.collapses += 1
     if metric.collapses >= RECOUNT or metric.series_count >= 2 * metric.counted:
         metric.collapses = 0

@@ -99,7 +99,9 @@ cdef uint32_t create_series(
     return series.id
 
 
-cdef void add_alias(SeriesTable *table, uint32_t id, const Key *alias, const Set *set) noexcept nogil:
+cdef void add_alias(
+    SeriesTable *table, uint32_t id, const Key *alias, const Set *set
+) noexcept nogil:
     cdef Series *series = series_get(table, id)
     cdef Entry *entry
     if series.alias_count < ALIASES and alias.length <= alias_limit(set):

@@ -1,9 +1,9 @@
 # The keyed hash of identity, and comparisons of bytes. Inline: a look-up calls no other module.
 #
 # The hash is a chain of folded 64 x 64 -> 128 bit multiplications (the final step of wyhash) with
-# secrets in *both* operands. With a secret in one only, a block of bytes that makes the other operand
-# zero would swallow all that came before it. The secrets are random and differ from store to store,
-# so nobody outside can choose keys that collide.
+# secrets in *both* operands. With a secret in one only, a block of bytes that makes the other
+# operand zero would swallow all that came before it. The secrets are random and differ from store
+# to store, so nobody outside can choose keys that collide.
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
@@ -51,8 +51,8 @@ cdef inline uint64_t read_short(const uint8_t *p, size_t n) noexcept nogil:
 
 
 # Names and attribute values are short: a call of memcmp takes longer than comparing them here. And
-# the fewer instructions a look-up has, the further the processor looks ahead while an entry comes from
-# beyond the caches.
+# the fewer instructions a look-up has, the further the processor looks ahead while an entry comes
+# from beyond the caches.
 cdef inline bint same_bytes(const uint8_t *a, const uint8_t *b, size_t n) noexcept nogil:
     if n >= 16:
         return same_long(a, b, n)
@@ -72,8 +72,8 @@ cdef inline uint64_t hash_bytes(
         (<uint64_t>prefix[2] | (<uint64_t>prefix[3] << 32)) ^ secret[1])
     if n >= 32:
         # Two chains side by side, and neither waits for the prefix: a multiplication's latency is
-        # longer than its turn. Prefix and chains have secrets of their own. With the same ones, equal
-        # blocks would make two of the three equal, and these would cancel each other out.
+        # longer than its turn. Prefix and chains have secrets of their own. With the same ones,
+        # equal blocks would make two of the three equal, and these would cancel each other out.
         left = multiply_fold(read64(p) ^ secret[2], read64(p + 8) ^ secret[3])
         right = multiply_fold(read64(p + 16) ^ secret[4], read64(p + 24) ^ secret[5])
         p += 32

@@ -1,8 +1,8 @@
 # Interning: byte strings to small ids, and keys to ids.
 #
 # A KeyTable maps keys to u32 ids. A key is a byte string and, in some tables, a prefix of four u32:
-# the tables for series put the ids of resource, scope and metric there. A table is used in one of two
-# ways:
+# the tables for series put the ids of resource, scope and metric there. A table is used in one of
+# two ways:
 #
 #   ids      table_intern gives every distinct key an id of its own and counts references; table_get
 #            finds the entry of an id (strings, resources, scopes, metrics, series)
@@ -12,18 +12,18 @@
 # Invariants
 # (1) Bytes are compared on every hit; a hash alone never decides.
 # (2) An entry is immutable once a slot shows it, but for `refs`, which is written under the lock.
-# (3) Looking up takes no lock and allocates nothing. The id that it finds stays valid until the caller
-#     leaves its epoch; to keep it longer the caller takes a reference.
-# (4) One word in two of a slot array is empty. An array that would be fuller (removed words count as
-#     full) is replaced, and the old one retired.
+# (3) Looking up takes no lock and allocates nothing. The id that it finds stays valid until the
+#     caller leaves its epoch; to keep it longer the caller takes a reference.
+# (4) One word in two of a slot array is empty. An array that would be fuller (removed words count
+#     as full) is replaced, and the old one retired.
 # (5) An id is used again only after its entry has left limbo.
 # (6) Ids are those of identity/pages.pxd. A table without memory or ids left is as before.
 #
-# REQUIRES of every look-up: the caller is inside an epoch (memory/epoch.pxd), or holds a reference or
-# the lock that keeps the entry.
+# REQUIRES of every look-up: the caller is inside an epoch (memory/epoch.pxd), or holds a reference
+# or the lock that keeps the entry.
 #
-# A known key costs its hash, one word of the slot array, and the entry: 16 bits of the hash stand in
-# the word, so that a probe does not touch entries that only share its place.
+# A known key costs its hash, one word of the slot array, and the entry: 16 bits of the hash stand
+# in the word, so that a probe does not touch entries that only share its place.
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport Account
@@ -61,8 +61,8 @@ cdef struct KeyTable:
     pthread_mutex_t lock        # taken to add and remove, and to take and drop references
     uint32_t count              # atomic read; entries; written under the lock
     uint32_t used               # under the lock: words that are not empty
-    void **pages                # atomic read; id -> Entry *, see pages.pxd; NULL before the first id,
-                                # and in a table of aliases
+    void **pages                # atomic read; id -> Entry *, see pages.pxd; NULL before the first
+                                # id, and in a table of aliases
     uint32_t next_id            # this and what follows: under the lock; no id was higher
     uint32_t *free_ids
     size_t free_count

@@ -34,7 +34,7 @@ cdef extern from *:
     const uint64_t TAG "URPO_TAG"
 
 
-# ---- keys and words ---------------------------------------------------------------------------------
+# ---- keys and words ------------------------------------------------------------------------------
 
 cdef Key key_of(const uint8_t *bytes, size_t length) noexcept nogil:
     cdef Key key
@@ -68,7 +68,7 @@ cdef inline Entry *entry_of(uint64_t word) noexcept nogil:
     return <Entry *><uintptr_t>(word & ~TAG)
 
 
-# ---- look-ups ---------------------------------------------------------------------------------------
+# ---- look-ups ------------------------------------------------------------------------------------
 
 cdef inline bint same_key(
     const KeyTable *table, const Entry *entry, const Key *key, uint32_t hash
@@ -108,8 +108,8 @@ cdef void table_find_many(
     KeyTable *table, const Key *keys, uint32_t count, uint32_t *ids
 ) noexcept nogil:
     # In a table that is larger than the caches each step of a look-up misses them. If one step is
-    # done for all keys before the next, the misses overlap. A prefetch reads nothing, so an entry may
-    # be gone by then.
+    # done for all keys before the next, the misses overlap. A prefetch reads nothing, so an entry
+    # may be gone by then.
     cdef Slots *slots = <Slots *>load_ptr_acquire(&table.slots)
     cdef uint64_t[FIND_TOGETHER] hashes
     cdef uint64_t word
@@ -139,7 +139,7 @@ cdef Entry *table_get(KeyTable *table, uint32_t id) noexcept nogil:
     return <Entry *>page_get(pages, id)
 
 
-# ---- the slot array, under KeyTable.lock ------------------------------------------------------------
+# ---- the slot array, under KeyTable.lock ---------------------------------------------------------
 
 cdef Slots *slots_new(Account *account, uint64_t count) noexcept nogil:
     cdef Slots *slots = <Slots *>mem_calloc(account, sizeof(Slots) + count * sizeof(uint64_t))
@@ -179,8 +179,8 @@ cdef int slots_reserve(KeyTable *table) noexcept nogil:
             write_word(slots, word, entry_of(word).hash)
     table.used = table.count
     # Release: readers see the array filled. It is published before the old one is retired: a thread
-    # that enters after the retiring must not find the old one. Without memory to remember it, the old
-    # one is never freed, and stays counted.
+    # that enters after the retiring must not find the old one. Without memory to remember it, the
+    # old one is never freed, and stays counted.
     store_ptr_release(&table.slots, slots)
     mem_retire(table.epochs, table.account, old)
     return OK
@@ -223,7 +223,7 @@ cdef void withdraw(KeyTable *table, Entry *entry) noexcept nogil:
     store32_relaxed(&table.count, table.count - 1)
 
 
-# ---- ids, under KeyTable.lock -----------------------------------------------------------------------
+# ---- ids, under KeyTable.lock --------------------------------------------------------------------
 
 cdef uint32_t id_new(KeyTable *table) noexcept nogil:
     """A free id whose page is there; 0: no memory, or no id left."""
@@ -254,7 +254,7 @@ cdef void id_free(KeyTable *table, uint32_t id) noexcept nogil:
         table.free_count += 1
 
 
-# ---- changes ----------------------------------------------------------------------------------------
+# ---- changes -------------------------------------------------------------------------------------
 
 cdef uint32_t table_intern(KeyTable *table, const Key *key) noexcept nogil:
     cdef uint64_t hash = hash_of(table, key)
@@ -346,7 +346,7 @@ cdef void table_remove(KeyTable *table, Entry *entry) noexcept nogil:
     mem_retire(table.epochs, table.account, entry)
 
 
-# ---- life -------------------------------------------------------------------------------------------
+# ---- life ----------------------------------------------------------------------------------------
 
 cdef int table_init(
     KeyTable *table, Account *account, Epochs *epochs, const uint64_t *secret, bint prefixed

@@ -10,8 +10,8 @@ from urpo_store.engine.identity.sets cimport Pair, find_span
 from urpo_store.engine.identity.types cimport Metric, Series, SeriesTable, series_get
 
 cdef enum:
-    # Series of a metric that are looked at, evenly spread over all of them: enough to tell a key with
-    # thousands of values from one with ten.
+    # Series of a metric that are looked at, evenly spread over all of them: enough to tell a key
+    # with thousands of values from one with ten.
     SAMPLE = 4096
 
 # How many distinct values a key has.

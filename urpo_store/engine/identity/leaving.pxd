@@ -1,13 +1,13 @@
 # How records leave: in two steps, so that no thread holds one that is freed.
 #
 #   unlinked       the last reference is dropped, under the lock: no look-up by key finds the record
-#   off its page   once no call from before is under way (for a series: and the drain has passed what
-#                  such calls published): no look-up by id finds it
-#   freed          after a second grace period, for threads that met it on its page meanwhile: by a stale
-#                  `next`, or while walking over all ids
+#   off its page   once no call from before is under way (for a series: and the drain has passed
+#                  what such calls published): no look-up by id finds it
+#   freed          after a second grace period, for threads that met it on its page meanwhile: by a
+#                  stale `next`, or while walking over all ids
 #
-# "The lock" is SeriesTable.lock. Last references are dropped under it, so that no other thread takes one
-# meanwhile.
+# "The lock" is SeriesTable.lock. Last references are dropped under it, so that no other thread
+# takes one meanwhile.
 from libc.stdint cimport uint32_t
 
 from urpo_store.engine.identity.sets cimport Pair

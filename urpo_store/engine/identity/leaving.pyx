@@ -16,7 +16,7 @@ from urpo_store.engine.identity.types cimport (
 )
 
 
-# ---- unlinked ---------------------------------------------------------------------------------------
+# ---- unlinked ------------------------------------------------------------------------------------
 #
 # Without memory to remember it, a retired record is never freed, and stays counted.
 
@@ -77,7 +77,7 @@ cdef void retire_series(SeriesTable *table, Series *series) noexcept nogil:
     table_release_behind_drain(&table.series, series.id)
 
 
-# ---- off its page -----------------------------------------------------------------------------------
+# ---- off its page --------------------------------------------------------------------------------
 
 cdef void leave_page(
     SeriesTable *table, void **pages, uint32_t id, void *item, release_fn free
@@ -118,7 +118,7 @@ cdef void leave_series(void *context, void *item) noexcept nogil:
         pthread_mutex_unlock(table.hooks.walk_lock)
 
 
-# ---- freed ------------------------------------------------------------------------------------------
+# ---- freed ---------------------------------------------------------------------------------------
 
 cdef void free_resource(void *context, void *item) noexcept nogil:
     cdef SeriesTable *table = <SeriesTable *>context

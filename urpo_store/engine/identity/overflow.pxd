@@ -1,27 +1,29 @@
 # Points of collapsed sources: how many of them become points of the one series that stands for all.
 #
-# A *source* is an attribute set, in a resource, a scope and a metric, that collapsed (collapse.pxd).
+# A *source* is an attribute set, in a resource, a scope and a metric, that collapsed
+# (collapse.pxd).
 #
-#   deltas                           Nothing is done here: the chunks add up points of equal time
-#                                    (overflow_adds).
-#   cumulative sums and histograms   The last value of each source is remembered. Its increase is added
-#                                    to a running total, and that is what the collapsed series stores.
-#   sums that may fall               The same, but a source needs no baseline: the total is the sum of
-#                                    what the sources said last.
-#   gauges and summaries             The last one wins.
+#   deltas                   Nothing is done here: the chunks add up points of equal time
+#                            (overflow_adds).
+#   cumulative sums,         The last value of each source is remembered. Its increase is added to a
+#   histograms               running total, and that is what the collapsed series stores.
+#   sums that may fall       The same, but a source needs no baseline: the total is the sum of what
+#                            the sources said last.
+#   gauges, summaries        The last one wins.
 #
 # A *baseline* is a point that is counted and not stored, because nothing can be added for it:
 #   - the first one of a source;
 #   - every one of a source beyond OVERFLOW_SOURCES;
-#   - every one of a source that is new while the index is beyond its memory_limit, and one that would
-#     then need more room than its source's last one;
+#   - every one of a source that is new while the index is beyond its memory_limit, and one that
+#     would then need more room than its source's last one;
 #   - one whose bounds or buckets differ from its source's last one;
 #   - a late or repeated one;
 #   - a stale mark: that one source has ended says nothing of the others;
 #   - one whose value is no finite number.
 #
-# When a known source's bounds differ from the total's, the total begins again, at a new start time. The
-# total never goes back in time: a source that lags behind the others shows it at the newest time so far.
+# When a known source's bounds differ from the total's, the total begins again, at a new start time.
+# The total never goes back in time: a source that lags behind the others shows it at the newest
+# time so far.
 #
 # Sources and totals are written under SeriesTable.lock; the counters are atomic.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -35,9 +37,9 @@ cdef enum:
     OVERFLOW_SOURCES = 65536    # sources of a metric that are remembered
     BASELINE = 1                # returned by overflow_point
 
-# Turns a source's point into the collapsed series' own, in place: time, value, flags, start, and the row
-# words of histograms. `source`: source_hash. OK; BASELINE: nothing to store; or NO_MEMORY, and nothing
-# is changed. Takes the lock.
+# Turns a source's point into the collapsed series' own, in place: time, value, flags, start, and
+# the row words of histograms. `source`: source_hash. OK; BASELINE: nothing to store; or NO_MEMORY,
+# and nothing is changed. Takes the lock.
 # REQUIRES: the caller is inside an epoch.
 cdef int overflow_point(
     SeriesTable *table, uint32_t series, uint64_t source, Point *point, int64_t *start,

@@ -62,7 +62,7 @@ cdef inline uint64_t *words_of_total(const Total *total) noexcept nogil:
     return <uint64_t *>(total + 1)
 
 
-# ---- sources ----------------------------------------------------------------------------------------
+# ---- sources -------------------------------------------------------------------------------------
 
 cdef inline Source *slots_of(Sources *sources) noexcept nogil:
     return <Source *>(sources + 1)
@@ -142,7 +142,7 @@ cdef inline uint32_t first_count(uint32_t kind) noexcept nogil:
 
 
 cdef bint is_reset(const Metric *metric, const Last *last, const Sent *sent) noexcept nogil:
-    """Whether the source began again since its last point: by its start time, or because something fell.
+    """Whether the source began again since its last point: its start time says so, or a value fell.
 
     A start that only moved within what was already counted is a jittering clock, not a reset.
     REQUIRES: same_layout.
@@ -168,7 +168,7 @@ cdef bint is_reset(const Metric *metric, const Last *last, const Sent *sent) noe
     return metric.kind == KIND_EXPONENTIAL and row[3] < before[3]
 
 
-# ---- totals -----------------------------------------------------------------------------------------
+# ---- totals --------------------------------------------------------------------------------------
 
 cdef void total_free(SeriesTable *table, Series *series) noexcept nogil:
     mem_free(table.account, series.total)
@@ -178,7 +178,7 @@ cdef void total_free(SeriesTable *table, Series *series) noexcept nogil:
 cdef Total *total_for(
     SeriesTable *table, Series *series, const Sent *sent, int64_t start
 ) noexcept nogil:
-    """The running total; made, or begun again at `start` when the layout has changed. NULL: no memory."""
+    """The running total; made, or begun again at `start` if the layout changed. NULL: no memory."""
     cdef Total *total = series.total
     cdef size_t layout = sent.layout * sizeof(uint64_t)
     if total != NULL and total.layout == sent.layout and total.row == sent.row:
@@ -209,7 +209,8 @@ cdef void add_difference(
     cdef uint64_t sum
     cdef double increase
     if total.is_int and now_int and before_int:
-        # Unsigned, so that it wraps as int64 would. Floats tell whether it fits, well inside the limit.
+        # Unsigned, so that it wraps as int64 would. Floats tell whether it fits, well inside the
+        # limit.
         sum = total.value + now - before
         increase = (<double>(<int64_t>now) - <double>(<int64_t>before)
                     + <double>(<int64_t>total.value))
@@ -225,7 +226,7 @@ cdef void add_difference(
 
 
 cdef void add_number(Total *total, Point *point, const Last *before) noexcept nogil:
-    """Adds a source's increase, and lets its point show the total. `before` NULL: all of its value."""
+    """Adds a source's increase; its point then shows the total. `before` NULL: all of its value."""
     cdef bint is_int = point.flags & FLAG_INT != 0
     if before == NULL:
         add_difference(total, point.value, is_int, 0, True)
@@ -257,7 +258,7 @@ cdef void add_row(
 cdef void add_histogram(
     uint32_t kind, Total *total, Sent *sent, const Last *before
 ) noexcept nogil:
-    """Adds a source's increase, and lets its point show the total. `before` NULL: all of its row."""
+    """Adds a source's increase; its point then shows the total. `before` NULL: all of its row."""
     cdef Point *point = sent.point
     cdef uint64_t *row
     cdef bint has_sum = (point.flags & FLAG_SUM != 0
@@ -276,7 +277,7 @@ cdef void add_histogram(
         point.flags |= FLAG_SUM
 
 
-# ---- points -----------------------------------------------------------------------------------------
+# ---- points --------------------------------------------------------------------------------------
 
 cdef int accumulate(
     SeriesTable *table, Metric *metric, Series *series, uint64_t hash, Sent *sent
@@ -327,7 +328,8 @@ cdef int accumulate(
         add_histogram(metric.kind, total, sent,
                       NULL if not known or is_reset(metric, last, sent) else last)
     mem_free(table.account, last)
-    # A total that is larger is never shown at an earlier time: that would look like a fall, a reset.
+    # A total that is larger is never shown at an earlier time: that would look like a fall, a
+    # reset.
     if point.timestamp < total.time:
         point.timestamp = total.time
     total.time = point.timestamp

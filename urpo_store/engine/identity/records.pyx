@@ -16,8 +16,8 @@ from urpo_store.engine.identity.intern cimport (
 from urpo_store.engine.identity.leaving cimport drop_metric, drop_resource, drop_scope
 from urpo_store.engine.identity.pages cimport page_make, page_put
 from urpo_store.engine.identity.sets cimport (
-    Decoded, Set, find_span, intern_span, set_copy_pairs, set_decode, set_free, set_hash, set_intern,
-    set_item, set_key, set_weight,
+    Decoded, Set, find_span, intern_span, set_copy_pairs, set_decode, set_free, set_hash,
+    set_intern, set_item, set_key, set_weight,
 )
 from urpo_store.engine.identity.types cimport (
     ALIASES, Metric, Resource, Scope, SeriesTable, metric_get, resource_get, scope_get,
@@ -38,7 +38,7 @@ cdef inline bint is_new(KeyTable *of, uint32_t id) noexcept nogil:
     return table_get(of, id).refs == 1
 
 
-# ---- by raw bytes -----------------------------------------------------------------------------------
+# ---- by raw bytes --------------------------------------------------------------------------------
 
 cdef uint32_t resource_find(SeriesTable *table, Span body) noexcept nogil:
     cdef Key key = key_of(body.p, body.n)
@@ -62,7 +62,8 @@ cdef inline Key metric_key(
 
 
 cdef uint32_t metric_find(
-    SeriesTable *table, uint32_t kind, uint32_t temporality, uint32_t monotonic, Span name, Span unit
+    SeriesTable *table, uint32_t kind, uint32_t temporality, uint32_t monotonic, Span name,
+    Span unit
 ) noexcept nogil:
     cdef uint32_t unit_id = find_span(&table.strings, unit)
     cdef Key key = metric_key(kind, temporality, monotonic, unit_id, name)
@@ -80,8 +81,8 @@ cdef uint32_t metric_guess(
     cdef Metric *before = metric_get(table, previous) if previous else NULL
     cdef uint32_t next = load32_relaxed(&before.next) if before != NULL else 0
     cdef Metric *metric = metric_get(table, next) if next else NULL
-    # `dropped` first, as the mark in series_expect: a call that entered after the dropping sees it, and
-    # a call from before may still read the texts.
+    # `dropped` first, as the mark in series_expect: a call that entered after the dropping sees it,
+    # and a call from before may still read the texts.
     if metric == NULL or load32_relaxed(&metric.dropped):
         return 0
     if metric.kind != kind or metric.temporality != temporality or metric.monotonic != monotonic:
@@ -95,7 +96,7 @@ cdef void metric_follows(SeriesTable *table, uint32_t previous, uint32_t metric)
         store32_relaxed(&before.next, metric)
 
 
-# ---- resources --------------------------------------------------------------------------------------
+# ---- resources -----------------------------------------------------------------------------------
 
 cdef Span text_of(const Set *set, const char *key) noexcept nogil:
     """The text of an attribute whose value is text; n is 0 if there is none."""
@@ -205,7 +206,7 @@ cdef void resource_release(SeriesTable *table, uint32_t id) noexcept nogil:
     pthread_mutex_unlock(&table.lock)
 
 
-# ---- scopes -----------------------------------------------------------------------------------------
+# ---- scopes --------------------------------------------------------------------------------------
 
 # What identifies a scope beside its attributes, as string ids.
 cdef struct ScopeIds:
@@ -327,7 +328,7 @@ cdef void scope_release(SeriesTable *table, uint32_t id) noexcept nogil:
     pthread_mutex_unlock(&table.lock)
 
 
-# ---- metrics ----------------------------------------------------------------------------------------
+# ---- metrics -------------------------------------------------------------------------------------
 
 cdef Metric *make_metric(
     SeriesTable *table, uint32_t id, uint32_t kind, uint32_t temporality, uint32_t monotonic,
@@ -363,7 +364,7 @@ cdef Metric *make_metric(
 
 
 cdef void describe(SeriesTable *table, Metric *metric, Span description) noexcept nogil:
-    """Keeps the description that came last. It does not identify, so without memory the old one stays."""
+    """Keeps the description that came last. Without memory the old one stays."""
     cdef uint32_t text = intern_span(&table.strings, description)
     cdef uint32_t before = metric.description
     if text:
@@ -373,8 +374,8 @@ cdef void describe(SeriesTable *table, Metric *metric, Span description) noexcep
 
 
 cdef uint32_t metric_add(
-    SeriesTable *table, uint32_t kind, uint32_t temporality, uint32_t monotonic, Span name, Span unit,
-    Span description
+    SeriesTable *table, uint32_t kind, uint32_t temporality, uint32_t monotonic, Span name,
+    Span unit, Span description
 ) noexcept nogil:
     cdef Metric *metric = NULL
     cdef Key key

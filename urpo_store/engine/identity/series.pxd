@@ -1,16 +1,17 @@
-# Where a point's series is looked up: from raw bytes to series ids, and never one id for two series.
+# Where a point's series is looked up: from raw bytes to series ids, never one id for two series.
 #
-# A series is resource attributes + scope (name, version, schema_url, attributes) + metric name + unit
-# + kind + temporality + monotonic + point attributes, values with their types.
+# A series is resource attributes + scope (name, version, schema_url, attributes) + metric name +
+# unit + kind + temporality + monotonic + point attributes, values with their types.
 #
-#   level 1  series_expect  A request usually repeats the order of the last one. The series that came
-#                           after the previous one then is compared byte for byte: by the scanner as it
-#                           meets the attributes (engine/resolve.pxd), or by series_guess behind it.
-#   level 2  series_find    A table keyed by (resource, scope, metric, raw attribute bytes).
-#   level 3  series_add     Under the lock: decodes, sorts and interns; finds or creates the canonical
-#                           series (creation.pxd), makes room (idle.pxd), or collapses the set
-#                           (collapse.pxd); keeps the raw bytes as an alias, so that level 2 knows them
-#                           next time.
+#   level 1  series_expect   A request usually repeats the order of the last one. The series that
+#                            came after the previous one then is compared byte for byte: by the
+#                            scanner as it meets the attributes (engine/resolve.pxd), or by
+#                            series_guess behind it.
+#   level 2  series_find     A table keyed by (resource, scope, metric, raw attribute bytes).
+#   level 3  series_add      Under the lock: decodes, sorts and interns; finds or creates the
+#                            canonical series (creation.pxd), makes room (idle.pxd), or collapses
+#                            the set (collapse.pxd). Keeps the raw bytes as an alias, so that
+#                            level 2 knows them next time.
 #
 # Invariants
 # (1) Levels 1 and 2 take no lock and allocate nothing.
@@ -18,11 +19,11 @@
 #     move, so a Series pointer is good as long as its id is.
 # (3) Everything in identity/types.pxd is written under SeriesTable.lock, unless its field says
 #     otherwise.
-# (4) An evicted series is unlinked from every table under the lock. Its id and its points are retired
-#     behind the drain (memory/epoch.pxd): given back only when no call from before is under way, and
-#     the drain has passed all that such calls published. A call that found the series before asks
-#     series_touch before it publishes a point of it, so that no acknowledged point goes into a series
-#     that leaves: idle.pxd has the protocol.
+# (4) An evicted series is unlinked from every table under the lock. Its id and its points are
+#     retired behind the drain (memory/epoch.pxd): given back only when no call from before is under
+#     way, and the drain has passed all that such calls published. A call that found the series
+#     before asks series_touch before it publishes a point of it, so that no acknowledged point goes
+#     into a series that leaves: idle.pxd has the protocol.
 # (5) A record leaves in two steps: leaving.pxd.
 # (6) An alias is no longer than alias_limit (records.pxd) allows for what it says.
 #
@@ -37,8 +38,8 @@ from urpo_store.engine.identity.types cimport Series, SeriesTable
 
 # ---- level 1 ----
 
-# The series that came after `before` last time, and the raw attributes by which it is known. NULL: none
-# that is alive; then `attributes` is empty too.
+# The series that came after `before` last time, and the raw attributes by which it is known. NULL:
+# none that is alive; then `attributes` is empty too.
 cdef Series *series_expect(
     SeriesTable *table, const Series *before, Span *attributes
 ) noexcept nogil
@@ -65,9 +66,10 @@ cdef void series_find_many(
 # ---- level 3 ----
 
 # Finds or creates, from checked bytes. Takes the lock. 0: no room, or no memory.
-# When max_series exist, or the index is over its memory_limit, idle series are evicted (tried once a
-# second at most); if that is not enough, the set collapses. Then the series returned has SERIES_OVERFLOW
-# and no alias (each point of it comes here again), and *source is source_hash of the set as it was sent.
+# When max_series exist, or the index is over its memory_limit, idle series are evicted (tried once
+# a second at most); if that is not enough, the set collapses. Then the series returned has
+# SERIES_OVERFLOW and no alias (each point of it comes here again), and *source is source_hash of
+# the set as it was sent.
 # REQUIRES: the caller holds references to resource, scope and metric.
 cdef uint32_t series_add(
     SeriesTable *table, Scan *scan, uint32_t resource, uint32_t scope, uint32_t metric,
@@ -76,8 +78,8 @@ cdef uint32_t series_add(
 
 # ---- attributes ----
 
-# The canonical value of attribute `key` (a string id): the first of point, scope and resource that has it
-# decides. A string id; 0: absent.
+# The canonical value of attribute `key` (a string id): the first of point, scope and resource that
+# has it decides. A string id; 0: absent.
 cdef uint32_t series_attribute(
     SeriesTable *table, const Series *series, uint32_t key
 ) noexcept nogil

@@ -1,4 +1,4 @@
-"""Where a point's series is looked up; the contract and its invariants are in identity/series.pxd."""
+"""Where a point's series is looked up; the contract is in identity/series.pxd."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport strlen
 
@@ -28,7 +28,7 @@ cdef enum:
     NEAR = 4
 
 
-# ---- level 1: the series that came next last time ---------------------------------------------------
+# ---- level 1: the series that came next last time ------------------------------------------------
 
 cdef Series *series_expect(
     SeriesTable *table, const Series *before, Span *attributes
@@ -102,7 +102,7 @@ cdef void series_follows(SeriesTable *table, uint32_t previous, uint32_t series)
         store32_relaxed(&before.next, series)
 
 
-# ---- level 2: the table of raw bytes ----------------------------------------------------------------
+# ---- level 2: the table of raw bytes -------------------------------------------------------------
 
 cdef uint32_t series_find(
     SeriesTable *table, uint32_t resource, uint32_t scope, uint32_t metric, Span attributes
@@ -121,7 +121,7 @@ cdef void series_find_many(
         prefetch_record(table, found[i])
 
 
-# ---- level 3: found or created, under the lock ------------------------------------------------------
+# ---- level 3: found or created, under the lock ---------------------------------------------------
 
 cdef uint32_t series_add(
     SeriesTable *table, Scan *scan, uint32_t resource, uint32_t scope, uint32_t metric,
@@ -166,7 +166,7 @@ cdef uint32_t add_new(
     return collapse(table, resource, scope, metric, set)
 
 
-# ---- attributes -------------------------------------------------------------------------------------
+# ---- attributes ----------------------------------------------------------------------------------
 
 cdef inline uint32_t in_pairs(const Pair *pairs, uint32_t count, uint32_t key) noexcept nogil:
     cdef uint32_t i

@@ -15,7 +15,7 @@ cdef bint same_span(Span a, Span b) noexcept nogil:
     return a.n == b.n and (a.n == 0 or memcmp(a.p, b.p, a.n) == 0)
 
 
-# ---- from bytes -------------------------------------------------------------------------------------
+# ---- from bytes ----------------------------------------------------------------------------------
 
 cdef int put_item(Set *set, Span key, Span value) noexcept nogil:
     cdef size_t i
@@ -98,7 +98,7 @@ cdef uint64_t set_hash(const Set *set) noexcept nogil:
     return hash
 
 
-# ---- to ids -----------------------------------------------------------------------------------------
+# ---- to ids --------------------------------------------------------------------------------------
 
 cdef int by_key(const void *a, const void *b) noexcept nogil:
     cdef uint32_t x = (<const Pair *>a).key

@@ -13,9 +13,7 @@ from urpo_store.engine.identity.hashing cimport SECRETS
 from urpo_store.engine.identity.intern cimport (
     Key, KeyTable, key_of, table_destroy, table_init, table_intern,
 )
-from urpo_store.engine.identity.leaving cimport (
-    free_metric, free_resource, free_scope, free_series,
-)
+from urpo_store.engine.identity.leaving cimport free_metric, free_resource, free_scope, free_series
 from urpo_store.engine.identity.pages cimport page_get, pages_free, pages_new
 from urpo_store.engine.identity.types cimport Series
 

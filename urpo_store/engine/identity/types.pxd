@@ -3,9 +3,9 @@
 # identity/records.pxd finds and makes resources, scopes and metrics; identity/series.pxd finds and
 # makes series, and says what holds for all of them.
 #
-# "The lock" here is SeriesTable.lock. What identifies a record (ids, names, pairs, content, kinds) is
-# constant from publication on. All else is written under the lock and read under it, unless its field
-# says otherwise.
+# "The lock" here is SeriesTable.lock. What identifies a record (ids, names, pairs, content, kinds)
+# is constant from publication on. All else is written under the lock and read under it, unless its
+# field says otherwise.
 from libc.stdint cimport uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport Account
@@ -52,7 +52,7 @@ cdef struct Scope:
 
 cdef struct Metric:
     uint32_t id
-    uint32_t next               # atomic hint, any producer: the metric that came after this last time
+    uint32_t next               # atomic hint, any producer: the metric that came next last time
     uint32_t dropped            # atomic read: 1 once nothing refers to it and its strings may go
     Entry *key                  # its entry, with the name, and the entry of its unit; constant
     Entry *unit_key
@@ -69,18 +69,19 @@ cdef struct Metric:
     Sources *sources            # last cumulative values of collapsed sources; NULL: none
 
 # First comes what producers read of a known series. Nothing of it lies within 64 bytes of what the
-# drain writes for each point (SeriesData.last_time, points): or each would wait for the other's cache
-# line.
+# drain writes for each point (SeriesData.last_time, points): or each would wait for the other's
+# cache line.
 cdef struct Series:
     uint32_t id
     uint32_t resource, scope, metric
-    uint32_t next               # atomic hint, any producer: the series that came after this last time
+    uint32_t next               # atomic hint, any producer: the series that came next last time
     uint32_t seen               # atomic, any producer: monotonic second of the last arrival
-    uint32_t flags              # atomic read: SERIES_OVERFLOW is constant; SERIES_EVICTED is set under
-                                # the lock, and taken back if a point came meanwhile
+    uint32_t flags              # atomic read: SERIES_OVERFLOW is constant; SERIES_EVICTED is set
+                                # under the lock, and taken back if a point came meanwhile
     uint32_t alias_count
-    void *health                # HealthSeries; NULL: it feeds no health. Set by on_new, cleared under
-                                # its service's lock, read under that, and atomically as a hint
+    void *health                # HealthSeries; NULL: it feeds no health. Set by on_new, cleared
+                                # under its service's lock, read under that, and atomically as a
+                                # hint
     Entry *aliases[ALIASES]     # atomic read: level 1 compares aliases[0]
     Pair *pairs
     uint32_t pair_count
@@ -88,18 +89,18 @@ cdef struct Series:
     SeriesData data             # under the drain lock; identity only gives it room
 
 # What other rooms keep for a series (chunks its points, health its meaning) comes and goes with the
-# series. They are told by these functions, which `engine/store` binds between series_table_init and the
-# first series. Each may be NULL.
+# series. They are told by these functions, which `engine/store` binds between series_table_init and
+# the first series. Each may be NULL.
 #
 # (1) None can refuse, and none may take a lock that comes before SeriesTable.lock (series.pxd).
-# (2) Every series sees on_new, then on_evict, then on_gone; a series that is alive when the table is
-#     destroyed skips on_evict.
-# (3) From on_evict to on_gone calls under way may still hold the series, and the ring may hold points
-#     of it. After on_gone nothing refers to it but threads that read its identity.
+# (2) Every series sees on_new, then on_evict, then on_gone; a series that is alive when the table
+#     is destroyed skips on_evict.
+# (3) From on_evict to on_gone calls under way may still hold the series, and the ring may hold
+#     points of it. After on_gone nothing refers to it but threads that read its identity.
 cdef struct SeriesHooks:
     void *context               # the first argument of all
-    # Held by threads that walk over series by id outside an epoch (the drain lock): identity holds it
-    # from on_gone until the series has left its page. NULL: there are no such threads.
+    # Held by threads that walk over series by id outside an epoch (the drain lock): identity holds
+    # it from on_gone until the series has left its page. NULL: there are no such threads.
     pthread_mutex_t *walk_lock
     # Under the lock. The series is filled in, and no other thread can reach it yet.
     void (*on_new)(void *context, SeriesTable *table, Series *series) noexcept nogil

@@ -24,8 +24,8 @@ def encode_value(value):
         return b"m" + b"".join(sized(key) + sized(item) for key, item in entries)
     if isinstance(value, (list, tuple)):
         return b"a" + b"".join(sized(encode_value(item)) for item in value)
-    raise TypeError(f"{value!r} of type {type(value).__name__} is no attribute value; OTLP has text, "
-                    f"bool, int, float, bytes, lists and maps")
+    raise TypeError(f"{value!r} of type {type(value).__name__} is no attribute value; OTLP has "
+                    f"text, bool, int, float, bytes, lists and maps")
 
 
 def sized(data):

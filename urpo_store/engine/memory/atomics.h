@@ -1,10 +1,10 @@
 /* Atomics on plain integers, and the other C that Cython has no word for.
  *
- * Cython has no C11 atomics, so these are named wrappers over the compiler's builtins. The name says
- * the memory order. Why that order is enough is said where the function is called.
+ * Cython has no C11 atomics, so these are named wrappers over the compiler's builtins. The name
+ * says the memory order. Why that order is enough is said where the function is called.
  *
- * Only x86-64 is tested. The design asks for no more than the orders named here, so it should hold on
- * a weaker memory model too; nothing has shown that it does.
+ * Only x86-64 is tested. The design asks for no more than the orders named here, so it should hold
+ * on a weaker memory model too; nothing has shown that it does.
  */
 #ifndef URPO_ATOMICS_H
 #define URPO_ATOMICS_H

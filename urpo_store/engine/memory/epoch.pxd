@@ -53,8 +53,10 @@ cdef struct Retired:
 
 cdef struct Epochs:
     uint64_t current            # atomic; starts at 1; raised by epoch_retire
-    uint64_t drained            # atomic: ring position below which all is drained; written by the drain
-    uint64_t *head              # the ring's head; NULL without a ring; constant once others may enter
+    uint64_t drained            # atomic: ring position below which all is drained; written by the
+                                # drain
+    uint64_t *head              # the ring's head; NULL without a ring; constant once others may
+                                # enter
     uint64_t padding[7]         # every call reads `current`: no slot shares its cache line
     EpochSlot slots[EPOCH_SLOTS]
     pthread_mutex_t lock        # guards what follows
@@ -68,8 +70,8 @@ cdef int epochs_init(Epochs *epochs, Account *account) noexcept nogil
 # Releases everything that waits.
 # REQUIRES: no other thread is inside, as for epochs_release_all.
 cdef void epochs_destroy(Epochs *epochs) noexcept nogil
-# Releases everything that waits, and what that retires in turn; the epochs can still be used. Called
-# when a store closes, while the tables to which releases refer still stand.
+# Releases everything that waits, and what that retires in turn; the epochs can still be used.
+# Called when a store closes, while the tables to which releases refer still stand.
 cdef void epochs_release_all(Epochs *epochs) noexcept nogil
 
 # Enters, and returns the number of the slot that is now held.

@@ -6,10 +6,10 @@ Why no reader is overtaken. S is the one order of all sequentially consistent op
     a thread that retires   unlinks the item          R1  raises `current`
     a thread that reclaims                            R2  reads the slots (after R1: by the lock)
 
-If R2 does not see E1, then R2 comes before E1 in S, so R1 < R2 < E1 < E2, and E2 reads what R1 wrote
-or something later. So the unlinking happens before all that the reader does next: it cannot reach
-the item. If R2 does see E1, the item waits. Both pairs need the full order: with a weaker one each
-side may act before its own write is visible to the other, and both miss.
+If R2 does not see E1, then R2 comes before E1 in S, so R1 < R2 < E1 < E2, and E2 reads what R1
+wrote or something later. So the unlinking happens before all that the reader does next: it cannot
+reach the item. If R2 does see E1, the item waits. Both pairs need the full order: with a weaker
+one each side may act before its own write is visible to the other, and both miss.
 """
 from libc.stdint cimport UINT64_MAX, uint64_t, uintptr_t
 from libc.string cimport memmove
@@ -28,7 +28,7 @@ cdef enum:
     LIMBO_KEPT = 4096           # entries of an empty limbo that are kept
 
 
-# ---- life -------------------------------------------------------------------------------------------
+# ---- life ----------------------------------------------------------------------------------------
 
 cdef int epochs_init(Epochs *epochs, Account *account) noexcept nogil:
     cdef int slot
@@ -62,11 +62,11 @@ cdef void epochs_destroy(Epochs *epochs) noexcept nogil:
     pthread_mutex_destroy(&epochs.lock)
 
 
-# ---- entering ---------------------------------------------------------------------------------------
+# ---- entering ------------------------------------------------------------------------------------
 
 cdef inline int home_slot(const void *local) noexcept nogil:
-    # Each thread has its own stack, so the address of a local variable tells threads apart. Stacks lie
-    # at regular distances; the multiplication spreads them over the slots. Any slot would do.
+    # Each thread has its own stack, so the address of a local variable tells threads apart. Stacks
+    # lie at regular distances; the multiplication spreads them over the slots. Any slot would do.
     return <int>((((<uintptr_t>local) >> 16) * <uint64_t>0x9E3779B97F4A7C15) >> 57) % EPOCH_HOMES
 
 
@@ -84,8 +84,8 @@ cdef bint epoch_enter_slot(Epochs *epochs, int slot) noexcept nogil:
         now = load_seq_cst(&epochs.current)             # E2
         if now == seen:
             return True
-        # Raised in between: hold the newer epoch, so that items retired before it do not wait for us.
-        # Nothing has been read yet, and this store is E1 for the next look.
+        # Raised in between: hold the newer epoch, so that items retired before it do not wait for
+        # us. Nothing has been read yet, and this store is E1 for the next look.
         seen = now
         store_seq_cst(held, seen)
 
@@ -109,7 +109,7 @@ cdef void epoch_leave(Epochs *epochs, int slot) noexcept nogil:
         store_release(&epochs.slots[slot].epoch, 0)
 
 
-# ---- retiring ---------------------------------------------------------------------------------------
+# ---- retiring ------------------------------------------------------------------------------------
 
 cdef int epoch_retire(
     Epochs *epochs, release_fn release, void *context, void *item, bint behind_drain
@@ -139,7 +139,7 @@ cdef int mem_retire(Epochs *epochs, Account *account, void *block) noexcept nogi
     return epoch_retire(epochs, free_block, account, block, False)
 
 
-# ---- reclaiming -------------------------------------------------------------------------------------
+# ---- reclaiming ----------------------------------------------------------------------------------
 
 cdef uint64_t oldest_held(Epochs *epochs) noexcept nogil:
     cdef uint64_t oldest = UINT64_MAX

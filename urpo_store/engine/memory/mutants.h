@@ -1,6 +1,6 @@
-/* Bugs on request. `make race` sets one of these to 1 to show that the bug is caught. In every other
- * build they are 0, and the compiler leaves nothing of them. tests/race/mutants.py says what each
- * one breaks.
+/* Bugs on request. `make race` sets one of these to 1 to show that the bug is caught. In every
+ * other build they are 0, and the compiler leaves nothing of them. tests/race/mutants.py says what
+ * each one breaks.
  */
 #ifndef URPO_MUTANTS_H
 #define URPO_MUTANTS_H

@@ -1,35 +1,17 @@
-"""What happens beyond max_series: sets collapse by their fattest key, and nothing is counted twice."""
+"""Points of collapsed sources: added to totals, and none is counted twice."""
 
 import random
 import struct
 from typing import Any
 
 import pytest
-from drivers.series_index import SeriesIndex
-from helpers.identity import attributes, resource
+from helpers.identity import COUNTER, CUMULATIVE, DELTA, SUM, add, full
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-OVERFLOW = "urpo.overflow"
-IDLE = 600
-SUM, HISTOGRAM, EXPONENTIAL, SUMMARY = 2, 3, 4, 5
-DELTA, CUMULATIVE = 1, 2
+HISTOGRAM, EXPONENTIAL = 3, 4
 FLAG_STALE, FLAG_INT, FLAG_SUM, FLAG_MIN, FLAG_MAX = 1, 1 << 24, 1 << 25, 1 << 26, 1 << 27
 DATA_ADD = 1
-COUNTER: dict[str, Any] = {"kind": SUM, "temporality": CUMULATIVE, "monotonic": 1}
-
-
-def full(max_series: int = 4, **options: Any) -> SeriesIndex:
-    """An index with no room: `max_series` series of another metric are in use."""
-    index = SeriesIndex(max_series=max_series, **options)
-    for i in range(max_series):
-        index.resolve(name=b"other", attributes=attributes({"k": i}))
-    return index
-
-
-def add(index: SeriesIndex, pairs: Any, **parts: Any) -> tuple[int, int | None]:
-    number, _, source = index.resolve(attributes=attributes(pairs), **parts)
-    return number, source
 
 
 def bits(value: float) -> int:
@@ -38,98 +20,6 @@ def bits(value: float) -> int:
 
 def from_bits(word: int) -> float:
     return float(struct.unpack("<d", struct.pack("<Q", word))[0])
-
-
-# ---- collapse ------------------------------------------------------------------------------------
-
-
-def test_the_fattest_key_collapses_and_the_others_stay_exact() -> None:
-    index = SeriesIndex(max_series=20)
-    for i in range(20):
-        assert add(index, {"user": i, "status": i % 2})[1] is None
-    for i in range(100, 300):
-        number, source = add(index, {"user": i, "status": 200 + i % 3})
-        assert source is not None
-        assert index.identity(number)[6] == {"user": OVERFLOW, "status": 200 + i % 3}
-    assert index.counts["series"] == 20 + 3
-    assert index.counts["overflowed_series"] == 3
-
-
-def test_series_without_attributes_have_no_fattest_key() -> None:
-    """UBSan looks at this one: the first of them has no attributes to copy from, and nowhere to copy to."""
-    index = SeriesIndex(max_series=3)
-    assert add(index, {})[1] is None
-    assert add(index, {"user": 1})[1] is None
-    assert add(index, {"user": 2})[1] is None
-    number, source = add(index, {"user": 3})
-    assert source is not None and index.identity(number)[6] == {"user": OVERFLOW}
-
-
-def test_sets_that_are_known_stay_known() -> None:
-    index = SeriesIndex(max_series=5)
-    known = [add(index, {"user": i})[0] for i in range(5)]
-    add(index, {"user": 99})
-    assert [add(index, {"user": i}) for i in range(5)] == [(number, None) for number in known]
-
-
-def test_a_metric_that_comes_when_there_is_no_room_learns_its_fattest_key() -> None:
-    index = full(40)
-    found = []
-    for i in range(500):
-        number, _ = add(index, {"status": 200, "user": i}, name=b"late")
-        found.append(index.identity(number)[6])
-    assert found[-1] == {"status": 200, "user": OVERFLOW}
-    assert index.counts["overflowed_series"] < 10
-
-
-def test_further_keys_collapse_when_there_is_no_room_even_so() -> None:
-    index = full(8)
-    for i in range(2_000):
-        number, source = add(index, {"a": i, "b": i * 7 % 1000, "c": i // 2})
-        assert source is not None
-    assert index.identity(number)[6] == {"a": OVERFLOW, "b": OVERFLOW, "c": OVERFLOW}
-    assert index.counts["series"] <= 2 * 8 + 16
-
-
-def test_there_is_a_bound_that_no_sender_can_pass() -> None:
-    """Sets of ever new keys, and ever new resources: refused at twice max_series."""
-    index = full(10)
-    with pytest.raises(MemoryError, match="no room even for one"):
-        for i in range(1_000):
-            add(index, {f"key {i}": 1}, resource=resource({"service.name": f"s{i}"}))
-    counts = index.counts
-    assert counts["series"] <= 2 * 10 + 16
-    assert counts["resources"] <= counts["series"]
-    assert len(index.reference_counts()) < 10 * counts["series"], "what was refused left strings"
-
-
-def test_memory_that_is_short_collapses_new_sets_too() -> None:
-    """And what stands for others takes little more: who makes up metrics is refused in the end."""
-    limit = 2 << 20
-    index = SeriesIndex(memory_limit=limit)
-    made = 0
-    while add(index, {"user": made})[1] is None:
-        made += 1
-    number, source = add(index, {"user": -1})
-    assert source is not None
-    assert index.identity(number)[6] == {"user": OVERFLOW}
-    assert made > 1000
-    with pytest.raises(MemoryError):
-        for other in range(10 * made):
-            add(index, {"user": 1}, name=b"m%d" % other)
-    assert limit < index.memory < 1.3 * limit
-
-
-def test_idle_series_make_room_before_anything_collapses() -> None:
-    index = SeriesIndex(max_series=3)
-    old = [add(index, {"user": i})[0] for i in range(3)]
-    second = index.seen(old[0])
-    if second < IDLE:
-        pytest.skip("the machine has been up for less than ten minutes")
-    for number in old:
-        index.touch(number, second - IDLE)
-    assert add(index, {"user": 7})[1] is None
-    assert index.counts["evicted_series"] == 3
 
 
 def test_deltas_of_collapsed_sources_are_added_by_the_chunks() -> None:
@@ -146,36 +36,6 @@ def test_deltas_of_collapsed_sources_are_added_by_the_chunks() -> None:
         [],
     )
     assert index.counts["overflowed_points"] == 1
-
-
-def test_sources_are_told_apart_by_set_resource_and_metric_not_by_order() -> None:
-    index = full()
-    parts = [{}, {"resource": resource({"service.name": "x"})}, {"name": b"n"}]
-    sources = [
-        add(index, {"user": user, "z": 1}, **{**COUNTER, **part})[1]
-        for part in parts
-        for user in range(5)
-    ]
-    assert len(set(sources)) == 15
-    assert add(index, [("z", 1), ("user", 3)], **COUNTER)[1] == sources[3]
-
-
-def test_a_source_is_not_taken_for_one_whose_resource_had_its_id_before() -> None:
-    """What was remembered of an evicted resource's sources outlives its id, which is used again."""
-    index = full()
-    old, source = add(index, {"user": 1}, resource=resource({"service.name": "old"}), **COUNTER)
-    kept, _ = add(index, {"user": 1}, resource=resource({"service.name": "kept"}), **COUNTER)
-    now = index.seen(old) + IDLE
-    for number in range(1, kept + 1):
-        if number != old:
-            index.touch(number, now)
-    assert index.evict_idle(now) == 1
-    while index.reclaim():
-        pass
-    parts = {"resource": resource({"service.name": "new"}), **COUNTER}
-    new, other = add(index, {"user": 1}, **parts)
-    assert index.identity(new)[5] == "new"
-    assert other != source
 
 
 # ---- totals --------------------------------------------------------------------------------------
