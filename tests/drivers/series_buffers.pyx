@@ -1,7 +1,7 @@
-"""Series of one chunk store, driven from Python: for tests and benchmarks."""
+"""Series of one chunk store, driven from Python."""
 cimport cython
-from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
 from urpo_store.engine.memory.alloc cimport Account, account_init
@@ -9,6 +9,7 @@ from urpo_store.engine.memory.atomics cimport load_relaxed, pthread_mutex_lock, 
 from urpo_store.engine.memory.epoch cimport (
     Epochs, epoch_enter, epoch_leave, epoch_reclaim, epochs_destroy, epochs_init,
 )
+from urpo_store.engine.memory.status cimport BAD_BYTES, OK
 from urpo_store.engine.points.slots cimport Point
 from urpo_store.engine.chunks.append cimport chunks_append
 from urpo_store.engine.chunks.chunk cimport chunk_size
@@ -22,6 +23,7 @@ from urpo_store.engine.chunks.life cimport (
 from urpo_store.engine.chunks.rows cimport (
     PointView, Rows, rows_clear, rows_free, rows_init, rows_view,
 )
+from urpo_store.engine.chunks.series_chunks cimport decode_tail
 from urpo_store.engine.chunks.snapshot cimport Snapshot, snapshot_decode, snapshot_take
 from urpo_store.engine.chunks.tail cimport Tail
 from urpo_store.engine.chunks.types cimport (
@@ -30,15 +32,29 @@ from urpo_store.engine.chunks.types cimport (
 from urpo_store.engine.exemplars cimport keep_exemplars
 
 
+cdef list listed(const Rows *rows):
+    cdef PointView view
+    cdef size_t i
+    found = []
+    for i in range(rows.count):
+        rows_view(rows, i, &view)
+        found.append((
+            view.time, view.start, view.value, view.flags,
+            tuple([view.layout[j] for j in range(view.layout_words)]),
+            tuple([view.row[j] for j in range(view.row_words)]),
+        ))
+    return found
+
+
 @cython.final
 @cython.auto_pickle(False)
 cdef class SeriesBuffers:
-    """Series of one chunk store, driven from Python: for tests and benchmarks.
+    """Series of one chunk store.
 
-    One thread may append while others read; nothing else may run at the same time. `kinds`, `groups`
-    (of clocks) and `options` have one entry a series. With `behind`, full tails are taken aside for
-    `seal_full`, which any threads may call. The n-th allocation from now on fails after `fail_at(n)`; a
-    failed append returns False, other failures raise MemoryError.
+    One thread may append while others read; nothing else may run at the same time. `kinds`,
+    `groups` (of clocks) and `options` have one entry a series. With `behind`, full tails are taken
+    aside for `seal_full`, which any thread may call. After `fail_at(n)` the n-th allocation from now
+    on fails; a failed append returns False, other failures raise MemoryError.
     """
     cdef Account account
     cdef Epochs epochs
@@ -55,9 +71,11 @@ cdef class SeriesBuffers:
         self.count = len(kinds)
         self.data = <SeriesData *>calloc(self.count + 1, sizeof(SeriesData))
         self.all_data = <SeriesData **>calloc(self.count + 1, sizeof(SeriesData *))
-        if self.data == NULL or self.all_data == NULL or epochs_init(&self.epochs, &self.account) != 0:
+        if self.data == NULL or self.all_data == NULL:
             raise MemoryError("no memory for the series")
-        if chunk_store_init(&self.store, &self.account, &self.epochs) != 0:
+        if epochs_init(&self.epochs, &self.account) != OK:
+            raise MemoryError("no memory for epochs")
+        if chunk_store_init(&self.store, &self.account, &self.epochs) != OK:
             raise MemoryError("no memory for the store")
         self.store.behind = behind
         rows_init(&self.rows, &self.account)
@@ -117,12 +135,14 @@ cdef class SeriesBuffers:
             for i in range(n):
                 point.timestamp = time[i]
                 point.value = value[i]
-                failed += chunks_append(&self.store, data, &point, start, NULL) != 0
+                failed += chunks_append(&self.store, data, &point, start, NULL) != OK
             epoch_reclaim(&self.epochs)
             pthread_mutex_unlock(&self.store.lock)
         return failed
 
-    def append_requests(self, const int64_t[::1] times, const uint64_t[:, ::1] values, int64_t start=0):
+    def append_requests(
+        self, const int64_t[::1] times, const uint64_t[:, ::1] values, int64_t start=0
+    ):
         """Appends numbers a request at a time: values[i, s] at times[i] to series s, for all s."""
         cdef Point point
         cdef Py_ssize_t i, s, n = values.shape[0], width = values.shape[1]
@@ -146,14 +166,14 @@ cdef class SeriesBuffers:
                     if s + 4 < width:
                         prefetch_stream(&self.data[s + 4])
                     point.value = value[i * width + s]
-                    failed += chunks_append(&self.store, &self.data[s], &point, start, NULL) != 0
+                    failed += chunks_append(&self.store, &self.data[s], &point, start, NULL) != OK
                 epoch_reclaim(&self.epochs)
                 pthread_mutex_unlock(&self.store.lock)
         return failed
 
     def append_point(self, int series, int64_t time, int64_t start, uint64_t value, uint32_t flags,
                      layout=(), row=(), exemplars=()):
-        """Appends one point with its layout and row words and exemplar messages; whether it worked."""
+        """Appends one point with its layout, row words and exemplars; whether it worked."""
         cdef SeriesData *data = self.series(series)
         cdef Point point
         cdef int failed
@@ -177,7 +197,7 @@ cdef class SeriesBuffers:
             failed = chunks_append(&self.store, data, &point, start, payload)
             epoch_reclaim(&self.epochs)
             pthread_mutex_unlock(&self.store.lock)
-        return failed == 0
+        return failed == OK
 
     def seal(self, int series):
         cdef SeriesData *data = self.series(series)
@@ -185,7 +205,7 @@ cdef class SeriesBuffers:
         failed = chunks_seal(&self.store, data)
         epoch_reclaim(&self.epochs)
         pthread_mutex_unlock(&self.store.lock)
-        if failed:
+        if failed != OK:
             raise MemoryError(f"no memory to seal series {series}")
 
     def seal_full(self):
@@ -228,29 +248,19 @@ cdef class SeriesBuffers:
             pthread_mutex_lock(&self.store.lock)
             failed = snapshot_take(&self.store, data, start, end, predecessor, &snapshot)
             pthread_mutex_unlock(&self.store.lock)
-            if failed == 0:
+            if failed == OK:
                 failed = snapshot_decode(snapshot, rows)
             epoch_leave(&self.epochs, slot)
-        if failed:
+        if failed != OK:
             raise MemoryError(f"no memory to read series {series}")
 
     def read(self, int series, int64_t start, int64_t end, bint predecessor=False):
         """A list of (time, start, value bits, flags, layout words, row words) in the range."""
-        cdef PointView view
-        cdef size_t i
         cdef Rows rows
         rows_init(&rows, &self.account)
         try:
             self.decode(series, start, end, predecessor, &rows)
-            found = []
-            for i in range(rows.count):
-                rows_view(&rows, i, &view)
-                found.append((
-                    view.time, view.start, view.value, view.flags,
-                    tuple([view.layout[j] for j in range(view.layout_words)]),
-                    tuple([view.row[j] for j in range(view.row_words)]),
-                ))
-            return found
+            return listed(&rows)
         finally:
             rows_free(&rows)
 
@@ -283,6 +293,43 @@ cdef class SeriesBuffers:
         if tail == NULL:
             return 0, 0, 0
         return tail.cursor.count, tail.cursor.length, tail.capacity
+
+    def tail_stream(self, int series):
+        """The bytes of the tail's stream."""
+        cdef Tail *tail = self.series(series).tail
+        return (<const char *>tail.bytes)[:tail.cursor.length]
+
+    def decode_stream(self, int series, const uint8_t[::1] stream):
+        """Decodes other bytes as the stream of this series' tail, from memory of just their size.
+
+        A list of points as `read` returns them; ValueError if the bytes are bad.
+        """
+        cdef SeriesData *data = self.series(series)
+        cdef Tail *tail = data.tail
+        cdef uint8_t *bytes = tail.bytes
+        cdef uint32_t length = tail.cursor.length
+        cdef uint8_t *copy = <uint8_t *>malloc(len(stream) + (not len(stream)))
+        cdef Rows rows
+        cdef int status
+        if copy == NULL:
+            raise MemoryError("no memory for the stream")
+        for i in range(len(stream)):
+            copy[i] = stream[i]
+        rows_init(&rows, &self.account)
+        tail.bytes = copy
+        tail.cursor.length = len(stream)
+        try:
+            status = decode_tail(&self.store, data, &rows)
+            if status == BAD_BYTES:
+                raise ValueError("these are not the entries of this tail")
+            if status != OK:
+                raise MemoryError("no memory to decode the stream")
+            return listed(&rows)
+        finally:
+            tail.bytes = bytes
+            tail.cursor.length = length
+            free(copy)
+            rows_free(&rows)
 
     def late_count(self, int series):
         cdef Tail *tail = self.series(series).tail

@@ -1,8 +1,8 @@
 # Adding two points of one series: deltas of collapsed sources that fall on the same time.
 #
 #   number       the sum; of two integers an integer, unless it overflows
-#   histogram    counts added; sum, min and max where both points have them; buckets added when the
-#                bounds are equal, else dropped (count and sum stay exact)
+#   histogram    counts are added; sum, min and max where both points have them; buckets where the
+#                bounds are equal, else they are dropped (count and sum stay exact)
 #   exponential  the same at the smaller of the two scales, over the union of the ranges
 #   summary      cannot be added: the later one
 #
@@ -11,6 +11,6 @@ from libc.stdint cimport uint32_t
 
 from urpo_store.engine.chunks.rows cimport PointView, Rows
 
-# Replaces point `into` of rows by its sum with `view` (which may be a view of `rows`). 0, or -1: no
-# memory, nothing changed.
+# Replaces point `into` of rows by its sum with `view`, which may be a view of `rows`. OK, or
+# NO_MEMORY: nothing changed.
 cdef int rows_add(Rows *rows, size_t into, const PointView *view, uint32_t kind) noexcept nogil

@@ -4,6 +4,7 @@ from libc.string cimport memcmp, memcpy
 
 from urpo_store.engine.memory.alloc cimport mem_alloc, mem_free
 from urpo_store.engine.memory.atomics cimport bits_to_double, double_to_bits
+from urpo_store.engine.memory.status cimport NO_MEMORY, OK
 from urpo_store.engine.points.ranges cimport (
     Ranges, ranges_coarsen, ranges_fold, ranges_join, ranges_read, ranges_row, ranges_write,
 )
@@ -21,7 +22,7 @@ cdef double number(uint64_t value, uint32_t flags) noexcept nogil:
 cdef void add_number(PointView *sum, const PointView *a, const PointView *b) noexcept nogil:
     if a.flags & b.flags & FLAG_INT:
         sum.value = a.value + b.value
-        # Both have the sign that the sum has not: it overflowed.
+        # Unless both have the sign that the sum has not: then it has overflowed.
         if not ((a.value ^ sum.value) & (b.value ^ sum.value)) >> 63:
             return
     elif not (a.flags | b.flags) & FLAG_INT:
@@ -31,10 +32,14 @@ cdef void add_number(PointView *sum, const PointView *a, const PointView *b) noe
     sum.flags &= ~<uint32_t>FLAG_INT
 
 
-cdef void add_fixed(uint64_t *row, const uint64_t *other, uint32_t *flags, uint32_t both) noexcept nogil:
-    """Adds sum, min and max; one that either point lacks the sum of both lacks too."""
+cdef void add_fixed(
+    uint64_t *row, const uint64_t *other, uint32_t *flags, uint32_t both
+) noexcept nogil:
+    """Adds sum, min and max. What one of the points lacks, the result lacks too."""
     cdef double a, b
-    row[0] = double_to_bits(bits_to_double(row[0]) + bits_to_double(other[0])) if both & FLAG_SUM else 0
+    a = bits_to_double(row[0])
+    b = bits_to_double(other[0])
+    row[0] = double_to_bits(a + b) if both & FLAG_SUM else 0
     a = bits_to_double(row[1])
     b = bits_to_double(other[1])
     row[1] = double_to_bits(b if b < a else a) if both & FLAG_MIN else 0
@@ -48,21 +53,21 @@ cdef int put(Rows *rows, size_t into, const PointView *view) noexcept nogil:
     """rows_replace for a view whose words may stand in `rows`, which moves when it grows."""
     cdef PointView copy = view[0]
     cdef uint64_t *words
-    cdef int failed
+    cdef int status
     if not view.rowed:
         return rows_replace(rows, into, view)
     words = <uint64_t *>mem_alloc(rows.account, 8 * (view.layout_words + view.row_words))
     if words == NULL:
-        return -1
+        return NO_MEMORY
     if view.layout_words:
         memcpy(words, view.layout, 8 * view.layout_words)
     if view.row_words:
         memcpy(words + view.layout_words, view.row, 8 * view.row_words)
     copy.layout = words
     copy.row = words + view.layout_words
-    failed = rows_replace(rows, into, &copy)
+    status = rows_replace(rows, into, &copy)
     mem_free(rows.account, words)
-    return failed
+    return status
 
 
 cdef int add_histogram(
@@ -74,12 +79,12 @@ cdef int add_histogram(
     )
     cdef uint64_t *row
     cdef uint32_t i, words = a.row_words if same else ROW_HISTOGRAM
-    cdef int failed
+    cdef int status
     if a.row_words < ROW_HISTOGRAM or b.row_words < ROW_HISTOGRAM:
         return put(rows, into, b)
     row = <uint64_t *>mem_alloc(rows.account, 8 * words)
     if row == NULL:
-        return -1
+        return NO_MEMORY
     memcpy(row, a.row, 8 * words)
     add_fixed(row, b.row, &sum.flags, a.flags & b.flags)
     for i in range(ROW_HISTOGRAM, words):
@@ -89,9 +94,9 @@ cdef int add_histogram(
     sum.row_words = words
     if not same:
         sum.layout_words = 0
-    failed = put(rows, into, sum)
+    status = put(rows, into, sum)
     mem_free(rows.account, row)
-    return failed
+    return status
 
 
 cdef int add_exponential(
@@ -103,7 +108,7 @@ cdef int add_exponential(
     cdef int64_t scale
     cdef uint32_t i, words
     cdef double x, y
-    cdef int failed
+    cdef int status
     if (
         not ranges_read(&ra, a.layout, a.layout_words, a.row_words)
         or not ranges_read(&rb, b.layout, b.layout_words, b.row_words)
@@ -119,7 +124,7 @@ cdef int add_exponential(
     words = ranges_row(&joined)
     row = <uint64_t *>mem_alloc(rows.account, 16 * words)
     if row == NULL:
-        return -1
+        return NO_MEMORY
     ranges_fold(&ra, a.row, &joined, row)
     ranges_fold(&rb, b.row, &joined, row + words)
     add_fixed(row, row + words, &sum.flags, a.flags & b.flags)
@@ -136,9 +141,9 @@ cdef int add_exponential(
     sum.layout_words = 2
     sum.row = row
     sum.row_words = words
-    failed = rows_replace(rows, into, sum)
+    status = rows_replace(rows, into, sum)
     mem_free(rows.account, row)
-    return failed
+    return status
 
 
 cdef int rows_add(Rows *rows, size_t into, const PointView *view, uint32_t kind) noexcept nogil:
@@ -147,7 +152,7 @@ cdef int rows_add(Rows *rows, size_t into, const PointView *view, uint32_t kind)
     if a.flags & FLAG_STALE:
         return put(rows, into, view)
     if view.flags & FLAG_STALE:
-        return 0
+        return OK
     if kind == KIND_SUMMARY or a.rowed != view.rowed:
         return put(rows, into, view)
     sum = a

@@ -32,7 +32,7 @@ from urpo_store.engine.points.slots cimport Point
 from urpo_store.engine.chunks.types cimport ChunkStore, SeriesData
 
 # Appends one point; `payload` is its words as points/slots.pxd (NULL if none). Exemplars are not
-# looked at. Under the drain lock. OK, or NO_MEMORY: the point is not stored (counted in
+# looked at. Under the drain lock. OK, or what is wrong: the point is not stored then (counted in
 # evicted_points).
 cdef int chunks_append(
     ChunkStore *store, SeriesData *data, const Point *point, int64_t start, const uint64_t *payload

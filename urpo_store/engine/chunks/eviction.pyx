@@ -1,11 +1,13 @@
 """Giving chunks up; the contract is in chunks/eviction.pxd.
 
-The oldest chunks over all series are found without a list of them: a histogram of bytes over time
-gives the time up to which enough would go, and is refined within that bin a few times.
+The oldest chunks of all series are found without a list of them. A histogram of bytes over time
+tells in which bin of time enough have gone; that bin is cut into bins in turn, a few times.
 """
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from urpo_store.engine.memory.atomics cimport add_relaxed
+from urpo_store.engine.memory.status cimport OK
 from urpo_store.engine.chunks.chunk cimport chunk_about, chunk_ends_before, chunk_last, chunk_size
 from urpo_store.engine.chunks.exemplars cimport exemplars_expire
 from urpo_store.engine.chunks.full_tails cimport full_drop
@@ -16,7 +18,7 @@ from urpo_store.engine.chunks.types cimport LATE_OVERRIDE, ChunkStore, SeriesDat
 cdef enum:
     BINS = 64
     ROUNDS = 4
-    OVERHEAD = 24               # what a chunk takes beside its own bytes: the pointer to it, the heap's
+    OVERHEAD = 24               # of a chunk, beside its bytes: the pointer to it, the heap's own
 
 
 cdef uint32_t drop_late(SeriesData *data, int64_t last) noexcept nogil:
@@ -40,9 +42,10 @@ cdef uint64_t drop_oldest(ChunkStore *store, SeriesData *data, uint32_t count) n
     cdef int64_t last
     if count == 0:
         return 0
-    # Late points that stand for ones in these chunks go too, else they would count for nothing. (No
-    # memory to decode the last time: one not before it serves, at the worst with some points more.)
-    if chunk_last(&store.clocks, store.bench.work, data.chunks[count - 1], &last) != 0:
+    # Late points that override ones in these chunks go too: what they override is gone. If the last
+    # time cannot be decoded for want of memory, one not before it serves, with some more late
+    # points.
+    if chunk_last(&store.clocks, store.bench.work, data.chunks[count - 1], &last) != OK:
         last = chunk_about(&store.clocks, data.chunks[count - 1])
         if count < data.chunk_count or (data.tail != NULL and data.tail.cursor.count):
             return 0
@@ -64,7 +67,7 @@ cdef uint64_t chunks_expire(ChunkStore *store, SeriesData *data, int64_t before)
     points = drop_oldest(store, data, n)
     exemplars_expire(data, before)
     if data.chunk_count == 0 and data.tail != NULL and data.last_time < before:
-        # Nothing of the series is young enough, not what is still open either.
+        # Nothing of the series is young enough, what is open neither.
         full_drop(store, data)
         tail_reset(store, data)
         drop_late(data, INT64_MAX)
@@ -81,67 +84,106 @@ cdef inline uint64_t offset_of(int64_t time, int64_t low) noexcept nogil:
     return <uint64_t>time - <uint64_t>low
 
 
-cdef uint64_t chunks_evict(
-    ChunkStore *store, SeriesData **all_data, size_t count, uint64_t bytes
+# Chunks that end (about) before `low` go for sure; `needed` bytes are to come from those low..high.
+cdef struct Cut:
+    int64_t low, high
+    uint64_t needed
+
+
+cdef bint whole_time(
+    ChunkStore *store, SeriesData **all_data, size_t count, Cut *cut
 ) noexcept nogil:
-    cdef uint64_t bins[BINS]
-    cdef uint64_t needed = bytes, width, points = 0, freed = 0
-    cdef int64_t low = INT64_MAX, high = INT64_MIN, time
+    """Sets the cut to the time from the oldest chunk to the newest. False: there are no chunks."""
     cdef SeriesData *data
     cdef size_t i
-    cdef uint32_t n
-    cdef int round, bin
+    cut.low = INT64_MAX
+    cut.high = INT64_MIN
     for i in range(count):
         data = all_data[i]
         if data == NULL or data.chunk_count == 0:
             continue
-        time = chunk_about(&store.clocks, data.chunks[0])
-        low = time if time < low else low
-        time = chunk_about(&store.clocks, data.chunks[data.chunk_count - 1])
-        high = time if time > high else high
-    if low > high:
-        return 0
-    # Chunks before `low` go for sure; `needed` is what those from low to high have to give.
+        cut.low = min(cut.low, chunk_about(&store.clocks, data.chunks[0]))
+        cut.high = max(cut.high, chunk_about(&store.clocks, data.chunks[data.chunk_count - 1]))
+    return cut.low <= cut.high
+
+
+cdef void fill_bins(
+    ChunkStore *store, SeriesData **all_data, size_t count, const Cut *cut, uint64_t width,
+    uint64_t *bins
+) noexcept nogil:
+    """Bytes of the chunks low..high, by bins of time of this width."""
+    cdef SeriesData *data
+    cdef int64_t time
+    cdef size_t i
+    cdef uint32_t n
+    memset(bins, 0, BINS * sizeof(uint64_t))
+    for i in range(count):
+        data = all_data[i]
+        if data == NULL:
+            continue
+        for n in range(data.chunk_count):
+            time = chunk_about(&store.clocks, data.chunks[n])
+            if time > cut.high:
+                break
+            if time >= cut.low:
+                bins[offset_of(time, cut.low) // width] += chunk_size(data.chunks[n]) + OVERHEAD
+
+
+cdef void narrow(ChunkStore *store, SeriesData **all_data, size_t count, Cut *cut) noexcept nogil:
+    """Narrows the cut to the time in which enough have gone."""
+    cdef uint64_t bins[BINS]
+    cdef uint64_t width
+    cdef int bin, _
     for _ in range(ROUNDS):
-        width = offset_of(high, low) // BINS + 1
-        for bin in range(BINS):
-            bins[bin] = 0
-        for i in range(count):
-            data = all_data[i]
-            if data == NULL:
-                continue
-            for n in range(data.chunk_count):
-                time = chunk_about(&store.clocks, data.chunks[n])
-                if time > high:
-                    break
-                if time >= low:
-                    bins[offset_of(time, low) // width] += chunk_size(data.chunks[n]) + OVERHEAD
+        width = offset_of(cut.high, cut.low) // BINS + 1
+        fill_bins(store, all_data, count, cut, width, bins)
         bin = 0
-        while bin < BINS - 1 and bins[bin] < needed:
-            needed -= bins[bin]
+        while bin < BINS - 1 and bins[bin] < cut.needed:
+            cut.needed -= bins[bin]
             bin += 1
-        low = <int64_t>(<uint64_t>low + width * <uint64_t>bin)
-        if offset_of(high, low) >= width:
-            high = <int64_t>(<uint64_t>low + width - 1)
+        cut.low = <int64_t>(<uint64_t>cut.low + width * <uint64_t>bin)
+        if offset_of(cut.high, cut.low) >= width:
+            cut.high = <int64_t>(<uint64_t>cut.low + width - 1)
         if width == 1:
             break
-    # First all series give what is before `low`, then one after the other up to `high`.
-    for round in range(2):
-        if freed >= bytes:
+
+
+cdef uint64_t drop_until(
+    ChunkStore *store, SeriesData *data, int64_t end, uint64_t bytes, uint64_t *points
+) noexcept nogil:
+    """Drops chunks that end (about) by `end`, until `bytes` are free. Returns the bytes freed."""
+    cdef uint64_t freed = 0
+    cdef uint32_t n = 0
+    while n < data.chunk_count and freed < bytes:
+        if chunk_about(&store.clocks, data.chunks[n]) > end:
             break
+        freed += chunk_size(data.chunks[n]) + OVERHEAD
+        n += 1
+    points[0] += drop_oldest(store, data, n)
+    return freed
+
+
+cdef uint64_t chunks_evict(
+    ChunkStore *store, SeriesData **all_data, size_t count, uint64_t bytes
+) noexcept nogil:
+    cdef Cut cut
+    cdef uint64_t points = 0, freed = 0
+    cdef int64_t end
+    cdef size_t i
+    cdef int round
+    if not whole_time(store, all_data, count, &cut):
+        return 0
+    cut.needed = bytes
+    narrow(store, all_data, count, &cut)
+    # First all series give what is before the cut, then one after the other what is in it.
+    for round in range(2):
+        if round == 0 and cut.low == INT64_MIN:
+            continue
+        end = cut.low - 1 if round == 0 else cut.high
         for i in range(count):
-            data = all_data[i]
-            if data == NULL:
-                continue
-            n = 0
-            while n < data.chunk_count and freed < bytes:
-                time = chunk_about(&store.clocks, data.chunks[n])
-                if time > high or (round == 0 and time >= low):
-                    break
-                freed += chunk_size(data.chunks[n]) + OVERHEAD
-                n += 1
-            points += drop_oldest(store, data, n)
             if freed >= bytes:
                 break
+            if all_data[i] != NULL:
+                freed += drop_until(store, all_data[i], end, bytes - freed, &points)
     add_relaxed(&store.evicted_points, points)
     return freed

@@ -118,9 +118,10 @@ cdef void exemplars_clear(ChunkStore *store, SeriesData *data) noexcept nogil:
 cdef list read_exemplars(ChunkStore *store, SeriesData *data, int64_t start, int64_t end):
     cdef uint8_t *copy = NULL
     cdef const uint8_t *at
-    cdef uint32_t bytes
+    cdef uint32_t bytes, length
+    cdef int64_t time
     cdef list found = []
-    # The lock is never held together with the GIL, so the records are copied first.
+    # The drain lock is never held together with the GIL, so the records are copied first.
     with nogil:
         pthread_mutex_lock(&store.lock)
         bytes = data.exemplar_bytes
@@ -136,9 +137,11 @@ cdef list read_exemplars(ChunkStore *store, SeriesData *data, int64_t start, int
     try:
         at = copy
         while at < copy + bytes:
-            if start <= record_time(at) <= end:
-                found.append((record_time(at), (<const char *>at)[HEADER:HEADER + record_length(at)]))
-            at += HEADER + record_length(at)
+            time = record_time(at)
+            length = record_length(at)
+            if start <= time <= end:
+                found.append((time, (<const char *>at)[HEADER:HEADER + length]))
+            at += HEADER + length
     finally:
         mem_free(store.account, copy)
     found.sort(key=itemgetter(0))

@@ -9,7 +9,7 @@ from urpo_store.engine.memory.atomics cimport (
 )
 from urpo_store.engine.memory.epoch cimport mem_retire
 from urpo_store.engine.memory.mutants cimport MUTANT_FULL_FREED, MUTANT_FULL_UNLOCKED
-from urpo_store.engine.memory.status cimport OK
+from urpo_store.engine.memory.status cimport NO_MEMORY, OK
 from urpo_store.engine.chunks.chunk cimport Chunk, chunk_size
 from urpo_store.engine.chunks.clock cimport clock_gather, clock_release
 from urpo_store.engine.chunks.encode cimport chunk_encode
@@ -25,7 +25,7 @@ from urpo_store.engine.chunks.types cimport (
 from urpo_store.engine.chunks.work cimport Work, work_free, work_new
 
 cdef enum:
-    AT_ONCE = 4                 # full tails that a worker takes, and puts in their place under one lock
+    AT_ONCE = 4                 # full tails that a worker takes, and puts in place under one lock
 
 
 cdef void full_init(ChunkStore *store) noexcept nogil:
@@ -47,22 +47,20 @@ cdef void full_destroy(ChunkStore *store) noexcept nogil:
     pthread_mutex_destroy(&store.full_lock)
 
 
-# ---- taking aside
-# -----------------------------------------------------------------------------------
+# Taking aside
 
 cdef bint becomes_one_chunk(ChunkStore *store, const SeriesData *data) noexcept nogil:
-    """Whether `fold` would make one chunk of the tail alone, without a thought about its clock."""
+    """Whether `fold` would make one chunk of the tail alone, and leave it on its clock."""
     cdef const Tail *tail = data.tail
     cdef const Chunk *last
     cdef uint32_t id = tail.clock.id if tail.clock != NULL else 0
+    cdef uint64_t ticks = tail.newest.tick - tail.first_tick
     if tail.late != NULL:
         return False
     if tail.rows != NULL and (tail.rows.ranged or tail.rows.row_words > FULL_ROW):
         return False
     # Many ticks missed: it might be sparse, or better off with another clock.
-    if tail.clock != NULL and (
-            tail.newest.tick - tail.first_tick >= FULL_TICKS
-            or (tail.newest.tick - tail.first_tick) * <uint64_t>10 > tail.cursor.count * <uint64_t>11):
+    if tail.clock != NULL and (ticks >= FULL_TICKS or ticks * 10 > tail.cursor.count * 11):
         return False
     if data.chunk_count == 0:
         return True
@@ -101,33 +99,34 @@ cdef void full_free(ChunkStore *store, FullTail *full) noexcept nogil:
 
 
 cdef int full_fill(ChunkStore *store, FullTail *full, SeriesData *data) noexcept nogil:
-    """Copies what is needed to seal the tail without the lock. 0, or -1: no memory, nothing changed."""
-    cdef Bench *bench = &store.bench
+    """Copies what is needed to seal the tail without the lock. OK, or what is wrong."""
     cdef Tail *tail = data.tail
+    cdef int status = OK
     full.data = data
     full.held = full.gone = False
     full.layout = NULL
     full.clock = tail.clock
     full.clock_id = tail.clock.id if tail.clock != NULL else 0
     # Copied, for the clock's newest block is replaced when it outgrows its room.
-    if tail.clock != NULL and clock_gather(
-        bench.work, tail.clock, tail.first_tick,
-        <size_t>(tail.newest.tick - tail.first_tick) + 1, full.times,
-    ) != OK:
-        return -1
+    if tail.clock != NULL:
+        status = clock_gather(
+            store.bench.work, tail.clock, tail.first_tick,
+            <size_t>(tail.newest.tick - tail.first_tick) + 1, full.times)
+    if status != OK:
+        return status
     if tail.rows != NULL:
-        full.layout = layout_intern(&store.layouts, tail.rows.layout.layout_words, tail.rows.row_words,
-                                    layout_data(tail.rows.layout))
+        full.layout = layout_intern(
+            &store.layouts, tail.rows.layout.layout_words, tail.rows.row_words,
+            layout_data(tail.rows.layout))
         if full.layout == NULL:
-            return -1
-    # No ranges: the room for a layout of theirs is not used, the layout is the one just referred
-    # to.
+            return NO_MEMORY
+    # It has no ranges, so the room for their layout is not used.
     tail_view(tail, data.kind, NULL, &full.view)
     if full.layout != NULL:
         memcpy(full.row, full.view.newest.row, 8 * tail.rows.row_words)
         full.view.newest.row = full.row
         full.view.newest.layout = layout_data(full.layout)
-    return 0
+    return OK
 
 
 cdef bint full_take_aside(ChunkStore *store, SeriesData *data) noexcept nogil:
@@ -137,7 +136,7 @@ cdef bint full_take_aside(ChunkStore *store, SeriesData *data) noexcept nogil:
     full = full_new(store)
     if full == NULL:
         return False
-    if full_fill(store, full, data) != 0:
+    if full_fill(store, full, data) != OK:
         full_free(store, full)
         return False
     # The stream, which a reader may be at, and the hold on the clock are the FullTail's now.
@@ -153,54 +152,60 @@ cdef bint full_take_aside(ChunkStore *store, SeriesData *data) noexcept nogil:
     return True
 
 
-# ---- sealing
-# ----------------------------------------------------------------------------------------
+# Sealing
 
-cdef Chunk *encode(Work *work, Rows *rows, FullTail *full) noexcept nogil:
-    """The chunk of a full tail; NULL: no memory. No lock."""
+cdef int encode(Work *work, Rows *rows, const FullTail *full, Chunk **chunk) noexcept nogil:
+    """The chunk of a full tail. OK, or what is wrong, and NULL. No lock."""
     cdef const int64_t *times = full.times if full.clock_id else NULL
+    cdef const uint32_t *ticks = NULL
     cdef size_t i, tick = 0
+    cdef int status
+    chunk[0] = NULL
     rows_clear(rows)
-    if tail_decode(&full.view, times, rows) != 0:
-        return NULL
-    if times == NULL:
-        return chunk_encode(work, full.view.kind, rows, 0, rows.count, 0, NULL, full.layout)
-    for i in range(rows.count):
-        while times[tick] != rows.times[i]:
-            tick += 1
-        work.ticks[i] = full.view.first_tick + <uint32_t>tick
-    return chunk_encode(
-        work, full.view.kind, rows, 0, rows.count, full.clock_id, work.ticks, full.layout)
+    status = tail_decode(&full.view, times, rows)
+    if status != OK:
+        return status
+    if times != NULL:
+        for i in range(rows.count):
+            while times[tick] != rows.times[i]:
+                tick += 1
+            work.ticks[i] = full.view.first_tick + <uint32_t>tick
+        ticks = work.ticks
+    chunk[0] = chunk_encode(
+        work, full.view.kind, rows, 0, rows.count, full.clock_id, ticks, full.layout)
+    return OK if chunk[0] != NULL else NO_MEMORY
 
 
 cdef int put_in_place(ChunkStore *store, FullTail *full, Chunk *chunk) noexcept nogil:
-    """Makes the chunk the last of its series. Under the drain lock. 0, or -1: no memory."""
+    """Makes the chunk the last of its series. Under the drain lock. OK or NO_MEMORY."""
     cdef SeriesData *data = full.data
-    if room_for_chunks(store, data, data.chunk_count + 1) != 0:
-        return -1
+    if room_for_chunks(store, data, data.chunk_count + 1) != OK:
+        return NO_MEMORY
     # The holds on layout and ticks pass from the tail to the chunk.
     data.chunks[data.chunk_count] = chunk
     data.chunk_count += 1
     data.full = NULL
     add_relaxed(&store.chunk_count, 1)
     add_relaxed(&store.chunk_bytes, chunk_size(chunk))
-    # Who looked at the series before it was taken aside may still read the stream.
+    # A reader that looked at the series before this may still be at the stream.
     if MUTANT_FULL_FREED:
         mem_free(store.account, <void *>full.view.bytes)
     elif full.view.bytes != NULL:
         mem_retire(store.epochs, store.account, <void *>full.view.bytes)
-    return 0
+    return OK
 
 
 cdef void let_go(ChunkStore *store, FullTail *full) noexcept nogil:
-    """Its series needs it no more; a worker that has it will find that. Under the drain lock."""
+    """The series needs it no more; a worker that holds it will see that. Under the drain lock."""
     cdef uint32_t i
     full.gone = True
     pthread_mutex_lock(&store.full_lock)
     for i in range(store.full_count):
         if store.full_queue[i] == full:
             store.full_count -= 1
-            memmove(&store.full_queue[i], &store.full_queue[i + 1], (store.full_count - i) * sizeof(void *))
+            memmove(
+                &store.full_queue[i], &store.full_queue[i + 1],
+                (store.full_count - i) * sizeof(void *))
             break
     if not full.held:
         store.full_spare[store.full_spares] = full
@@ -212,14 +217,17 @@ cdef int full_settle(ChunkStore *store, SeriesData *data) noexcept nogil:
     cdef Bench *bench = &store.bench
     cdef FullTail *full = data.full
     cdef Chunk *chunk
+    cdef int status
     if full == NULL:
-        return 0
-    chunk = encode(bench.work, &bench.rows, full)
-    if chunk == NULL or put_in_place(store, full, chunk) != 0:
+        return OK
+    status = encode(bench.work, &bench.rows, full, &chunk)
+    if status == OK:
+        status = put_in_place(store, full, chunk)
+    if status != OK:
         mem_free(store.account, chunk)
-        return -1
+        return status
     let_go(store, full)
-    return 0
+    return OK
 
 
 cdef void full_drop(ChunkStore *store, SeriesData *data) noexcept nogil:
@@ -235,8 +243,7 @@ cdef void full_drop(ChunkStore *store, SeriesData *data) noexcept nogil:
     let_go(store, full)
 
 
-# ---- workers
-# ----------------------------------------------------------------------------------------
+# Workers
 
 cdef Sealer *new_sealer(ChunkStore *store) noexcept nogil:
     cdef Sealer *sealer = <Sealer *>mem_alloc(store.account, sizeof(Sealer))
@@ -251,7 +258,8 @@ cdef Sealer *new_sealer(ChunkStore *store) noexcept nogil:
 
 
 cdef Sealer *take_work(ChunkStore *store, FullTail **taken, uint32_t *count) noexcept nogil:
-    """Some full tails, the oldest first, and a place to work at; NULL: nothing to do, or no place."""
+    """Some full tails, the oldest first, and memory to work with. NULL: there are none, or as many
+    workers as there may be, or no memory."""
     cdef Sealer *sealer = NULL
     cdef uint32_t i
     cdef bint another = False
@@ -283,6 +291,22 @@ cdef Sealer *take_work(ChunkStore *store, FullTail **taken, uint32_t *count) noe
     return sealer
 
 
+cdef void put_or_drop(ChunkStore *store, FullTail *full, Chunk *chunk) noexcept nogil:
+    """The end of a worker's full tail. `chunk` NULL: no memory. Under the drain lock."""
+    if not full.gone:
+        if chunk == NULL or put_in_place(store, full, chunk) != OK:
+            # It stays with its series, and is settled when somebody looks.
+            mem_free(store.account, chunk)
+            pthread_mutex_lock(&store.full_lock)
+            full.held = False
+            pthread_mutex_unlock(&store.full_lock)
+            return
+        add_relaxed(&store.full_sealed, 1)
+    else:
+        mem_free(store.account, chunk)
+    full_free(store, full)
+
+
 cdef bint full_seal_some(ChunkStore *store) noexcept nogil:
     cdef FullTail *taken[AT_ONCE]
     cdef Chunk *chunks[AT_ONCE]
@@ -291,23 +315,12 @@ cdef bint full_seal_some(ChunkStore *store) noexcept nogil:
     if sealer == NULL:
         return False
     for i in range(count):
-        chunks[i] = encode(sealer.work, &sealer.rows, taken[i])
+        encode(sealer.work, &sealer.rows, taken[i], &chunks[i])
     if count:
         if not MUTANT_FULL_UNLOCKED:
             pthread_mutex_lock(&store.lock)
         for i in range(count):
-            if taken[i].gone:
-                mem_free(store.account, chunks[i])
-            elif chunks[i] == NULL or put_in_place(store, taken[i], chunks[i]) != 0:
-                # No memory: it stays with its series, and is settled when somebody looks.
-                mem_free(store.account, chunks[i])
-                pthread_mutex_lock(&store.full_lock)
-                taken[i].held = False
-                pthread_mutex_unlock(&store.full_lock)
-                continue
-            else:
-                add_relaxed(&store.full_sealed, 1)
-            full_free(store, taken[i])
+            put_or_drop(store, taken[i], chunks[i])
         if not MUTANT_FULL_UNLOCKED:
             pthread_mutex_unlock(&store.lock)
     pthread_mutex_lock(&store.full_lock)

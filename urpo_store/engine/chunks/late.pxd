@@ -10,6 +10,6 @@
 from urpo_store.engine.chunks.rows cimport PointView
 from urpo_store.engine.chunks.types cimport ChunkStore, SeriesData
 
-# OK, or NO_MEMORY: nothing changed. *view may be changed to the sum of two points, in the store's
-# bench.
+# OK, or what is wrong; then the series has the points that it had. *view may be changed to the sum
+# of two points, in the store's bench.
 cdef int append_late(ChunkStore *store, SeriesData *data, PointView *view) noexcept nogil

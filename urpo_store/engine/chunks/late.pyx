@@ -22,7 +22,7 @@ from urpo_store.engine.chunks.types cimport DATA_ADD, LATE_OVERRIDE, ChunkStore,
 
 cdef enum:
     LATE_WORDS = 65536          # row words of late points that are folded at the latest
-    LATE_SHARE = 32             # one in so many of a series' points may be late before they are folded
+    LATE_SHARE = 32             # one in so many points of a series may be late, unfolded
     MOST_LATE = 8 * CHUNK_POINTS
 
     # What a point means whose time is there already.
@@ -187,14 +187,16 @@ cdef int append_late(ChunkStore *store, SeriesData *data, PointView *view) noexc
     cdef size_t at = 0
     cdef bint there
     cdef int means
-    if full_settle(store, data) != OK:
-        return NO_MEMORY
+    cdef int status = full_settle(store, data)
+    if status != OK:
+        return status
     if tail != NULL and tail.late != NULL:
         at = rows_find(tail.late, 0, tail.late.count, view.time)
         if at < tail.late.count and tail.late.times[at] == view.time:
             return replace_late(store, data, at, view)
-    if find_point(store, data, view.time, &old, &there) != OK:
-        return NO_MEMORY
+    status = find_point(store, data, view.time, &old, &there)
+    if status != OK:
+        return status
     if not there:
         if put_late(store, data, at, view, False) != OK:
             return NO_MEMORY

@@ -10,7 +10,9 @@ cdef int chunk_store_init(ChunkStore *store, Account *account, Epochs *epochs) n
 # REQUIRES: every series cleared, and nobody inside.
 cdef void chunk_store_destroy(ChunkStore *store) noexcept nogil
 # A series without points. `options`: DATA_*.
-cdef void series_data_init(SeriesData *data, uint32_t kind, uint32_t clock_group, uint32_t options) noexcept nogil
+cdef void series_data_init(
+    SeriesData *data, uint32_t kind, uint32_t clock_group, uint32_t options
+) noexcept nogil
 # Gives back everything of a series, retired where readers may still look; the series is then as
 # new. Returns the points it held. Under the drain lock.
 cdef uint64_t series_data_clear(ChunkStore *store, SeriesData *data) noexcept nogil

@@ -1,12 +1,13 @@
 """Sorting and merging decoded points; the contract is in chunks/merging.pxd.
 
-A stable merge sort of an index, then each column is permuted: most often there are two runs, of
-which the second is short, and a merge of what is in order already is a copy.
+A stable merge sort of an index; then each column is permuted. Most often there are two runs, and
+the second is short; to merge what is in order already is to copy it.
 """
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from urpo_store.engine.memory.alloc cimport mem_alloc, mem_free
+from urpo_store.engine.memory.status cimport NO_MEMORY, OK
 from urpo_store.engine.chunks.addition cimport rows_add
 from urpo_store.engine.chunks.rows cimport PointView, Rows, rows_find, rows_shift, rows_view
 
@@ -48,7 +49,9 @@ cdef void insertion_sort(Rows *rows, size_t first) noexcept nogil:
             rows.row[at] = row
 
 
-cdef uint32_t *sorted_index(const int64_t *times, uint32_t *index, uint32_t *other, size_t n) noexcept nogil:
+cdef uint32_t *sorted_index(
+    const int64_t *times, uint32_t *index, uint32_t *other, size_t n
+) noexcept nogil:
     """Merge sort, stable; returns the one of the two arrays that holds the result."""
     cdef size_t width = 1, begin, middle, end, a, b, i
     cdef uint32_t *swap
@@ -79,14 +82,18 @@ cdef uint32_t *sorted_index(const int64_t *times, uint32_t *index, uint32_t *oth
     return index
 
 
-cdef void permute8(uint64_t *column, uint64_t *temporary, const uint32_t *index, size_t n) noexcept nogil:
+cdef void permute8(
+    uint64_t *column, uint64_t *temporary, const uint32_t *index, size_t n
+) noexcept nogil:
     cdef size_t i
     for i in range(n):
         temporary[i] = column[index[i]]
     memcpy(column, temporary, 8 * n)
 
 
-cdef void permute4(uint32_t *column, uint32_t *temporary, const uint32_t *index, size_t n) noexcept nogil:
+cdef void permute4(
+    uint32_t *column, uint32_t *temporary, const uint32_t *index, size_t n
+) noexcept nogil:
     cdef size_t i
     for i in range(n):
         temporary[i] = column[index[i]]
@@ -115,9 +122,9 @@ cdef void order(Rows *rows, size_t first) noexcept nogil:
 cdef int rows_sort(Rows *rows, size_t first, bint add) noexcept nogil:
     cdef PointView view
     cdef size_t i, kept
-    cdef int failed = 0
+    cdef int status = OK
     if rows.count <= first or ascending(rows, first):
-        return 0
+        return OK
     order(rows, first)
     kept = first
     for i in range(first + 1, rows.count):
@@ -125,10 +132,10 @@ cdef int rows_sort(Rows *rows, size_t first, bint add) noexcept nogil:
             kept += 1
         elif add:
             rows_view(rows, i, &view)
-            if rows_add(rows, kept, &view, rows.kind) == 0:
+            if rows_add(rows, kept, &view, rows.kind) == OK:
                 continue
-            failed = -1
+            status = NO_MEMORY
         if kept != i:
             rows_shift(rows, kept, i, 1)
     rows.count = kept + 1
-    return failed
+    return status

@@ -7,7 +7,7 @@ from urpo_store.engine.chunks.rows cimport PointView
 from urpo_store.engine.chunks.tail cimport Tail
 from urpo_store.engine.chunks.types cimport ChunkStore, SeriesData
 
-# Appends a point that is newer than all of the series. OK, or NO_MEMORY: it is not stored.
+# Appends a point that is newer than all of the series. OK, or what is wrong; then it is not stored.
 cdef int append_newest(ChunkStore *store, SeriesData *data, const PointView *view) noexcept nogil
 # Puts a point in the place of the tail's newest. False: not of that time, or of another layout;
 # nothing changed.

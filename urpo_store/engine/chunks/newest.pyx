@@ -81,8 +81,8 @@ cdef Clock *last_clock(ChunkStore *store, const SeriesData *data, bint *own) noe
 cdef int64_t tick_elsewhere(
     ChunkStore *store, const SeriesData *data, int64_t time, const Clock *not_this, Clock **chosen
 ) noexcept nogil:
-    """The tick on another clock of the group: one that has this very time, or whose newest tick is the
-    series' previous time (its own series come later in the request). TICK_UNKNOWN: there is none."""
+    """The tick on another clock of the group: one that has this very time, or whose newest tick is
+    the series' previous time (its own series come later in the request). TICK_UNKNOWN: none."""
     cdef Clock *clock = clock_of_group(&store.clocks, data.clock_group)
     cdef int64_t tick
     while clock != NULL:
@@ -100,7 +100,7 @@ cdef int64_t tick_elsewhere(
 cdef int choose_clock(
     ChunkStore *store, SeriesData *data, int64_t time, Prepared *prepared
 ) noexcept nogil:
-    """Where an empty tail has its times, and the tick there. OK or NO_MEMORY."""
+    """Where an empty tail has its times, and the tick there. OK, or what is wrong."""
     cdef bint own
     cdef Clock *clock = last_clock(store, data, &own)
     cdef int64_t tick = TICK_UNKNOWN
@@ -208,15 +208,18 @@ cdef int make_way(
 cdef int prepare(
     ChunkStore *store, SeriesData *data, const PointView *view, Prepared *prepared
 ) noexcept nogil:
-    """All that can fail: OK, or NO_MEMORY, and the series has the points that it had."""
+    """All that can fail: OK, or what is wrong, and the series has the points that it had."""
     cdef Tail *tail = open_tail(store, data)
     cdef Ranges joined
+    cdef int status = OK
     if tail == NULL:
         return NO_MEMORY
-    if tail.cursor.count and make_way(store, data, view, prepared, &joined) != OK:
-        return NO_MEMORY
-    if tail.cursor.count == 0 and choose_clock(store, data, view.time, prepared) != OK:
-        return NO_MEMORY
+    if tail.cursor.count:
+        status = make_way(store, data, view, prepared, &joined)
+    if status == OK and tail.cursor.count == 0:
+        status = choose_clock(store, data, view.time, prepared)
+    if status != OK:
+        return status
     prepared.rows = NULL
     if view.rowed:
         prepared.rows = rows_for(store, tail, data.kind, view, &joined)
@@ -236,7 +239,7 @@ cdef int prepare(
 cdef void commit_rows(
     ChunkStore *store, Tail *tail, uint32_t kind, const PointView *view, TailRows *rows
 ) noexcept nogil:
-    """The newest row becomes the last of the stream, in the ranges that the tail has from now on."""
+    """The newest row becomes the last of the stream, in the ranges that the tail has from now."""
     cdef TailRows *old = tail.rows
     if tail.cursor.count == 0:
         if rows != old:
@@ -286,10 +289,10 @@ cdef void commit(
 
 cdef int append_newest(ChunkStore *store, SeriesData *data, const PointView *view) noexcept nogil:
     cdef Prepared prepared
-    if prepare(store, data, view, &prepared) != OK:
-        return NO_MEMORY
-    commit(store, data, view, &prepared)
-    return OK
+    cdef int status = prepare(store, data, view, &prepared)
+    if status == OK:
+        commit(store, data, view, &prepared)
+    return status
 
 
 cdef bint replace_newest(SeriesData *data, const PointView *view) noexcept nogil:

@@ -5,7 +5,7 @@ from urpo_store.engine.memory.alloc cimport mem_grow
 from urpo_store.engine.memory.atomics cimport add_relaxed
 from urpo_store.engine.memory.status cimport NO_MEMORY, OK
 from urpo_store.engine.points.ranges cimport (
-    Ranges, ranges_join, ranges_pad, ranges_read, ranges_row, ranges_write,
+    Ranges, ranges_join, ranges_pad, ranges_row, ranges_write,
 )
 from urpo_store.engine.points.slots cimport KIND_EXPONENTIAL, KIND_HISTOGRAM
 from urpo_store.engine.codec.columns cimport CHUNK_POINTS
@@ -14,16 +14,17 @@ from urpo_store.engine.chunks.clock cimport TICK_UNKNOWN, Clock, clock_find, clo
 from urpo_store.engine.chunks.encode cimport chunk_encode
 from urpo_store.engine.chunks.layout cimport Layout, layout_intern, layout_release
 from urpo_store.engine.chunks.rows cimport (
-    PointView, Rows, rows_layout, rows_reserve_words, rows_view,
+    PointView, Rows, rows_layout, rows_reserve_words, rows_view, view_ranges,
 )
 from urpo_store.engine.chunks.types cimport Bench, ChunkStore
+from urpo_store.engine.chunks.work cimport Work
 
 cdef enum:
-    CHUNK_WORDS = 131072        # row words of a chunk's points together, about; bounds what decoding takes
-    NARROWEST = 16              # points of a chunk all the same
+    CHUNK_WORDS = 131072        # row words of a chunk, about: bounds what decoding it takes
+    NARROWEST = 16              # points that a chunk may have however wide its rows
     OFF = 0xFFFFFFFF            # in place of a tick: the time is none
-    HOPELESS = 8                # when so many points are off the clock at once, the rest is not asked
-    RUNS = 64                   # a run of points on, or off, the clock for every so many points at most
+    HOPELESS = 8                # the rest is not asked if the first so many are off the clock
+    RUNS = 64                   # so many points for each run of points on, or off, the clock
 
 
 cdef uint32_t chunk_limit(uint32_t row_words) noexcept nogil:
@@ -58,7 +59,7 @@ cdef int make_chunk(
     ChunkStore *store, uint32_t kind, const Rows *rows, size_t first, size_t count,
     Clock *clock, const uint32_t *ticks
 ) noexcept nogil:
-    """One chunk of rows that have one layout, into bench.made."""
+    """One chunk of rows that have one layout, into bench.made. OK or NO_MEMORY."""
     cdef Bench *bench = &store.bench
     cdef Layout *layout = NULL
     cdef PointView view
@@ -71,13 +72,13 @@ cdef int make_chunk(
         rows_view(rows, first, &view)
         layout = layout_intern(&store.layouts, view.layout_words, view.row_words, view.layout)
         if layout == NULL:
-            return -1
+            return NO_MEMORY
     chunk = chunk_encode(
         bench.work, kind, rows, first, count, clock.id if clock != NULL else 0, ticks, layout
     )
     if chunk == NULL:
         layout_release(&store.layouts, layout)
-        return -1
+        return NO_MEMORY
     if ticks != NULL:
         clock_hold(clock, ticks[0], ticks[count - 1])
     add_relaxed(&store.chunk_count, 1)
@@ -86,27 +87,30 @@ cdef int make_chunk(
 
 
 cdef bint skips_regularly(const uint32_t *ticks, size_t count) noexcept nogil:
-    """Whether more than a tenth of the ticks are missed, three quarters of the time by equal steps."""
+    """Whether more than a tenth of the ticks are missed, mostly (three in four) by equal steps."""
     cdef size_t i, equal = 0
+    cdef uint32_t step
     if count < 16 or (ticks[count - 1] - ticks[0]) * <uint64_t>10 <= count * <uint64_t>11:
         return 0
     for i in range(2, count):
-        equal += ticks[i] - ticks[i - 1] == ticks[i - 1] - ticks[i - 2] and ticks[i] - ticks[i - 1] > 1
+        step = ticks[i] - ticks[i - 1]
+        equal += step > 1 and step == ticks[i - 1] - ticks[i - 2]
     return equal * 4 >= count * 3
 
 
-cdef int make_chunks_of_run(
-    ChunkStore *store, uint32_t kind, const Rows *rows, size_t first, size_t count, Clock *clock
+cdef int find_ticks(
+    ChunkStore *store, const Rows *rows, size_t first, size_t count, const Clock *clock,
+    bint *shared
 ) noexcept nogil:
-    """The chunks of rows that have one layout and fit one chunk: one, unless some are off the clock."""
-    cdef Bench *bench = &store.bench
-    cdef uint32_t *ticks = bench.work.ticks
+    """The ticks of rows[first:first + count], OFF for a time that is none, into work.ticks.
+    *shared: enough times are ticks for chunks that share the clock. OK, or what is wrong."""
+    cdef Work *work = store.bench.work
+    cdef uint32_t *ticks = work.ticks
     cdef int64_t tick = -1
-    cdef size_t i, begin, runs = 1, off = 0
-    if clock == NULL:
-        return make_chunk(store, kind, rows, first, count, NULL, NULL)
+    cdef size_t i, runs = 1, off = 0
+    shared[0] = False
     for i in range(count):
-        tick = clock_find(bench.work, clock, rows.times[first + i], tick + 1)
+        tick = clock_find(work, clock, rows.times[first + i], tick + 1)
         if tick < 0 and tick != TICK_UNKNOWN:
             return <int>tick
         if tick == TICK_UNKNOWN:
@@ -117,34 +121,48 @@ cdef int make_chunks_of_run(
         if i and (ticks[i] == OFF) != (ticks[i - 1] == OFF):
             runs += 1
         if off == HOPELESS and i + 1 == HOPELESS:
-            off = count
-            break
-    if off == count or (off and runs > 2 + count // RUNS):
-        return make_chunk(store, kind, rows, first, count, NULL, NULL)
+            return OK
+    shared[0] = off == 0 or (off < count and runs <= 2 + count // RUNS)
     if off == 0:
-        bench.regular_gaps = skips_regularly(ticks, count)
-    begin = 0
+        store.bench.regular_gaps = skips_regularly(ticks, count)
+    return OK
+
+
+cdef int make_chunks_of_run(
+    ChunkStore *store, uint32_t kind, const Rows *rows, size_t first, size_t count, Clock *clock
+) noexcept nogil:
+    """The chunks of rows that have one layout and fit one chunk: one, unless some of their times
+    are off the clock. OK, or what is wrong."""
+    cdef const uint32_t *ticks = store.bench.work.ticks
+    cdef size_t i, begin = 0
+    cdef bint shared = False
+    cdef int status = OK
+    if clock != NULL:
+        status = find_ticks(store, rows, first, count, clock, &shared)
+    if status != OK:
+        return status
+    if not shared:
+        return make_chunk(store, kind, rows, first, count, NULL, NULL)
     for i in range(1, count + 1):
         if i < count and (ticks[i] == OFF) == (ticks[begin] == OFF):
             continue
-        if make_chunk(
-            store, kind, rows, first + begin, i - begin, clock, NULL if ticks[begin] == OFF else ticks + begin
-        ) != 0:
-            return -1
+        status = make_chunk(
+            store, kind, rows, first + begin, i - begin, clock,
+            NULL if ticks[begin] == OFF else ticks + begin)
+        if status != OK:
+            return status
         begin = i
-    return 0
+    return OK
 
 
 cdef bint row_ranges(const Rows *rows, size_t i, uint32_t kind, Ranges *ranges) noexcept nogil:
     cdef PointView view
-    if kind != KIND_EXPONENTIAL:
-        return 0
     rows_view(rows, i, &view)
-    return ranges_read(ranges, view.layout, view.layout_words, view.row_words)
+    return view_ranges(kind, &view, ranges)
 
 
 cdef int pad_rows(Rows *rows, size_t first, size_t count, const Ranges *target) noexcept nogil:
-    """Gives rows of exponential histograms one layout."""
+    """Gives rows of exponential histograms one layout. OK or NO_MEMORY."""
     cdef uint64_t words[2]
     cdef Ranges ranges
     cdef uint32_t width = ranges_row(target)
@@ -152,8 +170,8 @@ cdef int pad_rows(Rows *rows, size_t first, size_t count, const Ranges *target) 
     cdef size_t i
     ranges_write(target, words)
     layout = rows_layout(rows, 2, width, words)
-    if layout < 0 or rows_reserve_words(rows, count * width) != 0:
-        return -1
+    if layout < 0 or rows_reserve_words(rows, count * width) != OK:
+        return NO_MEMORY
     for i in range(first, first + count):
         if rows.layout[i] == <uint32_t>layout:
             continue
@@ -162,20 +180,23 @@ cdef int pad_rows(Rows *rows, size_t first, size_t count, const Ranges *target) 
         rows.row[i] = rows.word_count
         rows.layout[i] = <uint32_t>layout
         rows.word_count += width
-    return 0
+    return OK
 
 
-cdef int64_t common_run(uint32_t kind, Rows *rows, size_t first, size_t end) noexcept nogil:
-    """How many rows from `first` on go into one chunk; they are given one layout. -1: no memory."""
+cdef int common_run(
+    uint32_t kind, Rows *rows, size_t first, size_t end, size_t *count
+) noexcept nogil:
+    """How many rows from `first` on go into one chunk; they get one layout. OK or NO_MEMORY."""
     cdef Ranges ranges, other, joined
     cdef size_t left = end - first, n = 1
     cdef uint32_t limit = CHUNK_POINTS
     cdef bint ranged
     if kind < KIND_HISTOGRAM:
         # What is a little too much is cut in half rather than into a chunk and a crumb.
-        if left <= CHUNK_POINTS:
-            return <int64_t>left
-        return <int64_t>(left // 2 if left < 2 * CHUNK_POINTS else CHUNK_POINTS)
+        if left > CHUNK_POINTS:
+            left = left // 2 if left < 2 * CHUNK_POINTS else CHUNK_POINTS
+        count[0] = left
+        return OK
     ranged = row_ranges(rows, first, kind, &ranges)
     limit = chunk_limit(<uint32_t>rows.layouts[rows.layout[first]] & 0xFFFF)
     while n < left and n < limit:
@@ -187,19 +208,19 @@ cdef int64_t common_run(uint32_t kind, Rows *rows, size_t first, size_t end) noe
             ranges = joined
             limit = chunk_limit(ranges_row(&ranges))
         n += 1
-    if ranged and pad_rows(rows, first, n, &ranges) != 0:
-        return -1
-    return <int64_t>n
+    count[0] = n
+    return pad_rows(rows, first, n, &ranges) if ranged else OK
 
 
 cdef int make_chunks(ChunkStore *store, uint32_t kind, Clock *clock) noexcept nogil:
-    """The chunks of bench.rows."""
     cdef Rows *rows = &store.bench.rows
-    cdef size_t first = 0
-    cdef int64_t n
+    cdef size_t first = 0, count
+    cdef int status
     while first < rows.count:
-        n = common_run(kind, rows, first, rows.count)
-        if n < 0 or make_chunks_of_run(store, kind, rows, first, <size_t>n, clock) != 0:
-            return -1
-        first += <size_t>n
-    return 0
+        status = common_run(kind, rows, first, rows.count, &count)
+        if status == OK:
+            status = make_chunks_of_run(store, kind, rows, first, count, clock)
+        if status != OK:
+            return status
+        first += count
+    return OK

@@ -31,7 +31,9 @@ cdef void tail_free_rows(ChunkStore *store, Tail *tail) noexcept nogil
 cdef void tail_free(ChunkStore *store, SeriesData *data) noexcept nogil
 # Append the points of a chunk, or of the tail, to `rows`. OK, or what is wrong; then the rows have
 # the points that they had.
-cdef int decode_chunk(ChunkStore *store, uint32_t kind, const Chunk *chunk, Rows *rows) noexcept nogil
+cdef int decode_chunk(
+    ChunkStore *store, uint32_t kind, const Chunk *chunk, Rows *rows
+) noexcept nogil
 cdef int decode_tail(ChunkStore *store, const SeriesData *data, Rows *rows) noexcept nogil
 # Looks for the point of exactly this time in chunks and tail; *view is good until the next
 # question. OK, or what is wrong.

@@ -151,8 +151,8 @@ cdef int decode_tail(ChunkStore *store, const SeriesData *data, Rows *rows) noex
 cdef int decode_for_search(
     ChunkStore *store, const SeriesData *data, const Chunk *chunk, const Rows **found
 ) noexcept nogil:
-    """The points of a chunk or, for NULL, of the tail. Points that come again mostly come many together:
-    what was decoded for the last one is kept."""
+    """The points of a chunk or, for NULL, of the tail. Points that come again mostly come many
+    together: what was decoded for the last one is kept."""
     cdef Bench *bench = &store.bench
     cdef const void *place = data.tail
     cdef uint32_t length = 0

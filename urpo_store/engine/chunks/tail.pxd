@@ -39,7 +39,8 @@ cdef struct Tail:
     TailCursor cursor           # behind the stream
     TailPoint newest
     TailRows *rows              # NULL for numbers
-    Rows *late                  # ascending; LATE_OVERRIDE marks those that override one in chunk or tail. NULL: none
+    Rows *late                  # ascending; NULL: none. LATE_OVERRIDE: it overrides one in a chunk
+                                # or in the stream
 
 cdef inline void tail_step(Tail *tail, uint32_t end) noexcept nogil:
     """The entry of the newest point, which tail_write has written, becomes a part of the stream.
@@ -52,7 +53,9 @@ cdef inline void tail_step(Tail *tail, uint32_t end) noexcept nogil:
 # Writes the entry of the newest point behind the stream; *end: the byte behind it. Nothing is
 # changed but the stream's room, and what is written becomes a part of the stream by tail_step only.
 # OK or NO_MEMORY.
-cdef int tail_write(Work *work, Epochs *epochs, Tail *tail, uint32_t kind, uint32_t *end) noexcept nogil
+cdef int tail_write(
+    Work *work, Epochs *epochs, Tail *tail, uint32_t kind, uint32_t *end
+) noexcept nogil
 # Gives the stream back: at once, unless a reader may be at it.
 cdef void tail_free_stream(Account *account, Epochs *epochs, Tail *tail) noexcept nogil
 # Forgets the stream's points. The stream itself is given back, or is somebody else's now (bytes
@@ -60,7 +63,11 @@ cdef void tail_free_stream(Account *account, Epochs *epochs, Tail *tail) noexcep
 cdef void tail_clear(Account *account, Epochs *epochs, Tail *tail) noexcept nogil
 # Rows for points of one layout, which is the caller's to set, or, if `ranges` is given, of ranges
 # that may widen. All words are 0. NULL: no memory.
-cdef TailRows *tail_rows_new(Account *account, uint32_t row_words, const Ranges *ranges) noexcept nogil
+cdef TailRows *tail_rows_new(
+    Account *account, uint32_t row_words, const Ranges *ranges
+) noexcept nogil
 # A view of the tail as it is; layout and row point into the tail, or into `layout`, 2 words of
 # room.
-cdef void tail_view(const Tail *tail, uint32_t kind, uint64_t *layout, TailView *view) noexcept nogil
+cdef void tail_view(
+    const Tail *tail, uint32_t kind, uint64_t *layout, TailView *view
+) noexcept nogil

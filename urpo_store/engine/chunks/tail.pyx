@@ -9,7 +9,8 @@ from urpo_store.engine.points.ranges cimport Ranges, ranges_write
 from urpo_store.engine.codec.columns cimport CHUNK_POINTS
 from urpo_store.engine.chunks.layout cimport layout_data
 from urpo_store.engine.chunks.tail_stream cimport (
-    NUMBER_ENTRY, ROW_ENTRY, WORD_ENTRY, TailRows, TailView, put_entry, tail_last_row, tail_newest_row,
+    NUMBER_ENTRY, ROW_ENTRY, WORD_ENTRY, TailRows, TailView, put_entry, tail_last_row,
+    tail_newest_row,
 )
 from urpo_store.engine.chunks.work cimport Work, work_out
 
@@ -30,8 +31,8 @@ cdef void tail_free_stream(Account *account, Epochs *epochs, Tail *tail) noexcep
 
 
 cdef size_t room_wanted(const Tail *tail, size_t needed) noexcept nogil:
-    """Room for a stream that has outgrown its own: a multiple of that, but not much more than the whole
-    stream will take if it goes on as it began."""
+    """Room for a stream that has outgrown its own: a multiple of that, but not much more than the
+    whole stream will take if it goes on as it began."""
     cdef size_t wanted, whole
     if tail.capacity == 0:
         wanted = tail.reserve if tail.reserve > FIRST_STREAM else FIRST_STREAM
@@ -64,7 +65,9 @@ cdef int make_room(Account *account, Epochs *epochs, Tail *tail, size_t needed) 
     return OK
 
 
-cdef int tail_write(Work *work, Epochs *epochs, Tail *tail, uint32_t kind, uint32_t *end) noexcept nogil:
+cdef int tail_write(
+    Work *work, Epochs *epochs, Tail *tail, uint32_t kind, uint32_t *end
+) noexcept nogil:
     cdef uint32_t length = tail.cursor.length
     cdef bint own = tail.clock == NULL
     cdef size_t size

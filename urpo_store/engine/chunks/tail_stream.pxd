@@ -60,7 +60,7 @@ cdef struct TailCursor:
     uint32_t length             # bytes of all entries so far
     uint16_t count              # points, the one of the next entry included; 0: an empty tail
     uint8_t flipped             # the expected start is last.time, not last.start
-    uint8_t exponent            # of the last decimal; 0: none yet. Only the writer's, for its next guess
+    uint8_t exponent            # the writer's next guess: of the last decimal; 0: none yet
 
 # What the writer of points with rows keeps besides.
 cdef struct TailRows:
@@ -138,7 +138,8 @@ cdef inline uint64_t *tail_newest_row(const TailRows *rows) noexcept nogil:
 # behind. Nothing but cursor.exponent changes.
 # REQUIRES: room for NUMBER_ENTRY bytes, or with rows for ROW_ENTRY + WORD_ENTRY * row words.
 cdef uint8_t *put_entry(
-    uint8_t *out, TailCursor *cursor, const TailPoint *point, const TailRows *rows, bint own, uint32_t kind
+    uint8_t *out, TailCursor *cursor, const TailPoint *point, const TailRows *rows, bint own,
+    uint32_t kind
 ) noexcept nogil
 # Appends all points of a tail to rows. `times` are those of the ticks first_tick..tick, NULL if
 # own. Reads no byte behind the stream, whatever its bytes are. OK, NO_MEMORY, or BAD_BYTES: these

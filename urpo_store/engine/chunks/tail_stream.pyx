@@ -29,7 +29,7 @@ cdef enum:
     START = 8
     RANGES = 16
 
-    FEW_BITS = 40               # the change of a decimal that has more takes no fewer bytes than the changed bits
+    FEW_BITS = 40               # a change of a decimal with more bits is no shorter than its bytes
     MOST_DIGITS = 6             # digits behind the point that are looked for
     LOOK_EVERY = 8              # points between two looks for digits, while none are known
 
@@ -60,13 +60,16 @@ cdef inline bint is_decimal(uint64_t bits, int exponent, int64_t *scaled) noexce
 cdef uint8_t *put_number(
     uint8_t *control, uint8_t *out, TailCursor *cursor, const TailPoint *point
 ) noexcept nogil:
-    """A value, in the way that takes fewer bytes. Of most decimals nearly all bits change each time."""
+    """A value, in the way that takes fewer bytes. Of most decimals nearly all bits change."""
     cdef uint64_t changed = point.value ^ cursor.last.value
     cdef int64_t scaled = 0
     cdef uint64_t number
     cdef uint8_t exponent = cursor.exponent
     cdef bint found
-    if point.flags & FLAG_INT or changed == 0 or changed >> (__builtin_ctzll(changed) & ~7) < 1 << 16:
+    if (
+        point.flags & FLAG_INT or changed == 0
+        or changed >> (__builtin_ctzll(changed) & ~7) < 1 << 16
+    ):
         # Two bytes at most as it is.
         return put_changed(control, out, changed)
     found = exponent and is_decimal(point.value, exponent, &scaled)
@@ -123,7 +126,8 @@ cdef inline uint8_t *put_ranges(uint8_t *out, const Ranges *ranges) noexcept nog
 
 
 cdef uint8_t *put_entry(
-    uint8_t *out, TailCursor *cursor, const TailPoint *point, const TailRows *rows, bint own, uint32_t kind
+    uint8_t *out, TailCursor *cursor, const TailPoint *point, const TailRows *rows, bint own,
+    uint32_t kind
 ) noexcept nogil:
     cdef uint8_t *control = out
     cdef uint8_t meta = 0
@@ -223,7 +227,9 @@ cdef inline uint64_t next_number(Input *input, uint8_t control, uint64_t last) n
     return unscaled_bits(<int64_t>scaled, control & EXPONENT)
 
 
-cdef inline bint within(int64_t first, uint32_t count, int64_t whole, uint32_t whole_count) noexcept nogil:
+cdef inline bint within(
+    int64_t first, uint32_t count, int64_t whole, uint32_t whole_count
+) noexcept nogil:
     """Whether a side of ranges is a part of another."""
     cdef uint64_t skipped = <uint64_t>first - <uint64_t>whole
     return count == 0 or (skipped <= whole_count and count <= whole_count - skipped)
@@ -243,7 +249,9 @@ cdef void next_ranges(Input *input, const TailView *view, Ranges *written) noexc
         set_bad(input)
 
 
-cdef void next_row(Input *input, const TailView *view, const Ranges *written, uint64_t *row) noexcept nogil:
+cdef void next_row(
+    Input *input, const TailView *view, const Ranges *written, uint64_t *row
+) noexcept nogil:
     """The row behind the one that stands right before `row`."""
     cdef uint32_t words = view.newest.row_words, written_words = words
     cdef uint32_t j, at, positive = 0, negative = 0
@@ -282,8 +290,8 @@ cdef void next_row(Input *input, const TailView *view, const Ranges *written, ui
 
 
 cdef inline void next_time(
-    Input *input, const TailView *view, const int64_t *times, const TailCursor *cursor, uint8_t meta,
-    TailPoint *point
+    Input *input, const TailView *view, const int64_t *times, const TailCursor *cursor,
+    uint8_t meta, TailPoint *point
 ) noexcept nogil:
     cdef uint64_t number
     if view.own:
@@ -310,7 +318,8 @@ cdef inline void put_in_rows(Rows *rows, size_t i, const TailPoint *point) noexc
 cdef inline int next_entries(
     const TailView *view, const int64_t *times, Rows *rows, uint64_t *row, bint rowed
 ) noexcept nogil:
-    """All points but the newest, of which rows.count says nothing yet. `rowed`: into `row` and behind."""
+    """Puts all points but the newest behind the rows, whose count stays. `rowed`: their row words
+    go to `row` and behind."""
     cdef uint32_t words = view.newest.row_words
     cdef uint8_t control, meta
     cdef uint64_t number
