@@ -1,5 +1,5 @@
 """Writing and reading the entries of a tail's stream; the contract is in chunks/tail_stream.pxd."""
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport UINT32_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from urpo_store.engine.memory.status cimport BAD_BYTES, NO_MEMORY, OK
@@ -293,14 +293,16 @@ cdef inline void next_time(
     Input *input, const TailView *view, const int64_t *times, const TailCursor *cursor,
     uint8_t meta, TailPoint *point
 ) noexcept nogil:
-    cdef uint64_t number
+    cdef uint64_t number, skipped
     if view.own:
         number = <uint64_t>cursor.delta + unzigzag(next_varint(input))
         point.time = <int64_t>(<uint64_t>cursor.last.time + number)
         return
     number = <uint32_t>(cursor.last.tick + 1)
     if meta & TICK:
-        number += next_varint(input)
+        skipped = next_varint(input)
+        # No sum may wrap around to a tick that was there before.
+        number = number + skipped if skipped <= UINT32_MAX else skipped
     if number > view.tick - view.first_tick:
         set_bad(input)
         return
