@@ -4,8 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 STAMP := $(VENV)/.installed
-SOURCES := $(shell find urpo_store tests/drivers -name "*.pyx" -o -name "*.pxd" -o -name "*.h")
+SOURCES := $(shell find urpo_store tests/drivers -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 # The modules of Cython that Python may import by name.
+STUBBED := $(subst /,.,$(basename $(shell find urpo_store -name '*.pyi')))
+HEADERS := $(shell find urpo_store -name '*.h')
+# Modules that Python may import by name have a stub.
 STUBBED := $(subst /,.,$(basename $(shell find urpo_store -name '*.pyi')))
 CYTHON_FILES := $(shell find urpo_store tests -name '*.pyx' -o -name '*.pxd')
 

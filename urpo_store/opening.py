@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
-from .embedded.store import MetricStore
 from .errors import ConfigError
 from .interfaces import MetricStorage
 from .options import parse_options
+
+if TYPE_CHECKING:
+    from .embedded.store import MetricStore
 
 #: Third parties register storages here; an entry point's name is the scheme of its URLs.
 STORAGE_GROUP = "urpo_store.storage"
@@ -34,6 +36,9 @@ def open(target: str | os.PathLike[str] | None = None, **options: Any) -> Metric
     ring_slots=32768, drain_interval="1s". Raises ConfigError for a wrong or unknown one.
     """
     if target is None:
+        # Imported here: a client of a running serve needs no engine.
+        from .embedded.store import MetricStore
+
         return MetricStore(parse_options(options))
     text = os.fspath(target)
     scheme, separator, _ = text.partition("://")

@@ -14,3 +14,15 @@ def test_nothing_heavy_comes_with_the_edges() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_engine_comes_with_the_first_store() -> None:
+    """A client of a running serve, or a type checker's import of the model, needs no engine."""
+    code = (
+        "import sys, urpo_store, urpo_store.client\n"
+        "before = 'urpo_store.engine.core' in sys.modules\n"
+        "urpo_store.open().close()\n"
+        "print(before, 'urpo_store.engine.core' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False True"
