@@ -3,7 +3,8 @@
   scanner       from the request down to a metric's data message
   temporality   what a data message says of all its points, which may come after them
   numbers, histograms, exponential, summaries   the points of each kind
-  staging       what points have in common: attributes, exemplars, slots
+  staging       what points have in common: attributes, slots
+  exemplars     the exemplars of a point
   attributes    attributes, when they are not known
   messages      whether a message is well formed
   arena         the memory of a scan; messages that come in pieces

@@ -8,19 +8,16 @@ from urpo_store.engine.points.slots cimport (
     FLAGS_OTLP, FLAG_STALE, SERIES_START, Point, ext_slots, payload_header,
 )
 from urpo_store.engine.wire.arena cimport MAX_WORDS, arena_take
-from urpo_store.engine.wire.messages cimport DEPTH_POINT, M_EXEMPLAR, check_message
+from urpo_store.engine.wire.exemplars cimport exemplars_measure, exemplars_write
 from urpo_store.engine.wire.protobuf cimport CHECKED, Cursor, Field, cursor_over, next_field
-from urpo_store.engine.wire.tags cimport (
-    EXEMPLAR_DOUBLE, EXEMPLAR_INT, EXEMPLAR_SPAN_ID, EXEMPLAR_TIME, EXEMPLAR_TRACE_ID,
-)
 from urpo_store.engine.wire.temporality cimport lacks_temporality, stream_settle_early
 from urpo_store.engine.wire.types cimport (
     REJECT_NONE, REJECT_NO_NAME, REJECT_TEMPORALITY, REJECT_TIME_RANGE, REJECT_TIME_ZERO,
-    REJECT_TOO_LARGE, WIRE_E_NONE, Scan, Span, WireMetric, WirePoint, malformed,
+    REJECT_TOO_LARGE, Scan, WireMetric, WirePoint,
 )
 
 
-# ---- attributes and exemplars --------------------------------------------------------------------
+# ---- what a point takes --------------------------------------------------------------------------
 
 cdef int gather_attributes(Scan *scan, PointFields *fields) noexcept nogil:
     """Puts attributes that are not one run together, in order."""
@@ -40,26 +37,6 @@ cdef int gather_attributes(Scan *scan, PointFields *fields) noexcept nogil:
     return OK
 
 
-cdef bint is_good_exemplar(Span body) noexcept nogil:
-    """Whether a checked exemplar has a value, ids of the right length and a time in range."""
-    cdef Cursor cursor = cursor_over(body, CHECKED)
-    cdef Field field
-    cdef uint64_t time = 0
-    cdef bint value = False
-    cdef size_t span_id = 0, trace_id = 0
-    while next_field(&cursor, &field):
-        if field.tag == EXEMPLAR_TIME:
-            time = field.value
-        elif field.tag == EXEMPLAR_SPAN_ID:
-            span_id = field.body.n
-        elif field.tag == EXEMPLAR_TRACE_ID:
-            trace_id = field.body.n
-        elif field.tag == EXEMPLAR_DOUBLE or field.tag == EXEMPLAR_INT:
-            value = True
-    return (value and time <= <uint64_t>INT64_MAX and (span_id == 0 or span_id == 8)
-            and (trace_id == 0 or trace_id == 16))
-
-
 # A point's payload: words of layout and row, then exemplars.
 cdef struct Payload:
     size_t words                # of all of it, header included; 0: the point has none
@@ -67,43 +44,14 @@ cdef struct Payload:
     uint32_t bad_exemplars      # dropped
 
 
-cdef int measure_exemplars(Scan *scan, const PointFields *fields, Payload *payload) noexcept nogil:
-    """Checks the point's exemplars. Counts the bad ones, and the bytes that the good ones take."""
-    cdef Cursor cursor = cursor_over(fields.body, CHECKED)
-    cdef Field field
-    cdef uint32_t error
-    while next_field(&cursor, &field):
-        if field.tag != fields.exemplar_tag:
-            continue
-        error = check_message(M_EXEMPLAR, field.body, DEPTH_POINT + 1)
-        if error != WIRE_E_NONE:
-            return malformed(scan, error, field.body.p)
-        if is_good_exemplar(field.body):
-            payload.exemplars += 4 + field.body.n
-        else:
-            payload.bad_exemplars += 1
-    return OK
-
-
-cdef void write_exemplars(const PointFields *fields, uint8_t *out) noexcept nogil:
-    """Writes the good exemplars, each after its length."""
-    cdef Cursor cursor = cursor_over(fields.body, CHECKED)
-    cdef Field field
-    cdef uint32_t length
-    while next_field(&cursor, &field):
-        if field.tag == fields.exemplar_tag and is_good_exemplar(field.body):
-            length = <uint32_t>field.body.n
-            memcpy(out, &length, 4)
-            memcpy(out + 4, field.body.p, field.body.n)
-            out += 4 + field.body.n
-
-
 cdef int measure_payload(Scan *scan, const PointFields *fields, Payload *payload) noexcept nogil:
     cdef size_t words = fields.layout + fields.row
     cdef int verdict
     memset(payload, 0, sizeof(Payload))
     if fields.exemplars:
-        verdict = measure_exemplars(scan, fields, payload)
+        verdict = exemplars_measure(
+            scan, fields.body, fields.exemplar_tag, &payload.exemplars, &payload.bad_exemplars
+        )
         if verdict != OK:
             return verdict
         if payload.exemplars and 1 + words + (payload.exemplars + 7) // 8 > scan.max_payload:
@@ -196,7 +144,10 @@ cdef inline void put_slots(
     fields.words = words + 1
     if payload.exemplars:
         words[size - 1] = 0
-        write_exemplars(fields, <uint8_t *>(fields.words + fields.layout + fields.row))
+        exemplars_write(
+            fields.body, fields.exemplar_tag,
+            <uint8_t *>(fields.words + fields.layout + fields.row),
+        )
 
 
 cdef inline int tell(Scan *scan, WirePoint *point, const PointFields *fields) noexcept nogil:
