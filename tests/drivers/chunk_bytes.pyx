@@ -7,19 +7,17 @@ from libc.string cimport memcpy, memset
 from urpo_store.engine.memory.alloc cimport Account, account_init, mem_free
 from urpo_store.engine.memory.status cimport BAD_BYTES, NO_MEMORY, OK
 from urpo_store.engine.codec.columns cimport CHUNK_POINTS, codec_scratch
-from urpo_store.engine.chunks.chunk cimport (
-    CHUNK_SPANS, Chunk, chunk_size, chunk_sound,
-)
+from urpo_store.engine.chunks.chunk cimport CHUNK_SPANS, chunk_size, chunk_sound
 from urpo_store.engine.chunks.decode cimport chunk_decode
 from urpo_store.engine.chunks.encode cimport chunk_encode
-from urpo_store.engine.chunks.layout cimport (
-    Layout, LayoutTable, layout_intern, layout_table_destroy, layout_table_init,
-)
+from urpo_store.engine.chunks.layout cimport layout_intern, layout_table_destroy, layout_table_init
 from urpo_store.engine.chunks.rows cimport (
-    PointView, Rows, rows_append, rows_free, rows_init, rows_reserve, rows_reserve_words, rows_view,
+    rows_append, rows_free, rows_init, rows_reserve, rows_reserve_words, rows_view,
 )
 from urpo_store.engine.chunks.ticks cimport TickSpan
-from urpo_store.engine.chunks.work cimport TIME_CACHE, Work
+from urpo_store.engine.chunks.types cimport (
+    TIME_CACHE, Chunk, Layout, LayoutTable, PointView, Rows, Work,
+)
 
 
 cdef void *exact_copy(const uint8_t *bytes, size_t size) noexcept:

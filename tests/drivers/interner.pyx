@@ -14,8 +14,8 @@ from urpo_store.engine.memory.epoch cimport (
 from urpo_store.engine.memory.status cimport OK
 from urpo_store.engine.identity.hashing cimport SECRETS
 from urpo_store.engine.identity.intern cimport (
-    FIND_TOGETHER, Entry, Key, KeyTable, Slots, entry_bytes, key_of, table_destroy,
-    table_find, table_find_many, table_get, table_hash, table_init, table_intern, table_release,
+    FIND_TOGETHER, Entry, Key, KeyTable, Slots, entry_bytes, key_of, table_destroy, table_find,
+    table_find_many, table_get, table_hash, table_init, table_intern, table_release,
 )
 from urpo_store.engine.identity.pages cimport PAGE, PAGES
 

@@ -4,9 +4,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
-from urpo_store.engine.memory.alloc cimport (
-    Account, account_init, mem_alloc, mem_calloc, mem_free,
-)
+from urpo_store.engine.memory.alloc cimport Account, account_init, mem_alloc, mem_calloc, mem_free
 from urpo_store.engine.memory.atomics cimport load_acquire, load_relaxed
 from urpo_store.engine.points.slots cimport Point
 from urpo_store.engine.ring cimport (

@@ -20,14 +20,11 @@ from urpo_store.engine.chunks.full_tails cimport full_seal_some
 from urpo_store.engine.chunks.life cimport (
     chunk_store_destroy, chunk_store_init, series_data_clear, series_data_init,
 )
-from urpo_store.engine.chunks.rows cimport (
-    PointView, Rows, rows_clear, rows_free, rows_init, rows_view,
-)
+from urpo_store.engine.chunks.rows cimport rows_clear, rows_free, rows_init, rows_view
 from urpo_store.engine.chunks.series_chunks cimport decode_tail
 from urpo_store.engine.chunks.snapshot cimport Snapshot, snapshot_decode, snapshot_take
-from urpo_store.engine.chunks.tail cimport Tail
 from urpo_store.engine.chunks.types cimport (
-    ChunkStore, SeriesData, prefetch_series, prefetch_stream, prefetch_tail,
+    ChunkStore, PointView, Rows, SeriesData, Tail, prefetch_series, prefetch_stream, prefetch_tail,
 )
 from urpo_store.engine.exemplars cimport keep_exemplars
 

@@ -16,8 +16,7 @@ import numpy as np
 from urpo_store.engine.memory.alloc cimport Account, account_init, mem_alloc, mem_free
 from urpo_store.engine.memory.atomics cimport (
     add_relaxed, add_seq_cst, load32_relaxed, load_relaxed, pthread_mutex_lock,
-    pthread_mutex_unlock,
-    store32_relaxed, store_release,
+    pthread_mutex_unlock, store32_relaxed, store_release,
 )
 from urpo_store.engine.memory.epoch cimport (
     Epochs, epoch_enter, epoch_leave, epoch_reclaim, epochs_destroy, epochs_init,
@@ -42,9 +41,7 @@ from urpo_store.engine.identity.records cimport (
     metric_add, metric_find, metric_release, resource_add, resource_find, resource_release,
     scope_add, scope_find, scope_release,
 )
-from urpo_store.engine.identity.series cimport (
-    series_add, series_find, series_follows, series_guess,
-)
+from urpo_store.engine.identity.series cimport series_add, series_find, series_follows, series_guess
 from urpo_store.engine.identity.table cimport series_table_destroy, series_table_init
 from urpo_store.engine.identity.types cimport (
     SERIES_EVICTED, SERIES_OVERFLOW, Series, SeriesTable, metric_get, series_get,

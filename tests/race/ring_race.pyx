@@ -24,11 +24,12 @@ from libc.string cimport memset
 
 from urpo_store.engine.memory.alloc cimport Account, account_init, mem_alloc, mem_free
 from urpo_store.engine.memory.atomics cimport (
-    add_relaxed, cas_acq_rel, load_acquire, load_relaxed, pthread_mutex_destroy, pthread_mutex_init,
-    pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock, sched_yield, store_release,
+    add_relaxed, cas_acq_rel, load_acquire, load_relaxed, pthread_mutex_destroy,
+    pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock, sched_yield,
+    store_release,
 )
 from urpo_store.engine.memory.mutants cimport MUTANT_RELEASE_EARLY, MUTANT_WATERMARK_EARLY
-from urpo_store.engine.points.slots cimport Point, SERIES_START, ext_slots
+from urpo_store.engine.points.slots cimport SERIES_START, Point, ext_slots
 from urpo_store.engine.ring cimport (
     Ring, RingCopies, RingCopy, ring_claim, ring_collect, ring_collect_one, ring_committed,
     ring_copies_free, ring_destroy, ring_init, ring_payload, ring_publish, ring_release, ring_slot,

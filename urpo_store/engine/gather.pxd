@@ -12,7 +12,7 @@
 # (3) This holds for each series by itself. Of two series, one may be seen at a later moment.
 from libc.stdint cimport int64_t, uint32_t
 
-from urpo_store.engine.chunks.rows cimport Rows
+from urpo_store.engine.chunks.types cimport Rows
 from urpo_store.engine.store cimport Store
 
 # Which points: start <= time <= end. With `predecessor` also the newest one before `start`; and the

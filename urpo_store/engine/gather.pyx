@@ -10,9 +10,9 @@ from urpo_store.engine.memory.mutants cimport MUTANT_WATERMARK_EARLY
 from urpo_store.engine.memory.status cimport NO_MEMORY, OK
 from urpo_store.engine.points.slots cimport FLAG_STALE
 from urpo_store.engine.chunks.merging cimport rows_sort
-from urpo_store.engine.chunks.rows cimport Rows, rows_append, rows_drop
+from urpo_store.engine.chunks.rows cimport rows_append, rows_drop
 from urpo_store.engine.chunks.snapshot cimport Snapshot, snapshot_decode, snapshot_take
-from urpo_store.engine.chunks.types cimport DATA_ADD
+from urpo_store.engine.chunks.types cimport DATA_ADD, Rows
 from urpo_store.engine.identity.types cimport Series, series_get
 from urpo_store.engine.ring cimport (
     RingCopies, RingCopy, ring_collect, ring_collect_one, ring_copies_free,

@@ -12,7 +12,7 @@
 from libc.stdint cimport int64_t, uint32_t
 
 from urpo_store.engine.memory.alloc cimport Account
-from urpo_store.engine.chunks.rows cimport Rows
+from urpo_store.engine.chunks.types cimport Rows
 from urpo_store.engine.core cimport Engine
 from urpo_store.engine.store cimport Store
 

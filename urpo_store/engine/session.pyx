@@ -16,7 +16,8 @@ from urpo_store.engine.points.slots cimport (
     payload_exemplar_bytes, payload_layout_words, payload_row_words,
 )
 from urpo_store.engine.chunks.exemplars cimport read_exemplars
-from urpo_store.engine.chunks.rows cimport Rows, rows_clear, rows_free, rows_init
+from urpo_store.engine.chunks.rows cimport rows_clear, rows_free, rows_init
+from urpo_store.engine.chunks.types cimport Rows
 from urpo_store.engine.identity.catalog cimport (
     attribute_column, catalog_streams, find_text, find_value, resource_column, scope_column,
     series_identity, service_column, string_bytes,

@@ -16,11 +16,9 @@ from urpo_store.engine.memory.status cimport NO_MEMORY, OK
 from urpo_store.engine.points.quantile cimport fold_explicit, quantile_explicit
 from urpo_store.engine.points.slots cimport ROW_HISTOGRAM
 from urpo_store.query.arrays cimport doubles
-from urpo_store.query.bases cimport (
-    BASE_NONE, BASE_SKIP, BASE_ZERO, Pairs, next_pair, pairs_begin,
-)
+from urpo_store.query.bases cimport BASE_NONE, BASE_SKIP, BASE_ZERO, Pairs, next_pair, pairs_begin
 from urpo_store.query.bounds cimport (
-    Bounds, BoundSets, bound_sets_add, bound_sets_free, shared_bounds,
+    BoundSets, Bounds, bound_sets_add, bound_sets_free, shared_bounds,
 )
 from urpo_store.query.scanned cimport Points, points_of
 from urpo_store.query.windows cimport Walk, each_window, walk_group, walk_over, walk_touched

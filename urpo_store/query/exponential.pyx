@@ -7,9 +7,7 @@ from libc.stdlib cimport calloc, free
 from urpo_store.engine.memory.status cimport NO_MEMORY, OK
 from urpo_store.engine.points.slots cimport ROW_EXPONENTIAL
 from urpo_store.query.arrays cimport doubles
-from urpo_store.query.bases cimport (
-    BASE_NONE, BASE_SKIP, BASE_ZERO, Pairs, next_pair, pairs_begin,
-)
+from urpo_store.query.bases cimport BASE_NONE, BASE_SKIP, BASE_ZERO, Pairs, next_pair, pairs_begin
 from urpo_store.query.scanned cimport Points, points_of
 from urpo_store.query.sparse cimport (
     Shape, Side, SparseBuckets, count_zeros, side_width, sparse_add, sparse_clear, sparse_coarsen,

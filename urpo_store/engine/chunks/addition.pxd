@@ -9,7 +9,7 @@
 # A stale mark gives way to a value. The start is the earlier known one.
 from libc.stdint cimport uint32_t
 
-from urpo_store.engine.chunks.rows cimport PointView, Rows
+from urpo_store.engine.chunks.types cimport PointView, Rows
 
 # Replaces point `into` of rows by its sum with `view`, which may be a view of `rows`. OK, or
 # NO_MEMORY: nothing changed.

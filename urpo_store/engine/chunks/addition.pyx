@@ -12,7 +12,8 @@ from urpo_store.engine.points.slots cimport (
     FLAG_INT, FLAG_MAX, FLAG_MIN, FLAG_STALE, FLAG_SUM, KIND_EXPONENTIAL, KIND_SUMMARY,
     ROW_HISTOGRAM,
 )
-from urpo_store.engine.chunks.rows cimport PointView, Rows, rows_replace, rows_view
+from urpo_store.engine.chunks.rows cimport rows_replace, rows_view
+from urpo_store.engine.chunks.types cimport PointView, Rows
 
 
 cdef double number(uint64_t value, uint32_t flags) noexcept nogil:

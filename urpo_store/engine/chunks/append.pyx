@@ -7,8 +7,7 @@ from urpo_store.engine.points.slots cimport (
 )
 from urpo_store.engine.chunks.late cimport append_late
 from urpo_store.engine.chunks.newest cimport append_newest
-from urpo_store.engine.chunks.rows cimport PointView
-from urpo_store.engine.chunks.types cimport ChunkStore, SeriesData
+from urpo_store.engine.chunks.types cimport ChunkStore, PointView, SeriesData
 
 
 cdef int chunks_append(

@@ -16,8 +16,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy
 
-from urpo_store.engine.chunks.clock cimport ClockTable
-from urpo_store.engine.chunks.work cimport Work
+from urpo_store.engine.chunks.types cimport Chunk, ClockTable, Work
 
 cdef enum:
     # Chunk.flags
@@ -48,13 +47,6 @@ cdef enum:
 
     SPARSE = 8                  # a bitmap has at most so many ticks a point; else times of its own
     CHUNK_SPANS = SPARSE + 1    # blocks in which a chunk or a tail has ticks, at most
-
-cdef struct Chunk:
-    uint32_t clock              # the clock's number; 0: times of its own
-    uint32_t tick               # the number of the first tick
-    uint16_t count              # points: 1..CHUNK_POINTS
-    uint16_t flags
-    uint32_t length             # bytes behind the header
 
 cdef inline const uint8_t *chunk_bytes(const Chunk *chunk) noexcept nogil:
     return <const uint8_t *>(chunk + 1)

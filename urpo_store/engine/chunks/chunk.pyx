@@ -5,11 +5,9 @@ from libc.string cimport memcpy
 from urpo_store.engine.memory.status cimport OK
 from urpo_store.engine.points.slots cimport KIND_EXPONENTIAL, KIND_HISTOGRAM
 from urpo_store.engine.codec.columns cimport CHUNK_POINTS
-from urpo_store.engine.chunks.clock cimport (
-    ClockTable, TickBlock, clock_block, clock_get, clock_time,
-)
+from urpo_store.engine.chunks.clock cimport clock_block, clock_get, clock_time
 from urpo_store.engine.chunks.ticks cimport block_number
-from urpo_store.engine.chunks.work cimport Work
+from urpo_store.engine.chunks.types cimport ClockTable, TickBlock, Work
 
 
 cdef bint flags_sound(uint32_t flags, uint32_t kind) noexcept nogil:

@@ -23,41 +23,11 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from urpo_store.engine.memory.alloc cimport Account
 from urpo_store.engine.memory.epoch cimport Epochs
 from urpo_store.engine.chunks.ticks cimport TickSpan, block_number
-from urpo_store.engine.chunks.work cimport Work
+from urpo_store.engine.chunks.types cimport Clock, ClockTable, TickBlock, Work
 
 cdef enum:
     GROUP_CLOCKS = 16           # clocks of a group, at most
     TICK_UNKNOWN = -100         # no tick has this time; apart from all status codes
-
-cdef struct TickBlock:
-    uint64_t serial             # constant; never given twice (TickSpan.serial)
-    int64_t first, last         # times; under the lock
-    uint64_t references         # under the lock
-    uint32_t count, capacity    # ticks; under the lock
-    uint32_t length             # constant: bytes encoded, 0 when raw
-    uint32_t padding
-    # the ticks, i64 each, or the encoded bytes follow
-
-cdef struct Clock:
-    Clock *next                 # of the same group
-    uint32_t id                 # from 1
-    uint32_t group
-    uint64_t users
-    TickBlock **blocks          # from number first_block on; NULL where retired
-    size_t block_count, block_capacity
-    uint32_t first_block
-    uint32_t ticks              # the number of the next tick
-    int64_t last                # the newest tick
-
-cdef struct ClockTable:
-    Account *account
-    Epochs *epochs
-    uint64_t *bytes             # the counter of sealed bytes
-    uint64_t serial             # the last one given
-    Clock **clocks              # by id; NULL where free
-    size_t clock_count, clock_capacity
-    Clock **groups              # by group, the first clock of each
-    size_t group_count, group_capacity
 
 cdef inline TickBlock *clock_block(const Clock *clock, uint32_t number) noexcept nogil:
     return clock.blocks[number - clock.first_block]

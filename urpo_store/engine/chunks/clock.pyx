@@ -9,7 +9,8 @@ from urpo_store.engine.codec.columns cimport CHUNK_POINTS, codec_bound, encode_t
 from urpo_store.engine.chunks.ticks cimport (
     TickSpan, block_number, block_place, cached_times, gather_times, span_times,
 )
-from urpo_store.engine.chunks.work cimport Work, work_out
+from urpo_store.engine.chunks.types cimport Work
+from urpo_store.engine.chunks.work cimport work_out
 
 cdef enum:
     MAX_TICKS = 0xFFFFFF00      # a clock takes no tick beyond this number

@@ -5,11 +5,8 @@
 # the business of checksums.)
 from libc.stdint cimport uint32_t
 
-from urpo_store.engine.chunks.chunk cimport Chunk
-from urpo_store.engine.chunks.layout cimport Layout
-from urpo_store.engine.chunks.rows cimport Rows
 from urpo_store.engine.chunks.ticks cimport TickSpan
-from urpo_store.engine.chunks.work cimport Work
+from urpo_store.engine.chunks.types cimport Chunk, Layout, Rows, Work
 
 # Appends the points of a chunk to `rows`. OK, NO_MEMORY or BAD_BYTES; without OK the points in
 # `rows` are as before. No lock.

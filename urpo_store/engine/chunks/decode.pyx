@@ -15,15 +15,12 @@ from urpo_store.engine.codec.columns cimport decode_doubles, decode_ints, decode
 from urpo_store.engine.chunks.chunk cimport (
     COUNT_IS_SUM, FLAGS, FLAGS_COLUMN, FLAGS_EQUAL, FLAGS_INT, ROWED, STARTS, STARTS_COLUMN,
     STARTS_FOLLOW, STARTS_GAPS, STARTS_UNKNOWN, TIMES, TIMES_BITMAP, TIMES_OWN, VALUES,
-    VALUES_DOUBLES, VALUES_MIXED, Chunk, chunk_bytes, chunk_size, chunk_sound, chunk_span,
-    chunk_times,
+    VALUES_DOUBLES, VALUES_MIXED, chunk_bytes, chunk_size, chunk_sound, chunk_span, chunk_times,
 )
-from urpo_store.engine.chunks.layout cimport Layout, layout_data
-from urpo_store.engine.chunks.rows cimport (
-    NO_LAYOUT, Rows, rows_layout, rows_reserve, rows_reserve_words,
-)
+from urpo_store.engine.chunks.layout cimport layout_data
+from urpo_store.engine.chunks.rows cimport NO_LAYOUT, rows_layout, rows_reserve, rows_reserve_words
 from urpo_store.engine.chunks.ticks cimport TickSpan, block_number, gather_marked, gather_times
-from urpo_store.engine.chunks.work cimport Work
+from urpo_store.engine.chunks.types cimport Chunk, Layout, Rows, Work
 
 cdef double EXACT = 9007199254740992.0      # 2^53: VALUES_MIXED has no larger integers
 

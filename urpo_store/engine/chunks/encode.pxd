@@ -1,10 +1,7 @@
 # Points to a sealed chunk (chunks/chunk.pxd).
 from libc.stdint cimport uint32_t
 
-from urpo_store.engine.chunks.chunk cimport Chunk
-from urpo_store.engine.chunks.layout cimport Layout
-from urpo_store.engine.chunks.rows cimport Rows
-from urpo_store.engine.chunks.work cimport Work
+from urpo_store.engine.chunks.types cimport Chunk, Layout, Rows, Work
 
 # A chunk of rows[first:first + count], in memory of work.account. `ticks` are the points' ticks of
 # clock number `clock`, or NULL: times of their own. `layout` is NULL for kinds without rows. NULL:

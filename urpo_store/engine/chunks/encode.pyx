@@ -19,11 +19,10 @@ from urpo_store.engine.codec.columns cimport (
 from urpo_store.engine.chunks.chunk cimport (
     COUNT_IS_SUM, FLAGS_COLUMN, FLAGS_EQUAL, FLAGS_INT, FLAGS_NONE, ROWED, SPARSE, STARTS_COLUMN,
     STARTS_EQUAL, STARTS_FOLLOW, STARTS_GAPS, STARTS_UNKNOWN, TIMES_BITMAP, TIMES_OWN, TIMES_TICKS,
-    VALUES_BITS, VALUES_DOUBLES, VALUES_INTS, VALUES_MIXED, Chunk,
+    VALUES_BITS, VALUES_DOUBLES, VALUES_INTS, VALUES_MIXED,
 )
-from urpo_store.engine.chunks.layout cimport Layout
-from urpo_store.engine.chunks.rows cimport Rows
-from urpo_store.engine.chunks.work cimport Work, work_out
+from urpo_store.engine.chunks.types cimport Chunk, Layout, Rows, Work
+from urpo_store.engine.chunks.work cimport work_out
 
 
 cdef inline void put_i64(Work *work, size_t *at, int64_t value) noexcept nogil:

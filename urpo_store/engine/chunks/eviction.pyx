@@ -11,9 +11,9 @@ from urpo_store.engine.memory.status cimport OK
 from urpo_store.engine.chunks.chunk cimport chunk_about, chunk_ends_before, chunk_last, chunk_size
 from urpo_store.engine.chunks.exemplars cimport exemplars_expire
 from urpo_store.engine.chunks.full_tails cimport full_drop
-from urpo_store.engine.chunks.rows cimport Rows, rows_behind, rows_drop
+from urpo_store.engine.chunks.rows cimport rows_behind, rows_drop
 from urpo_store.engine.chunks.series_chunks cimport drop_chunks, tail_reset
-from urpo_store.engine.chunks.types cimport LATE_OVERRIDE, ChunkStore, SeriesData
+from urpo_store.engine.chunks.types cimport LATE_OVERRIDE, ChunkStore, Rows, SeriesData
 
 cdef enum:
     BINS = 64

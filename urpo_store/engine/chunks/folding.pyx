@@ -4,21 +4,21 @@ from libc.string cimport memmove
 
 from urpo_store.engine.memory.alloc cimport mem_free
 from urpo_store.engine.memory.status cimport OK
-from urpo_store.engine.chunks.chunk cimport Chunk, chunk_first, chunk_last
-from urpo_store.engine.chunks.clock cimport Clock, clock_get, clock_of_group
+from urpo_store.engine.chunks.chunk cimport chunk_first, chunk_last
+from urpo_store.engine.chunks.clock cimport clock_get, clock_of_group
 from urpo_store.engine.chunks.full_tails cimport full_settle
 from urpo_store.engine.chunks.merging cimport rows_sort
 from urpo_store.engine.chunks.rows cimport (
-    PointView, Rows, rows_behind, rows_clear, rows_drop, rows_find, rows_free, rows_push,
-    rows_view,
+    rows_behind, rows_clear, rows_drop, rows_find, rows_free, rows_push, rows_view,
 )
 from urpo_store.engine.chunks.sealing cimport add_made, chunk_limit, make_chunks
 from urpo_store.engine.chunks.series_chunks cimport (
     decode_chunk, decode_tail, first_chunk_from, room_for_chunks, tail_free, tail_reset,
     unlink_chunk,
 )
-from urpo_store.engine.chunks.tail cimport Tail
-from urpo_store.engine.chunks.types cimport LATE_OVERRIDE, Bench, ChunkStore, SeriesData
+from urpo_store.engine.chunks.types cimport (
+    LATE_OVERRIDE, Bench, Chunk, ChunkStore, Clock, PointView, Rows, SeriesData, Tail,
+)
 
 # What a fold takes, and what it puts bench.made in the place of.
 cdef struct Fold:

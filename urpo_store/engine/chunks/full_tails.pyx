@@ -10,19 +10,20 @@ from urpo_store.engine.memory.atomics cimport (
 from urpo_store.engine.memory.epoch cimport mem_retire
 from urpo_store.engine.memory.mutants cimport MUTANT_FULL_FREED, MUTANT_FULL_UNLOCKED
 from urpo_store.engine.memory.status cimport NO_MEMORY, OK
-from urpo_store.engine.chunks.chunk cimport Chunk, chunk_size
+from urpo_store.engine.chunks.chunk cimport chunk_size
 from urpo_store.engine.chunks.clock cimport clock_gather, clock_release
 from urpo_store.engine.chunks.encode cimport chunk_encode
 from urpo_store.engine.chunks.layout cimport layout_data, layout_intern, layout_release
-from urpo_store.engine.chunks.rows cimport Rows, rows_clear, rows_free, rows_init
+from urpo_store.engine.chunks.rows cimport rows_clear, rows_free, rows_init
 from urpo_store.engine.chunks.sealing cimport chunk_limit
 from urpo_store.engine.chunks.series_chunks cimport room_for_chunks, tail_reset
+from urpo_store.engine.chunks.tail cimport tail_view
 from urpo_store.engine.chunks.tail_stream cimport tail_decode
-from urpo_store.engine.chunks.tail cimport Tail, tail_view
 from urpo_store.engine.chunks.types cimport (
-    FULL_ROW, FULL_TAILS, FULL_TICKS, SEALERS, Bench, ChunkStore, FullTail, Sealer, SeriesData,
+    FULL_ROW, FULL_TAILS, FULL_TICKS, SEALERS, Bench, Chunk, ChunkStore, FullTail, Rows, Sealer,
+    SeriesData, Tail, Work,
 )
-from urpo_store.engine.chunks.work cimport Work, work_free, work_new
+from urpo_store.engine.chunks.work cimport work_free, work_new
 
 cdef enum:
     AT_ONCE = 4                 # full tails that a worker takes, and puts in place under one lock

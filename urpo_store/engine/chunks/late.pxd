@@ -7,8 +7,7 @@
 #
 # Late points are kept decoded and sorted, in Tail.late. They are folded (chunks/folding.pxd) when
 # they are many, or when the tail is sealed. Under the drain lock.
-from urpo_store.engine.chunks.rows cimport PointView
-from urpo_store.engine.chunks.types cimport ChunkStore, SeriesData
+from urpo_store.engine.chunks.types cimport ChunkStore, PointView, SeriesData
 
 # OK, or what is wrong; then the series has the points that it had. *view may be changed to the sum
 # of two points, in the store's bench.

@@ -13,12 +13,12 @@ from urpo_store.engine.chunks.folding cimport fold
 from urpo_store.engine.chunks.full_tails cimport full_settle
 from urpo_store.engine.chunks.newest cimport open_tail, replace_newest
 from urpo_store.engine.chunks.rows cimport (
-    PointView, Rows, rows_clear, rows_find, rows_init, rows_insert, rows_push, rows_replace,
-    rows_view, view_ranges,
+    rows_clear, rows_find, rows_init, rows_insert, rows_push, rows_replace, rows_view, view_ranges,
 )
 from urpo_store.engine.chunks.series_chunks cimport find_point
-from urpo_store.engine.chunks.tail cimport Tail
-from urpo_store.engine.chunks.types cimport DATA_ADD, LATE_OVERRIDE, ChunkStore, SeriesData
+from urpo_store.engine.chunks.types cimport (
+    DATA_ADD, LATE_OVERRIDE, ChunkStore, PointView, Rows, SeriesData, Tail,
+)
 
 cdef enum:
     LATE_WORDS = 65536          # row words of late points that are folded at the latest

@@ -14,25 +14,7 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport Account
 from urpo_store.engine.memory.epoch cimport Epochs
-
-cdef struct Layout:
-    Layout *next                # of the same bucket
-    uint64_t references         # chunks, tails and full tails
-    uint32_t hash
-    uint32_t layout_words, row_words
-    uint32_t id                 # its number, from 1
-    # layout_words words follow
-
-cdef struct LayoutTable:
-    Account *account
-    Epochs *epochs
-    Layout **buckets            # by hash
-    size_t size                 # of buckets: a power of two, 0 at first
-    size_t count                # layouts in the table
-    Layout **by_id              # by number; NULL where free
-    size_t id_end, id_capacity  # numbers given so far are below id_end
-    uint32_t *free_ids          # numbers below id_end that are free; room for all of them
-    size_t free_count, free_capacity
+from urpo_store.engine.chunks.types cimport Layout, LayoutTable
 
 cdef inline const uint64_t *layout_data(const Layout *layout) noexcept nogil:
     return <const uint64_t *>(layout + 1)

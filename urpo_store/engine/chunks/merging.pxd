@@ -1,5 +1,5 @@
 # Points of one series that were gathered from several places, brought into one ascending run.
-from urpo_store.engine.chunks.rows cimport Rows
+from urpo_store.engine.chunks.types cimport Rows
 
 # Sorts rows[first:] by time. Of equal times the last appended one is kept or, with `add`, their sum
 # (added as rows.kind says). Without memory it sorts in place, slowly. OK, or NO_MEMORY: two points

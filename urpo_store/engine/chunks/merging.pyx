@@ -9,7 +9,8 @@ from libc.string cimport memcpy
 from urpo_store.engine.memory.alloc cimport mem_alloc, mem_free
 from urpo_store.engine.memory.status cimport NO_MEMORY, OK
 from urpo_store.engine.chunks.addition cimport rows_add
-from urpo_store.engine.chunks.rows cimport PointView, Rows, rows_find, rows_shift, rows_view
+from urpo_store.engine.chunks.rows cimport rows_find, rows_shift, rows_view
+from urpo_store.engine.chunks.types cimport PointView, Rows
 
 
 cdef bint ascending(const Rows *rows, size_t first) noexcept nogil:

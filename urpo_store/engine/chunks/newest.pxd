@@ -3,9 +3,7 @@
 # An append first does all that can fail (prepare: seal a tail that cannot take the point, find the
 # point's tick, make room), and then all changes (commit). So a point for which there is no memory
 # leaves its series with the points it had. All under the drain lock.
-from urpo_store.engine.chunks.rows cimport PointView
-from urpo_store.engine.chunks.tail cimport Tail
-from urpo_store.engine.chunks.types cimport ChunkStore, SeriesData
+from urpo_store.engine.chunks.types cimport ChunkStore, PointView, SeriesData, Tail
 
 # Appends a point that is newer than all of the series. OK, or what is wrong; then it is not stored.
 cdef int append_newest(ChunkStore *store, SeriesData *data, const PointView *view) noexcept nogil

@@ -10,20 +10,18 @@ from urpo_store.engine.points.ranges cimport (
 from urpo_store.engine.codec.columns cimport CHUNK_POINTS
 from urpo_store.engine.chunks.chunk cimport SPARSE
 from urpo_store.engine.chunks.clock cimport (
-    TICK_UNKNOWN, Clock, clock_drop_unused, clock_extend, clock_find, clock_get,
-    clock_hold, clock_new, clock_of_group, clock_tick,
+    TICK_UNKNOWN, clock_drop_unused, clock_extend, clock_find, clock_get, clock_hold, clock_new,
+    clock_of_group, clock_tick,
 )
 from urpo_store.engine.chunks.folding cimport seal_open
 from urpo_store.engine.chunks.full_tails cimport full_take_aside
 from urpo_store.engine.chunks.layout cimport layout_data, layout_intern
-from urpo_store.engine.chunks.rows cimport PointView, view_ranges
+from urpo_store.engine.chunks.rows cimport view_ranges
 from urpo_store.engine.chunks.sealing cimport chunk_limit
 from urpo_store.engine.chunks.series_chunks cimport tail_free_rows
-from urpo_store.engine.chunks.tail_stream cimport (
-    TailRows, cursor_begin, tail_last_row, tail_newest_row,
-)
-from urpo_store.engine.chunks.tail cimport Tail, tail_rows_new, tail_step, tail_write
-from urpo_store.engine.chunks.types cimport ChunkStore, SeriesData
+from urpo_store.engine.chunks.tail cimport tail_rows_new, tail_step, tail_write
+from urpo_store.engine.chunks.tail_stream cimport cursor_begin, tail_last_row, tail_newest_row
+from urpo_store.engine.chunks.types cimport ChunkStore, Clock, PointView, SeriesData, Tail, TailRows
 
 cdef enum:
     STAGGER = 128               # first tails of series are sealed up to so many points early

@@ -13,39 +13,10 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from urpo_store.engine.memory.alloc cimport Account
 from urpo_store.engine.points.ranges cimport Ranges, ranges_read
 from urpo_store.engine.points.slots cimport KIND_EXPONENTIAL
-from urpo_store.engine.chunks.work cimport Work
+from urpo_store.engine.chunks.types cimport PointView, Rows
 
 cdef enum:
     NO_LAYOUT = 0xFFFFFFFF
-
-cdef struct Rows:
-    Account *account
-    int64_t *times
-    int64_t *starts
-    uint64_t *values
-    uint32_t *flags
-    uint32_t *layout            # index in layouts; NULL while only numbers are held
-    uint64_t *row               # index of the point's first row word in words; NULL like layout
-    size_t count, capacity
-    uint64_t *words
-    size_t word_count, word_capacity
-    uint64_t *layouts           # each: offset in layout_words << 32 | L << 16 | R
-    size_t layout_count, layout_capacity
-    uint64_t *layout_words
-    size_t layout_word_count, layout_word_capacity
-    Work *work                  # for decoding; NULL until a snapshot is decoded
-    uint32_t kind               # of the series decoded last; rows_sort adds points as this kind
-
-# One point whose words are elsewhere.
-cdef struct PointView:
-    int64_t time
-    int64_t start
-    uint64_t value
-    uint32_t flags
-    bint rowed                  # it has a layout and a row, perhaps of no words
-    uint32_t layout_words, row_words
-    const uint64_t *layout
-    const uint64_t *row
 
 cdef void rows_init(Rows *rows, Account *account) noexcept nogil
 cdef void rows_free(Rows *rows) noexcept nogil

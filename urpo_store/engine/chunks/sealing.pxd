@@ -5,9 +5,7 @@
 # lock.
 from libc.stdint cimport uint32_t
 
-from urpo_store.engine.chunks.chunk cimport Chunk
-from urpo_store.engine.chunks.clock cimport Clock
-from urpo_store.engine.chunks.types cimport ChunkStore
+from urpo_store.engine.chunks.types cimport Chunk, ChunkStore, Clock
 
 # The most points that a tail or chunk of rows of so many words has.
 cdef uint32_t chunk_limit(uint32_t row_words) noexcept nogil

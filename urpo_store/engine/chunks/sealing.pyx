@@ -9,15 +9,14 @@ from urpo_store.engine.points.ranges cimport (
 )
 from urpo_store.engine.points.slots cimport KIND_EXPONENTIAL, KIND_HISTOGRAM
 from urpo_store.engine.codec.columns cimport CHUNK_POINTS
-from urpo_store.engine.chunks.chunk cimport SPARSE, Chunk, chunk_size
-from urpo_store.engine.chunks.clock cimport TICK_UNKNOWN, Clock, clock_find, clock_hold
+from urpo_store.engine.chunks.chunk cimport SPARSE, chunk_size
+from urpo_store.engine.chunks.clock cimport TICK_UNKNOWN, clock_find, clock_hold
 from urpo_store.engine.chunks.encode cimport chunk_encode
-from urpo_store.engine.chunks.layout cimport Layout, layout_intern, layout_release
-from urpo_store.engine.chunks.rows cimport (
-    PointView, Rows, rows_layout, rows_reserve_words, rows_view, view_ranges,
+from urpo_store.engine.chunks.layout cimport layout_intern, layout_release
+from urpo_store.engine.chunks.rows cimport rows_layout, rows_reserve_words, rows_view, view_ranges
+from urpo_store.engine.chunks.types cimport (
+    Bench, Chunk, ChunkStore, Clock, Layout, PointView, Rows, Work,
 )
-from urpo_store.engine.chunks.types cimport Bench, ChunkStore
-from urpo_store.engine.chunks.work cimport Work
 
 cdef enum:
     CHUNK_WORDS = 131072        # row words of a chunk, about: bounds what decoding it takes

@@ -7,10 +7,7 @@
 # lock.
 from libc.stdint cimport int64_t, uint32_t
 
-from urpo_store.engine.chunks.chunk cimport Chunk
-from urpo_store.engine.chunks.rows cimport PointView, Rows
-from urpo_store.engine.chunks.tail cimport Tail
-from urpo_store.engine.chunks.types cimport ChunkStore, SeriesData
+from urpo_store.engine.chunks.types cimport Chunk, ChunkStore, PointView, Rows, SeriesData, Tail
 
 # Takes a chunk out of the counters, gives its references back and frees it, once no reader can be
 # at it. Nothing else frees a chunk that a series had.

@@ -7,19 +7,18 @@ from urpo_store.engine.memory.atomics cimport add_relaxed
 from urpo_store.engine.memory.epoch cimport mem_retire
 from urpo_store.engine.memory.status cimport NO_MEMORY, OK
 from urpo_store.engine.chunks.chunk cimport (
-    CHUNK_SPANS, Chunk, chunk_begins_by, chunk_ends_before, chunk_last_tick, chunk_layout,
-    chunk_size,
+    CHUNK_SPANS, chunk_begins_by, chunk_ends_before, chunk_last_tick, chunk_layout, chunk_size,
 )
 from urpo_store.engine.chunks.clock cimport clock_gather, clock_get, clock_release, clock_spans
 from urpo_store.engine.chunks.decode cimport chunk_decode
 from urpo_store.engine.chunks.layout cimport layout_get, layout_release
-from urpo_store.engine.chunks.rows cimport (
-    PointView, Rows, rows_clear, rows_find, rows_free, rows_view,
-)
-from urpo_store.engine.chunks.tail cimport Tail, tail_clear, tail_view
-from urpo_store.engine.chunks.tail_stream cimport TailView, tail_decode
+from urpo_store.engine.chunks.rows cimport rows_clear, rows_find, rows_free, rows_view
+from urpo_store.engine.chunks.tail cimport tail_clear, tail_view
+from urpo_store.engine.chunks.tail_stream cimport tail_decode
 from urpo_store.engine.chunks.ticks cimport TickSpan
-from urpo_store.engine.chunks.types cimport Bench, ChunkStore, SeriesData
+from urpo_store.engine.chunks.types cimport (
+    Bench, Chunk, ChunkStore, PointView, Rows, SeriesData, Tail, TailView,
+)
 from urpo_store.engine.chunks.work cimport work_span
 
 cdef void unlink_chunk(ChunkStore *store, Chunk *chunk) noexcept nogil:

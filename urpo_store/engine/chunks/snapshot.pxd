@@ -5,12 +5,8 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport Account
-from urpo_store.engine.chunks.chunk cimport Chunk
-from urpo_store.engine.chunks.layout cimport Layout
-from urpo_store.engine.chunks.rows cimport Rows
-from urpo_store.engine.chunks.tail_stream cimport TailView
 from urpo_store.engine.chunks.ticks cimport TickSpan
-from urpo_store.engine.chunks.types cimport ChunkStore, SeriesData
+from urpo_store.engine.chunks.types cimport Chunk, ChunkStore, Layout, Rows, SeriesData, TailView
 
 # A chunk with what it names by number.
 cdef struct Sealed:

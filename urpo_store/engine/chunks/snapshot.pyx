@@ -13,7 +13,7 @@ from libc.string cimport memcpy, memset
 from urpo_store.engine.memory.alloc cimport mem_alloc, mem_free
 from urpo_store.engine.memory.status cimport NO_MEMORY, OK
 from urpo_store.engine.chunks.chunk cimport (
-    Chunk, chunk_begins_before, chunk_begins_by, chunk_last_tick, chunk_layout,
+    chunk_begins_before, chunk_begins_by, chunk_last_tick, chunk_layout,
 )
 from urpo_store.engine.chunks.clock cimport clock_get, clock_spans, span_count
 from urpo_store.engine.chunks.decode cimport chunk_decode
@@ -21,13 +21,15 @@ from urpo_store.engine.chunks.full_tails cimport full_settle
 from urpo_store.engine.chunks.layout cimport layout_get
 from urpo_store.engine.chunks.merging cimport rows_sort
 from urpo_store.engine.chunks.rows cimport (
-    PointView, Rows, rows_behind, rows_drop, rows_find, rows_free, rows_init, rows_push, rows_view,
+    rows_behind, rows_drop, rows_find, rows_free, rows_init, rows_push, rows_view,
 )
 from urpo_store.engine.chunks.series_chunks cimport first_chunk_from
-from urpo_store.engine.chunks.tail cimport Tail, tail_view
-from urpo_store.engine.chunks.tail_stream cimport TailView, tail_decode
+from urpo_store.engine.chunks.tail cimport tail_view
+from urpo_store.engine.chunks.tail_stream cimport tail_decode
 from urpo_store.engine.chunks.ticks cimport TickSpan, gather_times
-from urpo_store.engine.chunks.types cimport LATE_OVERRIDE, ChunkStore, SeriesData
+from urpo_store.engine.chunks.types cimport (
+    LATE_OVERRIDE, Chunk, ChunkStore, PointView, Rows, SeriesData, Tail, TailView,
+)
 from urpo_store.engine.chunks.work cimport work_new, work_span
 
 cdef int choose_chunks(

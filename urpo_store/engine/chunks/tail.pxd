@@ -18,29 +18,8 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from urpo_store.engine.memory.alloc cimport Account
 from urpo_store.engine.memory.epoch cimport Epochs
 from urpo_store.engine.points.ranges cimport Ranges
-from urpo_store.engine.chunks.clock cimport Clock
-from urpo_store.engine.chunks.rows cimport Rows
-from urpo_store.engine.chunks.tail_stream cimport (
-    TailCursor, TailPoint, TailRows, TailView, cursor_step, entry_meta,
-)
-from urpo_store.engine.chunks.work cimport Work
-
-# 136 bytes, which is what malloc gives without loss; there is one for each series with open points.
-cdef struct Tail:
-    uint8_t *bytes              # the stream
-    uint32_t capacity
-    uint32_t reserve            # room for the next stream, from what the last one took
-    uint16_t limit              # points at which the tail is sealed
-    uint8_t restless            # the series should look for another clock with its next point
-    uint8_t shared              # a reader may be at `bytes`; set by it, under the drain lock
-    uint32_t first_tick         # of the first point
-    int64_t first_time
-    Clock *clock                # NULL: times of its own
-    TailCursor cursor           # behind the stream
-    TailPoint newest
-    TailRows *rows              # NULL for numbers
-    Rows *late                  # ascending; NULL: none. LATE_OVERRIDE: it overrides one in a chunk
-                                # or in the stream
+from urpo_store.engine.chunks.tail_stream cimport cursor_step, entry_meta
+from urpo_store.engine.chunks.types cimport Tail, TailRows, TailView, Work
 
 cdef inline void tail_step(Tail *tail, uint32_t end) noexcept nogil:
     """The entry of the newest point, which tail_write has written, becomes a part of the stream.

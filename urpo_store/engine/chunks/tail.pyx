@@ -9,10 +9,10 @@ from urpo_store.engine.points.ranges cimport Ranges, ranges_write
 from urpo_store.engine.codec.columns cimport CHUNK_POINTS
 from urpo_store.engine.chunks.layout cimport layout_data
 from urpo_store.engine.chunks.tail_stream cimport (
-    NUMBER_ENTRY, ROW_ENTRY, WORD_ENTRY, TailRows, TailView, put_entry, tail_last_row,
-    tail_newest_row,
+    NUMBER_ENTRY, ROW_ENTRY, WORD_ENTRY, put_entry, tail_last_row, tail_newest_row,
 )
-from urpo_store.engine.chunks.work cimport Work, work_out
+from urpo_store.engine.chunks.types cimport TailRows, TailView, Work
+from urpo_store.engine.chunks.work cimport work_out
 
 cdef enum:
     FIRST_STREAM = 56           # room of a new series' stream

@@ -32,9 +32,7 @@
 # No function takes a lock or allocates, but tail_decode for its rows.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from urpo_store.engine.points.ranges cimport Ranges
-from urpo_store.engine.chunks.layout cimport Layout
-from urpo_store.engine.chunks.rows cimport PointView, Rows
+from urpo_store.engine.chunks.types cimport Rows, TailCursor, TailPoint, TailRows, TailView
 
 cdef enum:
     META = 0x80                 # of control
@@ -44,46 +42,6 @@ cdef enum:
     NUMBER_ENTRY = 48
     ROW_ENTRY = 96
     WORD_ENTRY = 12
-
-# A point without its row.
-cdef struct TailPoint:
-    int64_t time
-    int64_t start
-    uint64_t value
-    uint32_t flags
-    uint32_t tick               # 0 with times of its own
-
-# What the next entry is told against.
-cdef struct TailCursor:
-    TailPoint last              # the point of the last entry
-    int64_t delta               # own times: the last distance; 0 before there are two points
-    uint32_t length             # bytes of all entries so far
-    uint16_t count              # points, the one of the next entry included; 0: an empty tail
-    uint8_t flipped             # the expected start is last.time, not last.start
-    uint8_t exponent            # the writer's next guess: of the last decimal; 0: none yet
-
-# What the writer of points with rows keeps besides.
-cdef struct TailRows:
-    Layout *layout              # one reference; NULL if the layout is `ranges`
-    bint ranged                 # an exponential histogram, whose ranges may widen
-    Ranges ranges               # of both rows below
-    Ranges written              # of the last entry
-    uint32_t row_words
-    uint32_t padding
-    # 2 * row_words words follow: the row of the last entry, the newest row
-
-# What is needed to decode a tail.
-cdef struct TailView:
-    const uint8_t *bytes
-    uint32_t length
-    uint32_t count              # points, the newest included; 0: nothing to decode
-    bint own                    # times of its own
-    uint32_t kind
-    uint32_t first_tick, tick   # of the first point and of the newest
-    PointView newest            # its layout and row stand where the copier put them
-    bint ranged
-    Ranges ranges
-
 
 cdef inline void cursor_begin(TailCursor *cursor, uint32_t first_tick) noexcept nogil:
     """In front of the first entry. The writer's exponent stays."""

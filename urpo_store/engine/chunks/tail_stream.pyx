@@ -9,9 +9,8 @@ from urpo_store.engine.codec.bits cimport (
     get_varint, load_word, load_word_before, put_varint, unzigzag, zigzag,
 )
 from urpo_store.engine.codec.decimals cimport scaled_near, unscaled_bits
-from urpo_store.engine.chunks.rows cimport (
-    NO_LAYOUT, Rows, rows_layout, rows_reserve, rows_reserve_words,
-)
+from urpo_store.engine.chunks.rows cimport NO_LAYOUT, rows_layout, rows_reserve, rows_reserve_words
+from urpo_store.engine.chunks.types cimport Rows
 
 cdef extern from *:
     int __builtin_ctzll(unsigned long long) noexcept nogil

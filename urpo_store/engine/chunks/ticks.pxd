@@ -11,7 +11,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 cimport cython
 
 from urpo_store.engine.codec.columns cimport CHUNK_POINTS
-from urpo_store.engine.chunks.work cimport TIME_CACHE, Work
+from urpo_store.engine.chunks.types cimport TIME_CACHE, Work
 
 cdef struct TickSpan:
     const uint8_t *bytes        # NULL: no chunk or tail has ticks in this block

@@ -5,7 +5,7 @@ from libc.string cimport memcpy
 from urpo_store.engine.memory.alloc cimport mem_alloc
 from urpo_store.engine.memory.status cimport BAD_BYTES, NO_MEMORY, OK
 from urpo_store.engine.codec.columns cimport CHUNK_POINTS, decode_times
-from urpo_store.engine.chunks.work cimport TIME_CACHE, Work
+from urpo_store.engine.chunks.types cimport TIME_CACHE, Work
 
 
 cdef int decode_span(Work *work, const TickSpan *span, const int64_t **times) noexcept nogil:

@@ -7,21 +7,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport Account
-
-cdef enum:
-    TIME_CACHE = 8              # decoded blocks of ticks kept; a power of two
-
-cdef struct Work:
-    Account *account            # constant; of all the memory below
-    void *codec                 # codec_scratch(CHUNK_POINTS) bytes
-    uint64_t *column            # one column: CHUNK_POINTS words
-    uint32_t *ticks             # the ticks of a chunk's points: CHUNK_POINTS
-    uint8_t *out                # bytes being written
-    size_t out_capacity
-    int64_t *span               # the times of a run of ticks
-    size_t span_capacity
-    uint64_t[TIME_CACHE] serials    # whose times are below; 0: nothing yet
-    int64_t *times[TIME_CACHE]  # CHUNK_POINTS each; NULL until needed
+from urpo_store.engine.chunks.types cimport Work
 
 # NULL: no memory.
 cdef Work *work_new(Account *account) noexcept nogil

@@ -4,6 +4,7 @@ from libc.string cimport memset
 
 from urpo_store.engine.memory.alloc cimport Account, mem_alloc, mem_free, mem_grow
 from urpo_store.engine.codec.columns cimport CHUNK_POINTS, codec_scratch
+from urpo_store.engine.chunks.types cimport TIME_CACHE
 
 
 cdef Work *work_new(Account *account) noexcept nogil:
