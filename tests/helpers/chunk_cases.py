@@ -13,6 +13,7 @@ from drivers.column_codec import ColumnCodec
 SECOND = 1_000_000_000
 T0 = 1_700_000_000 * SECOND
 BLOCK = 480
+HEADER = 16
 GAUGE, SUM, HISTOGRAM, EXPONENTIAL, SUMMARY = range(1, 6)
 STALE, INT, HAS_SUM = 1, 1 << 24, 1 << 25
 
@@ -237,3 +238,16 @@ def damaged_spans(case: Case, chance: np.random.Generator) -> Case:
         return replace(case, spans=tuple(spans))
     spans[i] = held, count, raw
     return replace(case, spans=tuple(spans))
+
+
+def decide(case: Case) -> bool:
+    """Whether the case is decoded. What comes out must not depend on what was in memory before."""
+    found = case.decode(0)
+    assert found == case.decode(0xFF)
+    return found is not None
+
+
+def with_header(case: Case, **fields: int) -> Case:
+    names = ("clock", "tick", "count", "flags", "length")
+    header = dict(zip(names, struct.unpack_from("<IIHHI", case.data), strict=True)) | fields
+    return replace(case, data=struct.pack("<IIHHI", *header.values()) + case.data[HEADER:])

@@ -13,36 +13,20 @@ import numpy as np
 import pytest
 from helpers.chunk_cases import (
     BLOCK,
-    EXPONENTIAL,
-    GAUGE,
-    HISTOGRAM,
-    SUMMARY,
+    HEADER,
     WHOLE,
-    Case,
     damaged_spans,
+    decide,
     driver,
     pack,
     unpack,
+    with_header,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 NAMES = sorted(WHOLE)
 CLOCKED = [name for name in NAMES if WHOLE[name][1].spans]
-HEADER = 16
-
-
-def decide(case: Case) -> bool:
-    """Whether the case is decoded. What comes out must not depend on what was in memory before."""
-    found = case.decode(0)
-    assert found == case.decode(0xFF)
-    return found is not None
-
-
-def with_header(case: Case, **fields: int) -> Case:
-    names = ("clock", "tick", "count", "flags", "length")
-    header = dict(zip(names, struct.unpack_from("<IIHHI", case.data), strict=True)) | fields
-    return replace(case, data=struct.pack("<IIHHI", *header.values()) + case.data[HEADER:])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -81,42 +65,6 @@ def test_flipped_bits_do_no_harm(name: str) -> None:
             data = bytearray(case.data)
             data[at] ^= 1 << bit
             decide(replace(case, data=bytes(data)))
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"count": 0},
-        {"count": BLOCK + 1},
-        {"count": 0xFFFF},
-        {"length": 0},
-        {"length": 0xFFFFFFFF},
-        {"flags": 0xFFFF},
-        {"flags": 3},
-        {"flags": 2 | 5 << 2},
-        {"flags": 2 | 1 << 9},
-        {"flags": 2 | 1 << 10},
-        {"flags": 2 | 1 << 11},
-        # Times of its own on a clock, and ticks without one.
-        {"clock": 1},
-        {"flags": 0},
-    ],
-    ids=str,
-)
-def test_a_header_that_contradicts_itself_is_refused(fields: dict[str, int]) -> None:
-    assert not decide(with_header(WHOLE["doubles"][1], **fields))
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_chunk_of_another_kind_is_refused(name: str) -> None:
-    case = WHOLE[name][1]
-    for kind in (GAUGE, HISTOGRAM, EXPONENTIAL, SUMMARY):
-        if (kind >= HISTOGRAM) != (case.kind >= HISTOGRAM):
-            assert not decide(replace(case, kind=kind))
-    if case.layout is None:
-        assert not decide(replace(case, layout=(), row_words=3))
-    else:
-        assert not decide(replace(case, layout=None))
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if WHOLE[n][1].layout is not None])

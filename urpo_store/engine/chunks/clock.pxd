@@ -2,8 +2,8 @@
 #
 # Series of one clock group (one exporter: a resource) are mostly written at the same times. A clock
 # is the ascending list of those times, its *ticks*, numbered from 0. A chunk says which ticks its
-# points have. Ticks stand in blocks of CHUNK_POINTS: the newest block is raw and grows, the blocks
-# before it are encoded (encode_times). chunks/ticks.pxd reads them.
+# points have. Ticks are kept in blocks of CHUNK_POINTS: the newest block is raw and grows, the
+# blocks before it are encoded (encode_times). chunks/ticks.pxd reads them.
 #
 # Groups are small numbers (ids of resources): the table has an entry for each up to the largest. A
 # group has a first clock, and more for series whose times are regularly apart from those of the

@@ -1,6 +1,6 @@
 # Blocks of ticks as a reader sees them: plain bytes, in memory or from a file, decoded on demand.
 #
-# A clock's ticks stand in blocks of CHUNK_POINTS (chunks/clock.pxd): tick t is in block t //
+# A clock's ticks are kept in blocks of CHUNK_POINTS (chunks/clock.pxd): tick t is in block t //
 # CHUNK_POINTS, at place t % CHUNK_POINTS. A TickSpan says where the bytes of one block are. Who
 # reads a chunk gets the spans of all blocks from that of its first tick to that of its last.
 #
