@@ -21,7 +21,7 @@ help:
 	@echo "make check        lint, types, stubs, build hints, sdist -> wheel -> import"
 	@echo "make race         ThreadSanitizer, and the mutants that it must catch"
 	@echo "make sanitize     engine and query tests under AddressSanitizer and UBSan"
-	@echo "make fuzz         requests and chunks, any bytes of them, FUZZ_SECONDS=60 (needs clang)"
+	@echo "make fuzz         requests and chunks, any bytes of them, FUZZ_SECONDS=120 (needs clang)"
 	@echo "make bench-smoke  every benchmark once; make bench: in earnest"
 	@echo "make peers        the same points to VictoriaMetrics, Prometheus, DuckDB, SQLite and tsink"
 	@echo "make build        compile the engine in place; make clean"
@@ -67,7 +67,7 @@ race: $(STAMP)
 sanitize: $(STAMP)
 	$(PY) tests/sanitize.py build/sanitize
 
-FUZZ_SECONDS ?= 60
+FUZZ_SECONDS ?= 120
 fuzz: $(STAMP)
 	$(PY) tests/fuzz/run.py build/fuzz $(FUZZ_SECONDS)
 
