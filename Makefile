@@ -8,8 +8,6 @@ SOURCES := $(shell find urpo_store tests/drivers -name '*.pyx' -o -name '*.pxd' 
 # The modules of Cython that Python may import by name.
 STUBBED := $(subst /,.,$(basename $(shell find urpo_store -name '*.pyi')))
 HEADERS := $(shell find urpo_store -name '*.h')
-# Modules that Python may import by name have a stub.
-STUBBED := $(subst /,.,$(basename $(shell find urpo_store -name '*.pyi')))
 CYTHON_FILES := $(shell find urpo_store tests -name '*.pyx' -o -name '*.pxd')
 
 .PHONY: help build demo test pictures race sanitize fuzz check package bench bench-smoke peers clean
@@ -75,7 +73,8 @@ check: build package
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/cython-lint --no-pycodestyle --max-line-length=110 $(CYTHON_FILES)
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint --max-line-length=100 --ignore=E116,E262,E302 $(CYTHON_FILES)
+	@! grep -nE '^.{101}' $(HEADERS)
 	$(PY) -m mypy.stubtest $(STUBBED) --concise \
 	  --mypy-config-file pyproject.toml --allowlist tests/stubtest-allowlist.txt --ignore-unused-allowlist
 	@! grep -n "performance hint" build.log

@@ -38,9 +38,9 @@ cdef void free_spans(TickSpan *spans, uint32_t count) noexcept:
 cdef class ChunkBytes:
     """Encodes chunks and decodes bytes as chunks.
 
-    A point is (time, start, value bits, flags, row words). A span of ticks is (bytes or None, count,
-    raw). All memory that decoding reads or writes is in blocks of their own. The n-th allocation of a
-    call fails after `fail_at(n)`. For one thread at a time.
+    A point is (time, start, value bits, flags, row words). A span of ticks is (bytes or None,
+    count, raw). All memory that decoding reads or writes is in blocks of their own. The n-th
+    allocation of a call fails after `fail_at(n)`. For one thread at a time.
     """
     cdef Account account
     cdef LayoutTable layouts
@@ -116,10 +116,10 @@ cdef class ChunkBytes:
 
     def decode(self, bytes data, uint32_t kind, spans=(), layout=None, uint32_t row_words=0,
                uint8_t fill=0):
-        """The points, or None if the bytes are no chunk of this kind that has these ticks and layout.
+        """The points, or None if the bytes are no chunk of this kind with these ticks and layout.
 
-        The memory that points are decoded into is filled with `fill` before: a result that depends on
-        it was read from memory that nobody wrote.
+        The memory that points are decoded into is filled with `fill` before: a result that depends
+        on it was read from memory that nobody wrote.
         """
         cdef TickSpan[CHUNK_SPANS] ticks
         cdef uint32_t count = 0
@@ -185,4 +185,3 @@ cdef list points_of(const Rows *rows):
         row = tuple([view.row[j] for j in range(view.row_words)])
         found.append((view.time, view.start, view.value, view.flags, row))
     return found
-

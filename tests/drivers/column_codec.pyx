@@ -52,7 +52,9 @@ cdef class ColumnCodec:
         if values.dtype != self.dtype:
             raise ValueError(f"the values are {values.dtype}; this codec encodes {self.dtype}")
         if values.ndim != 1 or not 1 <= len(values) <= CODEC_MAX_COUNT:
-            raise ValueError(f"the shape is {values.shape}; a column has 1 to {CODEC_MAX_COUNT} values")
+            raise ValueError(
+                f"the shape is {values.shape}; a column has 1 to {CODEC_MAX_COUNT} values"
+            )
         cdef const uint64_t[::1] words = np.ascontiguousarray(values).view(np.uint64)
         cdef const uint64_t *first = &words[0]
         cdef size_t count = words.shape[0], size
@@ -66,7 +68,7 @@ cdef class ColumnCodec:
         return self.room[:size]
 
     def decode(self, data: bytes, count: int):
-        """The `count` values of the column that `data` is, no more and no less; else CorruptionError."""
+        """Exactly `count` values of the column that `data` is; else CorruptionError."""
         if not 1 <= count <= CODEC_MAX_COUNT:
             raise ValueError(f"count is {count}; a column has 1 to {CODEC_MAX_COUNT} values")
         values = np.empty(count, np.uint64)

@@ -19,7 +19,7 @@ cdef class FailingSession(ReadSession):
         return owner
 
     def fail_allocation(self, uint64_t n, *, bint columns):
-        """Make the n-th allocation of scans from now on fail: of columns, or of what else they need.
+        """Make the n-th allocation of reads from now on fail: of columns, or of all else.
 
         0: none. Returns how many there have been.
         """

@@ -50,8 +50,8 @@ cdef class SeriesBuffers:
 
     One thread may append while others read; nothing else may run at the same time. `kinds`,
     `groups` (of clocks) and `options` have one entry a series. With `behind`, full tails are taken
-    aside for `seal_full`, which any thread may call. After `fail_at(n)` the n-th allocation from now
-    on fails; a failed append returns False, other failures raise MemoryError.
+    aside for `seal_full`, which any thread may call. After `fail_at(n)` the n-th allocation from
+    now on fails; a failed append returns False, other failures raise MemoryError.
     """
     cdef Account account
     cdef Epochs epochs

@@ -1,8 +1,8 @@
 """Epochs under threads: readers look at a node that a writer replaces, retires and reclaims.
 
-A node's fields are plain memory: written before it is linked, and overwritten with a mark just before it
-is freed. So a reader that comes too late, or whose look is not ordered before the freeing, is seen by the
-checker or by ThreadSanitizer.
+A node's fields are plain memory: written before it is linked, and overwritten with a mark just
+before it is freed. So a reader that comes too late, or whose look is not ordered before the
+freeing, is seen by the checker or by ThreadSanitizer.
 """
 from libc.stdint cimport uint64_t
 
@@ -33,8 +33,8 @@ cdef void release_node(void *context, void *item) noexcept nogil:
 
 
 cdef class EpochRace:
-    """:param turns: how many nodes are linked at least, one after the other, by all writers together;
-        they go on until readers have taken LOOKS looks.
+    """:param turns: nodes that all writers together link at least, one after the other; they go
+        on until readers have taken LOOKS looks.
     """
     cdef Account account
     cdef Epochs epochs

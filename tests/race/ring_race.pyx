@@ -1,15 +1,16 @@
 """The ring under threads, with a checker that knows at every moment what must be there.
 
-The model. Producer p publishes its points 0, 1, 2, ... in claims of mixed sizes, each claim after the one
-before. Point n belongs to series n % SERIES of its producer, and everything in it follows from (p, n):
-time n, value, flags, start time (a new one every five points), payload words (none, or up to 40). `acked[p]`
-is the number of its points that are published.
+The model. Producer p publishes its points 0, 1, 2, ... in claims of mixed sizes, each claim after
+the one before. Point n belongs to series n % SERIES of its producer, and everything in it follows
+from (p, n): time n, value, flags, start time (a new one every five points), payload words (none,
+or up to 40). `acked[p]` is the number of its points that are published.
 
-A model of the engine's drain passes points on into plain memory, under a lock: per series, how many have
-come and the last of them. So what it is given must be the next point of its series, and right.
+A model of the engine's drain passes points on into plain memory, under a lock: per series, how
+many have come and the last of them. So what it is given must be the next point of its series, and
+right.
 
-A reader takes acked[p], copies series of p out of the ring, and then, under the lock, notes how many
-points of each have been drained, and tail. Then
+A reader takes acked[p], copies series of p out of the ring, and then, under the lock, notes how
+many points of each have been drained, and tail. Then
 
     every copy is right, word for word;
     the copies at or above tail continue each series where the drained part ends, without repeat;
@@ -125,7 +126,7 @@ cdef class RingRace:
     cdef uint64_t published[PRODUCERS]      # each its producer's alone
     cdef uint64_t acked[PRODUCERS]          # atomic; its producer stores with release
     cdef uint64_t wrong                     # atomic; the first failure
-    cdef uint64_t wrong_series, wrong_time  # written by whoever set it, read when all threads are done
+    cdef uint64_t wrong_series, wrong_time  # written by their setter, read after all threads
     cdef uint64_t checks                    # atomic
     cdef pthread_mutex_t lock
     # Under the lock: the drained part of each series.
@@ -173,7 +174,8 @@ cdef class RingRace:
     @property
     def complete(self):
         """Whether all points have been published and drained."""
-        return all([self.drained[i] == self.points // SERIES for i in range(1, 1 + PRODUCERS * SERIES)])
+        expected = self.points // SERIES
+        return all([self.drained[i] == expected for i in range(1, 1 + PRODUCERS * SERIES)])
 
     def produce(self, int producer, uint64_t claims=2**63):
         """Publishes the next claims of a producer; False when that was all."""
@@ -215,7 +217,7 @@ cdef void fail(RingRace race, uint64_t what, uint64_t series, uint64_t time) noe
         race.wrong_time = time
 
 
-# ---- a producer -------------------------------------------------------------------------------------
+# ---- a producer ---------------------------------------------------------------------------------
 
 cdef uint64_t stage(uint64_t producer, uint64_t first, uint64_t count, Point *slots) noexcept nogil:
     """Slots of points first, first + 1, ..., as a scan stages them; returns how many slots."""
@@ -267,7 +269,7 @@ cdef bint publish_some(RingRace race, int producer) noexcept nogil:
     return True
 
 
-# ---- the drain --------------------------------------------------------------------------------------
+# ---- the drain ----------------------------------------------------------------------------------
 
 cdef bint is_drained(RingRace race) noexcept nogil:
     cdef int producer
@@ -339,7 +341,7 @@ cdef void append(RingRace race, const Full *full) noexcept nogil:
     race.newest[series] = full.point
 
 
-# ---- a reader ---------------------------------------------------------------------------------------
+# ---- a reader -----------------------------------------------------------------------------------
 
 cdef void check(RingRace race, uint64_t producer, uint64_t pick, RingCopies *copies) noexcept nogil:
     """Checks one series of a producer, or, for a pick beyond their number, all of them."""
@@ -369,7 +371,8 @@ cdef void check(RingRace race, uint64_t producer, uint64_t pick, RingCopies *cop
     tail = load_relaxed(&race.ring.tail)
     for series in range(first, last):
         next_time[series] = race.drained[series] * SERIES + (series - 1) % SERIES
-        if race.drained[series] and race.newest[series].timestamp + SERIES != <int64_t>next_time[series]:
+        if (race.drained[series]
+                and race.newest[series].timestamp + SERIES != <int64_t>next_time[series]):
             fail(race, DRAINED_WRONG, series, race.newest[series].timestamp)
     pthread_mutex_unlock(&race.lock)
     # What has been published before a claim that was found must be found too.

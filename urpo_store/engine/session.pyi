@@ -1,7 +1,10 @@
 """How queries read the store; see session.pxd."""
 
+from typing import Self
+
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import disjoint_base
 
 from urpo_store.engine.core import Engine
 from urpo_store.model import Attributes, AttributeValue
@@ -10,10 +13,11 @@ _UInt32 = npt.NDArray[np.uint32]
 _UInt64 = npt.NDArray[np.uint64]
 _Int64 = npt.NDArray[np.int64]
 
+@disjoint_base
 class ReadSession:
     """What one thread reads while it is inside an epoch; see session.pyx for the methods."""
 
-    def __init__(self, engine: Engine) -> None: ...
+    def __new__(cls, engine: Engine) -> Self: ...
     def close(self) -> None: ...
     def read_streams(
         self, metric: str | None

@@ -3,9 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Self
 
+from typing_extensions import disjoint_base
+
 from urpo_store.model import AttributeValue
 from urpo_store.query.source import Scanned
 
+@disjoint_base
 class HealthBook:
     """The health of one service, filed from stored points.
 
