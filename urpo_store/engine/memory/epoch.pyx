@@ -146,7 +146,7 @@ cdef uint64_t oldest_held(Epochs *epochs) noexcept nogil:
     cdef uint64_t epoch
     cdef int slot
     for slot in range(EPOCH_SLOTS):
-        epoch = load_seq_cst(&epochs.slots[slot].epoch) # R2; acquires what epoch_leave released
+        epoch = load_seq_cst(&epochs.slots[slot].epoch)  # R2; acquires what epoch_leave released
         if epoch and epoch < oldest and not MUTANT_RECLAIM_HELD:
             oldest = epoch
     return oldest
