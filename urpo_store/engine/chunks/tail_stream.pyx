@@ -4,7 +4,9 @@ from libc.string cimport memcpy, memset
 
 from urpo_store.engine.memory.status cimport BAD_BYTES, NO_MEMORY, OK
 from urpo_store.engine.points.ranges cimport Ranges, ranges_equal
-from urpo_store.engine.points.slots cimport FLAG_INT, ROW_EXPONENTIAL, row_is_double
+from urpo_store.engine.points.slots cimport (
+    FLAG_INT, KIND_EXPONENTIAL, KIND_SUMMARY, ROW_EXPONENTIAL, ROW_HISTOGRAM, row_is_double,
+)
 from urpo_store.engine.codec.bits cimport (
     get_varint, load_word, load_word_before, put_varint, unzigzag, zigzag,
 )
@@ -31,6 +33,17 @@ cdef enum:
     FEW_BITS = 40               # a change of a decimal with more bits is no shorter than its bytes
     MOST_DIGITS = 6             # digits behind the point that are looked for
     LOOK_EVERY = 8              # points between two looks for digits, while none are known
+
+
+# Row words are doubles, then counts; but the last fixed word of an exponential histogram, its zero
+# threshold, is a double behind a count (points/slots.pxd).
+
+cdef inline uint32_t first_count(uint32_t kind, uint32_t words) noexcept nogil:
+    return words if kind == KIND_SUMMARY else ROW_HISTOGRAM
+
+
+cdef inline bint is_threshold(uint32_t kind, uint32_t j) noexcept nogil:
+    return j == ROW_EXPONENTIAL - 1 and kind == KIND_EXPONENTIAL
 
 
 # Writing
@@ -99,13 +112,13 @@ cdef uint8_t *put_row(uint8_t *out, const TailRows *rows, uint32_t kind) noexcep
     cdef uint32_t j, words = rows.row_words, zeros = 0
     cdef uint64_t delta
     cdef uint8_t *control
-    for j in range(words):
+    for j in range(min(words, ROW_EXPONENTIAL) if kind != KIND_SUMMARY else words):
         if row_is_double(kind, j):
             control = out
             control[0] = 0
             out = put_changed(control, out + 1, row[j] ^ last[j])
-    for j in range(words):
-        if row_is_double(kind, j):
+    for j in range(first_count(kind, words), words):
+        if is_threshold(kind, j):
             continue
         delta = row[j] - last[j]
         if delta == 0:
@@ -187,15 +200,15 @@ cdef inline uint8_t next_byte(Input *input) noexcept nogil:
 
 cdef inline uint64_t next_varint(Input *input) noexcept nogil:
     cdef uint64_t number
-    cdef const uint8_t *behind
-    if input.at < input.end and input.at[0] < 0x80:
+    cdef const uint8_t *at = input.at
+    if at < input.end and at[0] < 0x80:
         input.at += 1
-        return (input.at - 1)[0]
-    behind = get_varint(input.at, input.end, &number)
-    if behind == NULL:
+        return at[0]
+    at = get_varint(at, input.end, &number)
+    if at == NULL:
         set_bad(input)
         return 0
-    input.at = behind
+    input.at = at
     return number
 
 
@@ -252,15 +265,13 @@ cdef void next_row(
     Input *input, const TailView *view, const Ranges *written, uint64_t *row
 ) noexcept nogil:
     """The row behind the one that stands right before `row`."""
-    cdef uint32_t words = view.newest.row_words, written_words = words
+    cdef uint32_t kind = view.kind, words = view.newest.row_words, written_words = words
     cdef uint32_t j, at, positive = 0, negative = 0
     cdef uint64_t number, zeros = 0
     memcpy(row, row - words, 8 * words)
-    for j in range(words):
-        if row_is_double(view.kind, j):
+    for j in range(min(words, ROW_EXPONENTIAL) if kind != KIND_SUMMARY else words):
+        if row_is_double(kind, j):
             row[j] ^= next_changed(input, next_byte(input))
-        elif j >= ROW_EXPONENTIAL:
-            break
     # The entry has the counts of the ranges of its time, `row` has those of the tail's present
     # ones.
     if view.ranged:
@@ -270,8 +281,8 @@ cdef void next_row(
         if written.negative_count:
             negative = <uint32_t>(written.negative - view.ranges.negative)
             negative += view.ranges.positive_count - written.positive_count
-    for j in range(written_words):
-        if row_is_double(view.kind, j):
+    for j in range(first_count(kind, words), written_words):
+        if is_threshold(kind, j):
             continue
         if zeros:
             zeros -= 1
