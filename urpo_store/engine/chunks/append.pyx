@@ -1,4 +1,14 @@
-"""The way in; the contract is in chunks/append.pxd."""
+"""The way in; the contract is in chunks/append.pxd.
+
+  in          append: the way in; newest: in order of time; late: again, or late; addition: sums
+  open        tail: a series' newest points; tail_stream: their bytes
+  to chunks   folding: late points and tail; sealing: which points share a chunk; full_tails: without
+              the drain lock
+  chunks      chunk: the header; encode and decode: columns; clock and ticks: shared times; layout
+  looked at   series_chunks: under the lock; snapshot: what a reader takes, and decodes without it
+  gone        eviction: by age, or the oldest first; life: with their series, or the store
+  besides     exemplars; rows: decoded points; merging: into one run; work: scratch memory
+"""
 from libc.stdint cimport int64_t, uint64_t
 
 from urpo_store.engine.memory.status cimport OK

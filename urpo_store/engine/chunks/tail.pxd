@@ -12,8 +12,8 @@
 # (2) The newest point is not in the stream, so that it can be replaced.
 # (3) All points of a tail have one layout; of an exponential histogram, one that may still widen.
 # (4) An empty tail (cursor.count 0) holds no clock and no stream; its rows may stay, with zeros as
-# last row.
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+#     the last row.
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from urpo_store.engine.memory.alloc cimport Account
 from urpo_store.engine.memory.epoch cimport Epochs
@@ -37,16 +37,16 @@ cdef int tail_write(
 ) noexcept nogil
 # Gives the stream back: at once, unless a reader may be at it.
 cdef void tail_free_stream(Account *account, Epochs *epochs, Tail *tail) noexcept nogil
-# Forgets the stream's points. The stream itself is given back, or is somebody else's now (bytes
-# NULL).
+# Forgets the points of the stream, and gives it back. Without bytes it is another's now: a full
+# tail's.
 cdef void tail_clear(Account *account, Epochs *epochs, Tail *tail) noexcept nogil
 # Rows for points of one layout, which is the caller's to set, or, if `ranges` is given, of ranges
 # that may widen. All words are 0. NULL: no memory.
 cdef TailRows *tail_rows_new(
     Account *account, uint32_t row_words, const Ranges *ranges
 ) noexcept nogil
-# A view of the tail as it is; layout and row point into the tail, or into `layout`, 2 words of
-# room.
+# A view of the tail as it is. Its row points into the tail; its layout into the tail's or, of
+# ranges, into `layout`, which has room for 2 words.
 cdef void tail_view(
     const Tail *tail, uint32_t kind, uint64_t *layout, TailView *view
 ) noexcept nogil

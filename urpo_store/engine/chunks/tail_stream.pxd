@@ -11,8 +11,7 @@
 #                                  bits 0..2: how many bytes follow these zeros, less one
 #              a decimal           bit 6 clear, bit 5 set; bits 0..3: its exponent
 #              the same as before  bits 5 and 6 clear
-#   META     u8: 1 TICK, 2 FLAGS, 4 START_FLIP, 8 START, 16 RANGES; what is named follows in this
-#   order
+#   META     u8: 1 TICK, 2 FLAGS, 4 START_FLIP, 8 START, 16 RANGES. These parts follow, in this order
 #   TICK     on a clock: varint, how many ticks are skipped; without it the next tick. A tail with
 #            times of its own has here, in every entry: varint zigzag, the change of the distance
 #            between points
@@ -30,7 +29,7 @@
 #
 # Before the first entry everything is 0, and the last tick is the one before the tail's first.
 # No function takes a lock or allocates, but tail_decode for its rows.
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from urpo_store.engine.chunks.types cimport Rows, TailCursor, TailPoint, TailRows, TailView
 
