@@ -1,20 +1,26 @@
-"""The header of a chunk says what is in it, and contradicts neither itself nor its series."""
+"""The header of a chunk says what is in it, and contradicts neither itself nor its series.
+
+Its first and last time decide, to the nanosecond, what expires.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import pytest
+from drivers.series_buffers import SeriesBuffers
 from helpers.chunk_cases import (
     BLOCK,
     EXPONENTIAL,
     GAUGE,
+    HEADER,
     HISTOGRAM,
     SUMMARY,
     WHOLE,
     decide,
     with_header,
 )
+from helpers.series_points import SECOND, T0, append, number
 
 NAMES = sorted(WHOLE)
 
@@ -53,3 +59,36 @@ def test_a_chunk_of_another_kind_is_refused(name: str) -> None:
         assert not decide(replace(case, layout=(), row_words=3))
     else:
         assert not decide(replace(case, layout=None))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_header_that_is_cut_is_refused(name: str) -> None:
+    case = WHOLE[name][1]
+    for end in range(HEADER):
+        assert not decide(replace(case, data=case.data[:end]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_chunk_longer_than_its_room_is_refused(name: str) -> None:
+    case = WHOLE[name][1]
+    assert decide(case)
+    assert not decide(with_header(case, length=len(case.data) - HEADER + 1))
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["on a clock", "times of its own"])
+def test_a_chunk_expires_when_its_last_time_is_before(own: bool) -> None:
+    """To the nanosecond, whether the time stands in the chunk or is a tick of a clock."""
+    count = 20 if own else 1
+    buffers = SeriesBuffers([GAUGE] * count)
+    # A group has few clocks: the series that come after have times of their own.
+    for series in range(count):
+        for i in range(50):
+            append(buffers, series, number(T0 + series * 1000 + i * SECOND + i * series, i))
+        buffers.seal(series)
+    series = count - 1
+    assert (buffers.chunks(series)[0][0] == 0) == own
+    last = T0 + series * 1000 + 49 * SECOND + 49 * series
+    assert buffers.expire(series, last) == 0
+    assert buffers.points(series) == 50
+    buffers.expire(series, last + 1)
+    assert buffers.points(series) == 0

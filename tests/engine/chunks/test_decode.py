@@ -6,7 +6,6 @@ sees what is read or written behind them.
 
 from __future__ import annotations
 
-import struct
 from dataclasses import replace
 
 import numpy as np
@@ -26,7 +25,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 NAMES = sorted(WHOLE)
-CLOCKED = [name for name in NAMES if WHOLE[name][1].spans]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -72,24 +70,6 @@ def test_a_layout_of_another_width_does_no_harm(name: str) -> None:
     case = WHOLE[name][1]
     for words in range(20):
         decide(replace(case, row_words=words))
-
-
-@pytest.mark.parametrize("name", CLOCKED)
-def test_ticks_that_are_not_there_are_refused(name: str) -> None:
-    case = WHOLE[name][1]
-    for i, (held, count, raw) in enumerate(case.spans):
-        if held is None:
-            continue
-        for span in ((None, count, raw), (held[:-1], count, raw), (held, 0, raw), (held, 481, raw)):
-            assert not decide(replace(case, spans=(*case.spans[:i], span, *case.spans[i + 1 :])))
-        assert not decide(replace(case, spans=case.spans[:i]))
-
-
-def test_the_tick_behind_the_last_one_is_refused() -> None:
-    case = WHOLE["ticks up to the raw block"][1]
-    ticks = struct.unpack_from("<IIHHI", case.data)[1]
-    assert not decide(with_header(case, tick=ticks + 1))
-    assert not decide(with_header(case, tick=2**32 - 3))
 
 
 def test_ends_that_are_not_those_of_the_column_are_refused() -> None:

@@ -7,15 +7,6 @@ from helpers.series_model import GAUGE, HISTOGRAM
 from helpers.series_points import EVER, T0, append, exemplar, histogram, number
 
 
-def test_exemplars_are_read_by_their_own_time_or_their_points() -> None:
-    buffers = SeriesBuffers([GAUGE])
-    first, second, third = exemplar(T0 + 9), exemplar(0), exemplar(T0 - 5)
-    append(buffers, 0, number(T0, 1.0), (first, second))
-    append(buffers, 0, number(T0 + 1, 1.0), (third,))
-    assert buffers.exemplars(0, *EVER) == [(T0 - 5, third), (T0, second), (T0 + 9, first)]
-    assert buffers.exemplars(0, T0, T0) == [(T0, second)]
-
-
 def test_a_resent_exemplar_is_not_doubled() -> None:
     buffers = SeriesBuffers([GAUGE])
     for _ in range(3):

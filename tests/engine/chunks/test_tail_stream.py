@@ -39,17 +39,6 @@ def test_decimals_come_back_bit_for_bit_whatever_stands_between_them() -> None:
         pair.check()
 
 
-def test_a_decimal_takes_a_few_bytes_while_it_is_open() -> None:
-    """Nine with its control, if the bits that change were written."""
-    buffers = SeriesBuffers([GAUGE])
-    values = np.random.default_rng(3).normal(50, 20, 300).round(1)
-    times = np.arange(300, dtype=np.int64) * SECOND + T0
-    buffers.append(0, times, values.view(np.uint64))
-    count, length, _ = buffers.tail_bytes(0)
-    assert count == 300
-    assert length < 3.2 * count
-
-
 def filled(kind: int) -> SeriesBuffers:
     """A tail with every part of an entry: ticks skipped, flags, starts, rows that widen."""
     buffers = SeriesBuffers([GAUGE, kind])
