@@ -136,7 +136,7 @@ def read_stream(body: bytes) -> list[MetricSeries]:
         table = pyarrow.ipc.open_stream(body).read_all()
         table.validate()
         heads = [decode(_Head, head) for head in json.loads(table.schema.metadata[_HEADS.encode()])]
-        if sum(head.rows for head in heads) != table.num_rows:
+        if any(head.rows < 0 for head in heads) or sum(h.rows for h in heads) != table.num_rows:
             raise JsonError(f"{table.num_rows} rows, which is not what its series have.")
         return list(_Rows(table).series(heads))
     except (pyarrow.ArrowException, *_NOT_OURS) as error:

@@ -93,15 +93,14 @@ cdef inline bint walk_to(Walk *walk, int64_t time) noexcept nogil:
     if time > walk.edge:
         ahead = <uint64_t>time - <uint64_t>walk.edge
         if ahead <= <uint64_t>walk.step:
-            walk.window += 1
-            walk.edge += walk.step
+            ahead = 1
         else:
             # Rounded up: a time on an instant belongs to the window that ends there.
             ahead = (ahead - 1) // <uint64_t>walk.step + 1
-            walk.window += <int64_t>ahead
-            walk.edge += <int64_t>ahead * walk.step
-    if walk.window >= walk.count:
-        return False
+        if ahead >= <uint64_t>(walk.count - walk.window):
+            return False
+        walk.window += <int64_t>ahead
+        walk.edge += <int64_t>ahead * walk.step
     if walk.window < walk.low:
         walk.low = walk.window
     if walk.window > walk.high:

@@ -8,8 +8,10 @@ from libc.string cimport memcpy
 
 from urpo_store.engine.memory.atomics cimport bits_to_double
 from urpo_store.engine.memory.status cimport BAD_BYTES, NO_MEMORY, OK
+from urpo_store.engine.points.ranges cimport Ranges, ranges_read
 from urpo_store.engine.points.slots cimport (
-    FLAG_INT, FLAG_STALE, row_first_count, row_is_double, row_total,
+    FLAG_INT, FLAG_STALE, KIND_EXPONENTIAL, KIND_HISTOGRAM, KIND_SUMMARY, ROW_HISTOGRAM, ROW_SUMMARY,
+    row_first_count, row_is_double, row_total,
 )
 from urpo_store.engine.codec.columns cimport decode_doubles, decode_ints, decode_times
 from urpo_store.engine.chunks.chunk cimport (
@@ -199,6 +201,27 @@ cdef const uint8_t *get_counts_and_rows(
 
 # The whole
 
+cdef bint layout_fits(uint32_t kind, const Layout *layout) noexcept nogil:
+    """Whether rows of this kind can have the layout: readers of rows rely on it."""
+    cdef Ranges ranges
+    cdef uint32_t words = layout.layout_words, row = layout.row_words
+    if words == 0 and row == 0:
+        return True                 # of points without a value
+    if kind == KIND_HISTOGRAM:
+        return row == ROW_HISTOGRAM or row == ROW_HISTOGRAM + words + 1
+    if kind == KIND_EXPONENTIAL:
+        return ranges_read(&ranges, layout_data(layout), words, row)
+    return kind == KIND_SUMMARY and row == ROW_SUMMARY + words
+
+
+cdef bint ascend(const int64_t *times, size_t count) noexcept nogil:
+    cdef size_t i
+    cdef bint against = 0
+    for i in range(1, count):
+        against |= times[i] <= times[i - 1]
+    return not against
+
+
 cdef int reserve(
     const Chunk *chunk, const Layout *layout, Rows *rows, uint32_t *index
 ) noexcept nogil:
@@ -231,12 +254,17 @@ cdef int chunk_decode(
         return BAD_BYTES
     if (layout != NULL) != (chunk.flags & ROWED != 0):
         return BAD_BYTES
+    # Each row word has a bit in the chunk, so few bytes cannot ask for much memory.
+    if layout != NULL and (not layout_fits(kind, layout) or (words + 7) // 8 > chunk.length):
+        return BAD_BYTES
     status = reserve(chunk, layout, rows, &index)
     if status != OK:
         return status
     status = get_times(work, chunk, spans, span_count, end, rows.times + at, &bytes)
     if status != OK:
         return status
+    if not ascend(rows.times + at, count):
+        return BAD_BYTES
     bytes = get_starts(work, chunk, bytes, end, rows.times + at, rows.starts + at)
     if bytes != NULL:
         bytes = get_flags(work, chunk, bytes, end, rows.flags + at)

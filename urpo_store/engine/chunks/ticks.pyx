@@ -31,6 +31,8 @@ cdef int span_times(Work *work, const TickSpan *span, const int64_t **times) noe
     if span.raw:
         times[0] = <const int64_t *>span.bytes
         return OK if span.length >= 8 * span.count else BAD_BYTES
+    if span.serial == 0:
+        return BAD_BYTES            # 0 marks a place of the cache that holds nothing
     times[0] = cached_times(work, span.serial)
     return OK if times[0] != NULL else decode_span(work, span, times)
 
