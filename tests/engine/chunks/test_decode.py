@@ -6,19 +6,26 @@ sees what is read or written behind them.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from helpers.chunk_cases import (
     BLOCK,
+    GAUGE,
     HEADER,
     WHOLE,
+    Case,
+    Point,
     damaged_spans,
     decide,
     driver,
+    own,
     pack,
+    points_of,
     unpack,
+    with_clock,
     with_header,
 )
 from hypothesis import given, settings
@@ -70,6 +77,42 @@ def test_a_layout_of_another_width_does_no_harm(name: str) -> None:
     case = WHOLE[name][1]
     for words in range(20):
         decide(replace(case, row_words=words))
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [
+        ("histogram", (1, 2, 3, 4, 5, 6, 7)),  # bounds for eight buckets, rows with five
+        ("histogram", ()),
+        ("exponential", (3 | 9 << 32, 0)),  # more positive counts than the row has words
+        ("exponential", (3,)),
+        ("summary", (1, 2, 3)),
+    ],
+)
+def test_rows_that_do_not_fit_their_layout_are_refused(name: str, layout: tuple[int, ...]) -> None:
+    case = WHOLE[name][1]
+    assert decide(case)
+    assert not decide(replace(case, layout=layout))
+
+
+def test_more_row_words_than_the_chunk_has_bits_for_are_refused() -> None:
+    case = WHOLE["histogram"][1]
+    words = 8 * len(case.data)
+    assert not decide(replace(case, layout=(0,) * (words - 4), row_words=words))
+
+
+@pytest.mark.parametrize("times", [(10, 50, 20, 60), (10, 10, 20, 60), (10, 20, 60, 60)])
+def test_times_that_do_not_ascend_are_refused(times: tuple[int, ...]) -> None:
+    assert not decide(own(GAUGE, points_of(times, [0] * 4)))
+    ticks = struct.pack("<4q", *times)
+    whole, case = clocked_by(range(10, 50, 10))
+    assert case.decode() == whole
+    assert not decide(replace(case, spans=((ticks, 4, True),)))
+
+
+def clocked_by(times: range) -> tuple[list[Point], Case]:
+    points = points_of(times, [0] * len(times))
+    return points, with_clock(GAUGE, points, list(range(len(times))), list(times))
 
 
 def test_ends_that_are_not_those_of_the_column_are_refused() -> None:
