@@ -7,7 +7,7 @@ from glob import glob
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-# -O3 unless whoever builds has chosen otherwise.
+# -O3, unless CFLAGS ask for something else.
 optimize = [] if "-O" in os.environ.get("CFLAGS", "") else ["-O3", "-g0"]
 
 sources = sorted(glob("urpo_store/**/*.pyx", recursive=True))

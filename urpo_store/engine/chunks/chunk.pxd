@@ -9,8 +9,8 @@
 #
 # Invariants
 # (1) A chunk never changes once it is made.
-# (2) A chunk of a store has a claim to its ticks and a reference to its layout. Who makes it takes
-#     both (chunks/sealing, chunks/full_tails), unlink_chunk gives them back.
+# (2) A chunk of a store has a claim to its ticks and a reference to its layout. Its makers
+#     (chunks/sealing, chunks/full_tails) take both, unlink_chunk gives them back.
 # (3) The functions below that take a ClockTable are for chunks of a store, under the drain lock.
 #     They trust the header. chunk_sound and chunk_decode trust nothing.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t

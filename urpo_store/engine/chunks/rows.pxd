@@ -34,7 +34,7 @@ cdef int64_t rows_layout(
 cdef void rows_view(const Rows *rows, size_t i, PointView *view) noexcept nogil
 
 # Append a point, put one in front of point `at`, and change all of point `at` but its time.
-# REQUIRES: `view` does not point into `rows`.
+# REQUIRES: `view` does not point into `rows`; to replace, it is rowed only if rows have layouts.
 cdef int rows_push(Rows *rows, const PointView *view) noexcept nogil
 cdef int rows_insert(Rows *rows, size_t at, const PointView *view) noexcept nogil
 cdef int rows_replace(Rows *rows, size_t at, const PointView *view) noexcept nogil

@@ -1,8 +1,8 @@
 # Blocks of ticks as a reader sees them: plain bytes, in memory or from a file, decoded on demand.
 #
 # A clock's ticks are kept in blocks of CHUNK_POINTS (chunks/clock.pxd): tick t is in block t //
-# CHUNK_POINTS, at place t % CHUNK_POINTS. A TickSpan says where the bytes of one block are. Who
-# reads a chunk gets the spans of all blocks from that of its first tick to that of its last.
+# CHUNK_POINTS, at place t % CHUNK_POINTS. A TickSpan says where the bytes of one block are. A
+# reader of a chunk gets the spans of all blocks from that of its first tick to that of its last.
 #
 # Nothing here trusts the bytes: damaged ones give BAD_BYTES. No lock. The bytes stay where they are
 # while they are used: in memory, because the reader is inside an epoch.

@@ -13,7 +13,7 @@ from urpo_store.engine.points.ranges cimport Ranges
 cdef enum:
     TIME_CACHE = 8              # decoded blocks of ticks kept; a power of two
 
-# ---- Scratch of whoever encodes or decodes: chunks/work.pxd ----
+# ---- Working memory of encoding and decoding: chunks/work.pxd ----
 
 cdef struct Work:
     Account *account            # constant; of all the memory below

@@ -4,7 +4,7 @@
 # stores below copy 8 bytes as they are, so they are right on little-endian machines only.
 #
 # Writers need 8 bytes of room behind what they write. Readers never touch a byte at or behind
-# `end`: load_bits gives zeros there. Who reads a whole stream checks its length once, at the end.
+# `end`: load_bits gives zeros there. A reader of a whole stream checks its length once, at the end.
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 

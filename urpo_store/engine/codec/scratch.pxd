@@ -1,6 +1,6 @@
 # The working memory of one encode or decode call, cut from the caller's block.
 #
-# Each array has room for `count` items. Who uses which:
+# Each array has room for `count` items. The users of each:
 #   codec/columns     scaled, side, trial, check
 #   codec/integers    column, residuals, centred
 #   codec/streams     sparse, symbols
