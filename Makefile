@@ -73,7 +73,7 @@ check: build package
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint --max-line-length=100 --ignore=E116,E262,E302 $(CYTHON_FILES)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint --max-line-length=100 --ignore=E116,E262,E302 $(CYTHON_FILES)
 	@! grep -nE '^.{101}' $(HEADERS)
 	$(PY) -m mypy.stubtest $(STUBBED) --concise \
 	  --mypy-config-file pyproject.toml --allowlist tests/stubtest-allowlist.txt --ignore-unused-allowlist

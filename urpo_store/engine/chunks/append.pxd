@@ -19,9 +19,9 @@
 # Invariants
 # (1) SeriesData, clocks and counters are written under the drain lock only.
 # (2) A sealed chunk is immutable. It is freed through epochs, by unlink_chunk alone
-#     (chunks/series_chunks.pxd), under the drain lock: when a fold replaces it or is undone, when it
-#     is given up (chunks/eviction.pxd), or when its series is cleared (chunks/life.pxd). So a reader
-#     inside an epoch may decode what it took under the lock.
+#     (chunks/series_chunks.pxd), under the drain lock: when a fold replaces it or is undone, when
+#     it is given up (chunks/eviction.pxd), or when its series is cleared (chunks/life.pxd). So a
+#     reader inside an epoch may decode what it took under the lock.
 # (3) Times within chunks + tail of a series are strictly ascending.
 # (4) Same series and time again: the same point changes nothing (duplicate_points); another one
 #     replaces the first (replaced_points), but in a series with DATA_ADD, where deltas of collapsed

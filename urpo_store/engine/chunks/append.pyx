@@ -2,8 +2,8 @@
 
   in          append: the way in; newest: in order of time; late: again, or late; addition: sums
   open        tail: a series' newest points; tail_stream: their bytes
-  to chunks   folding: late points and tail; sealing: which points share a chunk; full_tails: without
-              the drain lock
+  to chunks   folding: late points and tail; sealing: which points share a chunk; full_tails:
+              without the drain lock
   chunks      chunk: the header; encode and decode: columns; clock and ticks: shared times; layout
   looked at   series_chunks: under the lock; snapshot: what a reader takes, and decodes without it
   gone        eviction: by age, or the oldest first; life: with their series, or the store

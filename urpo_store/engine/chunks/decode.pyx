@@ -10,8 +10,8 @@ from urpo_store.engine.memory.atomics cimport bits_to_double
 from urpo_store.engine.memory.status cimport BAD_BYTES, NO_MEMORY, OK
 from urpo_store.engine.points.ranges cimport Ranges, ranges_read
 from urpo_store.engine.points.slots cimport (
-    FLAG_INT, FLAG_STALE, KIND_EXPONENTIAL, KIND_HISTOGRAM, KIND_SUMMARY, ROW_HISTOGRAM, ROW_SUMMARY,
-    row_first_count, row_is_double, row_total,
+    FLAG_INT, FLAG_STALE, KIND_EXPONENTIAL, KIND_HISTOGRAM, KIND_SUMMARY, ROW_HISTOGRAM,
+    ROW_SUMMARY, row_first_count, row_is_double, row_total,
 )
 from urpo_store.engine.codec.columns cimport decode_doubles, decode_ints, decode_times
 from urpo_store.engine.chunks.chunk cimport (

@@ -11,7 +11,7 @@
 #                                  bits 0..2: how many bytes follow these zeros, less one
 #              a decimal           bit 6 clear, bit 5 set; bits 0..3: its exponent
 #              the same as before  bits 5 and 6 clear
-#   META     u8: 1 TICK, 2 FLAGS, 4 START_FLIP, 8 START, 16 RANGES. These parts follow, in this order
+#   META     u8: 1 TICK, 2 FLAGS, 4 START_FLIP, 8 START, 16 RANGES. Those parts follow, in order
 #   TICK     on a clock: varint, how many ticks are skipped; without it the next tick. A tail with
 #            times of its own has here, in every entry: varint zigzag, the change of the distance
 #            between points
