@@ -14,7 +14,7 @@ ENGINE = "urpo_store/engine"
 RING = f"{ENGINE}/ring"
 EPOCH = f"{ENGINE}/memory/epoch"
 DRAIN = f"{ENGINE}/drain"
-SCAN = f"{ENGINE}/scan"
+GATHER = f"{ENGINE}/gather"
 FULL_TAILS = f"{ENGINE}/chunks/full_tails"
 
 
@@ -41,7 +41,9 @@ MUTANTS = [
     Mutant("LEAVE_RELAXED", "epoch", EPOCH, "an epoch is left without release"),
     Mutant("RECLAIM_HELD", "epoch", EPOCH, "items are freed though a reader is inside"),
     Mutant("RELEASE_EARLY", "engine", DRAIN, "tail is moved before the points are appended"),
-    Mutant("WATERMARK_EARLY", "engine", SCAN, "the watermark is ahead of the chunks taken with it"),
+    Mutant(
+        "WATERMARK_EARLY", "engine", GATHER, "the watermark is ahead of the chunks taken with it"
+    ),
     Mutant("FULL_UNLOCKED", "engine", FULL_TAILS, "a chunk is put in its place without the lock"),
     Mutant("FULL_FREED", "engine", FULL_TAILS, "a stream is freed though a reader may be at it"),
 ]

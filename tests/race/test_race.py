@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from race.workshop import LOCK_FREE, RACE_MODULES, ROOT, SUFFIX, Workshop, has_sanitizer
+from race.mutants import MUTANTS, Mutant
+from race.workshop import HERE, LOCK_FREE, RACE_MODULES, ROOT, SUFFIX, Workshop, has_sanitizer
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +20,15 @@ def use_built_engine(workshop: Workshop, variant: str) -> None:
     for module in LOCK_FREE:
         link = (workshop.directory / variant / module).with_suffix(SUFFIX)
         link.symlink_to((ROOT / module).with_suffix(SUFFIX))
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.variant)
+def test_a_mutant_names_the_module_that_has_its_bug(mutant: Mutant) -> None:
+    place = HERE if mutant.module in RACE_MODULES.values() else ROOT
+    assert f"MUTANT_{mutant.name}" in (place / f"{mutant.module}.pyx").read_text() or any(
+        f"MUTANT_{mutant.name}" in header.read_text()
+        for header in (ROOT / "urpo_store/engine/memory").glob("atomics.*")
+    )
 
 
 @pytest.mark.parametrize("race", RACE_MODULES)
