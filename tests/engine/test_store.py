@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,10 @@ answer = [(opened(n), left(n)) for n in range(1, 80)]
 """
 
 
+@pytest.mark.skipif(
+    sys.version_info >= (3, 13),
+    reason="malloc fails for Python too, whose own way with that was tried on 3.11 and 3.12 only",
+)
 def test_without_memory_at_any_moment_of_opening_nothing_is_left(tmp_path: Path) -> None:
     found = run_preloaded("malloc_failer", OPENING, tmp_path)
     failures = [n for n, (opened, _) in enumerate(found, 1) if not opened]
